@@ -1,0 +1,145 @@
+"""One HTTP answer, ready to be sent many times: plain and compressed, with all its headers.
+
+In: JSON-ready values, texts, bytes. Out: `Answer`.
+Must not: look at a request (that is `app`), or read anything.
+
+Tags are made from the bytes themselves: a restart, another thread or another compressed copy never
+gives two contents one tag, and a save that changed nothing visible costs a poller nothing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any, Final
+
+STRICT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""Content-Security-Policy of all that we make ourselves."""
+
+FOREIGN_PAGE_POLICY: Final = "default-src 'self' 'unsafe-inline' data:"
+"""Content-Security-Policy of a page that the operator put in `UI_LOCATION`."""
+
+JSON_TYPE: Final = "application/json"
+TEXT_TYPE: Final = "text/plain; charset=utf-8"
+HTML_TYPE: Final = "text/html; charset=utf-8"
+
+REVALIDATE: Final = "no-cache"
+NEVER_STORE: Final = "no-store"
+FOREVER: Final = "public, max-age=31536000, immutable"
+
+_COMPRESS_FROM_BYTES = 500
+"""Below this, headers and one packet dominate and gzip saves nothing."""
+_COMPRESS_LEVEL = 6
+_COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/svg+xml")
+
+Headers = list[tuple[str, str]]
+
+
+class Answer:
+    """Status, body and headers; the compressed copy is made when first asked for, then kept.
+
+    `etag` is the opaque part of a strong tag, empty for answers that are never compared. Two
+    threads asking for the first compressed copy at once may both make it: the copies are equal.
+    """
+
+    __slots__ = ("_gzip_body", "_gzip_headers", "_plain_headers", "body", "etag", "status")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        content_type: str = "",
+        *,
+        cache_control: str = NEVER_STORE,
+        tagged: bool = False,
+        gzip_body: bytes | None = None,
+        policy: str = STRICT_POLICY,
+        extra: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.status = f"{status} {HTTPStatus(status).phrase}"
+        self.body = body
+        self.etag = blake2b(body, digest_size=12).hexdigest() if tagged else ""
+        compressible = len(body) >= _COMPRESS_FROM_BYTES and content_type.startswith(_COMPRESSIBLE)
+        self._gzip_body = gzip_body or (None if compressible else b"")
+        headers: Headers = [("Content-Type", content_type)] if content_type else []
+        headers += [
+            ("Cache-Control", cache_control),
+            ("Content-Security-Policy", policy),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            *extra,
+        ]
+        self._plain_headers = headers
+        self._gzip_headers: Headers = []
+
+    def tag(self, *, compressed: bool) -> str:
+        """The tag of one of the two copies: bytes that differ must have tags that differ."""
+        return f"{self.etag}-gzip" if compressed else self.etag
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing is left to compute: the compressed copy is made, or there is none."""
+        return self._gzip_body is not None
+
+    def compressed(self) -> bytes:
+        """The gzip copy; empty when there is none, as for small bodies and images."""
+        if self._gzip_body is None:
+            self._gzip_body = gzip.compress(self.body, _COMPRESS_LEVEL, mtime=0)
+        return self._gzip_body
+
+    def headers(self, *, compressed: bool) -> Headers:
+        """A new list of the headers that go with one of the two copies."""
+        if compressed:
+            if not self._gzip_headers:
+                self._gzip_headers = [
+                    *self._complete(len(self.compressed()), compressed=True),
+                    ("Content-Encoding", "gzip"),
+                ]
+            return self._gzip_headers.copy()
+        return self._complete(len(self.body), compressed=False)
+
+    def _complete(self, length: int, *, compressed: bool) -> Headers:
+        headers = [*self._plain_headers]
+        if not self.status.startswith("204"):
+            headers.append(("Content-Length", str(length)))
+        if self.etag:
+            headers.append(("ETag", f'"{self.tag(compressed=compressed)}"'))
+        return headers
+
+
+def json_bytes(value: object) -> bytes:
+    """Compact JSON in UTF-8. A lone surrogate, which UTF-8 cannot hold, becomes `?`."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
+
+
+def json_answer(value: object, *, status: int = 200, live: bool = False) -> Answer:
+    """A JSON object. `live` answers (state of the process) are not to be stored by anyone."""
+    if live or status != HTTPStatus.OK:
+        return Answer(status, json_bytes(value), JSON_TYPE)
+    return Answer(status, json_bytes(value), JSON_TYPE, cache_control=REVALIDATE, tagged=True)
+
+
+def error_answer(status: int, detail: object, *extra: tuple[str, str]) -> Answer:
+    """`{"detail": ...}` as clients of v1 expect it; never holds anything the client sent."""
+    return Answer(status, json_bytes({"detail": detail}), JSON_TYPE, extra=extra)
+
+
+def invalid_parameter(place: str, name: str, message: str, kind: str) -> dict[str, Any]:
+    """What is wrong with one parameter, in the words of FastAPI. `place` is `path` or `query`."""
+    return {"loc": [place, name], "msg": message, "type": kind}
+
+
+def invalid_answer(*problems: dict[str, Any]) -> Answer:
+    """422 that lists every problem found."""
+    return error_answer(422, list(problems))
+
+
+def redirect_answer(location: str) -> Answer:
+    """307 to a path on this host; the Host header is never used to build it."""
+    return Answer(307, b"", TEXT_TYPE, extra=(("Location", location),))

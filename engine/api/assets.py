@@ -1,0 +1,229 @@
+"""The dashboard's files: read once at start, then a fixed dictionary from name to bytes.
+
+In: the `static` package (a folder or inside the archive), `UI_LOCATION`, folders such as branding.
+Out: `Assets`, which answers a path with a file, the dashboard's page or nothing.
+Must not: touch a file system after `load_assets`, follow a link out of a folder, or serve what is
+not a regular file.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path, PurePosixPath
+
+from engine.api.answers import (
+    FOREIGN_PAGE_POLICY,
+    FOREVER,
+    HTML_TYPE,
+    REVALIDATE,
+    STRICT_POLICY,
+    Answer,
+)
+
+logger = logging.getLogger(__name__)
+
+PAGE = "index.html"
+
+MAX_FILES = 2_000
+MAX_FILE_BYTES = 8 * 1024 * 1024
+MAX_TOTAL_BYTES = 48 * 1024 * 1024
+"""Bounds of a folder given by the operator, which is held in memory on a machine of 1 GiB."""
+
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".gif": "image/gif",
+    ".html": HTML_TYPE,
+    ".ico": "image/x-icon",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".pdf": "application/pdf",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".ttf": "font/ttf",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff": "font/woff",
+    ".woff2": "font/woff2",
+    ".xml": "application/xml",
+}
+"""Fixed here, as the tables of the operating system differ from machine to machine."""
+
+_HASHED_NAME = re.compile(r"assets/(?:.*/)?[^/]*-(?=[^/.]*[A-Z0-9])[A-Za-z0-9_-]{8}\.[a-z0-9]+")
+"""How Vite names what may be kept for ever; `logo-original.png` must not look like it."""
+
+_MISSING_PAGE = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>offspot-metrics</title></head>
+<body><h1>offspot-metrics</h1>
+<p>The dashboard is not built into this copy: <code>make build</code> makes it.
+The figures are here all the same: <a href="/api/v1/">REST API</a>.</p></body></html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file in memory. `gzip_body` is the compressed copy that was built beside it, if any.
+
+    `immutable`: its name changes with its content. `foreign`: from the operator's own dashboard.
+    """
+
+    name: str
+    body: bytes
+    gzip_body: bytes | None = None
+    immutable: bool = False
+    foreign: bool = False
+
+    @property
+    def content_type(self) -> str:
+        """By the ending of the name; unknown ones are bytes to be downloaded."""
+        return _TYPES.get(PurePosixPath(self.name).suffix.lower(), "application/octet-stream")
+
+    def answer(self) -> Answer:
+        """The file as 200, with its tag and how long it may be kept."""
+        return Answer(
+            200,
+            self.body,
+            self.content_type,
+            cache_control=FOREVER if self.immutable else REVALIDATE,
+            tagged=True,
+            gzip_body=self.gzip_body,
+            policy=FOREIGN_PAGE_POLICY if self.foreign else STRICT_POLICY,
+        )
+
+
+class Assets:
+    """Answers for dashboard paths, all made at start."""
+
+    def __init__(self, assets: Mapping[str, Asset]) -> None:
+        answers = {name: asset.answer() for name, asset in assets.items()}
+        self._answers = answers
+        self._page = answers.get(PAGE) or Asset(PAGE, _MISSING_PAGE).answer()
+
+    def find(self, path: str) -> Answer | None:
+        """The answer for a decoded path that starts with `/`; None is a 404.
+
+        A path whose last segment has no dot is a view of the dashboard, which reads it itself.
+        """
+        name = path[1:]
+        found = self._answers.get(name)
+        if found is not None:
+            return found
+        return None if "." in name.rpartition("/")[2] else self._page
+
+
+def is_plain(path: str) -> bool:
+    """False for a decoded path that no honest client sends.
+
+    That is one with empty or dot segments, backslashes, control characters or percent signs left
+    over. It is refused before anything looks for it.
+    """
+    if not path.startswith("/") or "//" in path or "\\" in path or "%" in path:
+        return False
+    if not path.isprintable() or "\ufffd" in path:
+        return False
+    return not any(segment in (".", "..") for segment in path.split("/"))
+
+
+def load_assets(
+    ui_location: Path | None = None,
+    folders: Mapping[str, Path] | None = None,
+    package: str = "static",
+) -> Assets:
+    """Read every file of the dashboard into memory.
+
+    `ui_location`: the operator's own dashboard; its `index.html` replaces the built-in one with all
+    its files, and without an `index.html` its files stand beside the built-in ones. `folders`: more
+    folders by the name they are served under, such as `{"branding": Path("/src/ui/branding")}`.
+    A folder that is missing counts as empty, and says so in the log.
+    """
+    found: dict[str, Asset] = {}
+    if ui_location is not None:
+        own = dict(_folder(ui_location))
+        foreign = PAGE in own
+        if not foreign:
+            found.update(_built_in(package))
+        for name, body in own.items():
+            immutable = _HASHED_NAME.fullmatch(name) is not None
+            found[name] = Asset(name, body, immutable=immutable, foreign=foreign)
+    else:
+        found.update(_built_in(package))
+    for prefix, folder in (folders or {}).items():
+        for name, body in _folder(folder):
+            full_name = f"{prefix.strip('/')}/{name}"
+            found.setdefault(full_name, Asset(full_name, body))
+    return Assets(found)
+
+
+def _built_in(package: str) -> dict[str, Asset]:
+    """The files of `static/dist`, `X.gz` folded into `X`. Empty when it was never built."""
+    try:
+        root = files(package).joinpath("dist")
+    except ModuleNotFoundError:
+        return {}
+    bodies = dict(_walk(root, "")) if root.is_dir() else {}
+    return {
+        name: Asset(
+            name,
+            body,
+            gzip_body=bodies.get(f"{name}.gz"),
+            immutable=_HASHED_NAME.fullmatch(name) is not None,
+        )
+        for name, body in bodies.items()
+        if not (name.endswith(".gz") and name.removesuffix(".gz") in bodies)
+    }
+
+
+def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _walk(entry, f"{prefix}{entry.name}/")
+        elif entry.is_file():
+            yield f"{prefix}{entry.name}", entry.read_bytes()
+
+
+def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the regular files of a folder of the operator, within the bounds."""
+    if not folder.is_dir():
+        logger.warning("Folder of files to serve is missing: %s", folder)
+        return
+    root = folder.resolve()
+    count = total = 0
+    for parent, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(parent, name)
+            body = _regular_file(path, root)
+            if body is None:
+                logger.warning("Not served, as it is no regular file of this folder: %s", path)
+                continue
+            count += 1
+            total += len(body)
+            if count > MAX_FILES or total > MAX_TOTAL_BYTES:
+                logger.warning(
+                    "Folder of files to serve is too large, the rest is left out: %s", root
+                )
+                return
+            yield path.relative_to(root).as_posix(), body
+
+
+def _regular_file(path: Path, root: Path) -> bytes | None:
+    """The content, or None for links that leave the folder, devices, giants and the unreadable."""
+    try:
+        target = path.resolve(strict=True)
+        if not target.is_relative_to(root) or not target.is_file():
+            return None
+        if target.stat().st_size > MAX_FILE_BYTES:
+            return None
+        return target.read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,318 @@
+"""Listens on one address and answers with a WSGI application: waitress with its own deadlines.
+
+In: the application, a host and a port. Out: answers, until stopped.
+Must not: know what is served; start threads of its own (waitress's workers are the only ones);
+use the wall clock, which on a hotspot jumps by months: every wait here is monotonic.
+
+`bind` and `stop` are for the thread that owns the process, `run` for the one that serves.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
+from waitress.trigger import trigger
+
+from engine.api.channel import MAX_BODY_BYTES, MAX_HEADER_BYTES, Channel
+from engine.api.listening import bound_socket, room_for_connections
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+logger = logging.getLogger(__name__)
+
+THREADS: Final = 4
+MAX_CONNECTIONS: Final = 1000
+BACKLOG: Final = 512
+
+_SWEEP_SECONDS = 1.0
+"""How often waiting connections are looked at; without any, the loop sleeps until called."""
+_ASLEEP_SECONDS = 60.0
+_CROWDED_SHARE = 0.9
+_CROWDED_PATIENCE = 0.2
+"""With nine tenths of all connections taken, every wait is cut to a fifth: new ones get in."""
+_RETRY_ACCEPT_SECONDS = 1.0
+_ACCEPTS_AT_ONCE = 64
+_WORKERS_SECONDS = 1
+_BUFFER_BYTES = 4 * 1024 * 1024
+"""Answers wait for their clients in memory; waitress would spill larger ones to the card."""
+_WAITING_BYTES = 16 * 1024 * 1024
+"""So much may wait for all clients together: four hundred compressed dashboards."""
+_FEW_CONNECTIONS = 64
+"""These cannot have so much waiting."""
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class _Wakeup(trigger):
+    """Wakes the loop. Once closed it stays silent: its number may be another file's by then."""
+
+    def __init__(self, sockets: Any) -> None:
+        self._gate = threading.Lock()
+        self._open = True
+        super().__init__(sockets)
+
+    def pull_trigger(self, thunk: Any = None) -> None:
+        with self._gate:
+            if self._open:
+                super().pull_trigger(thunk)
+
+    def close(self) -> None:
+        with self._gate:
+            self._open = False
+            super().close()
+
+
+class Listener(TcpWSGIServer):
+    """Waitress's server with our connections; owned by the thread that runs the loop."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        in_memory: Callable[[str, str], bool],
+        sock: socket.socket,
+        monotonic: Callable[[], float],
+        max_connections: int,
+        threads: int,
+    ) -> None:
+        self._monotonic = monotonic
+        self._max_connections = max_connections
+        self._in_memory = in_memory
+        self._answering = False
+        self._accept_from = 0.0
+        self.sockets: dict[int, Any] = {}
+        self.channels: dict[int, Channel] = {}
+        workers = ThreadedTaskDispatcher()
+        super().__init__(
+            app,
+            self.sockets,
+            False,
+            sock,
+            dispatcher=workers,
+            adj=_adjustments(sock, threads),
+            sockinfo=(sock.family, sock.type, sock.proto, sock.getsockname()),
+            bind_socket=False,
+        )
+        ours: Any = self  # the stubs type these three attributes as something else
+        ours.active_channels = self.channels
+        ours.trigger.close()
+        self.wakeup = ours.trigger = _Wakeup(self.sockets)
+        workers.set_thread_count(threads)
+        self.accept_connections()
+
+    def add_task(self, task: Any) -> None:
+        """Called by waitress when a request is complete, from the loop or from a worker."""
+        if task.receiving:
+            task.ready = True
+        else:
+            self.task_dispatcher.add_task(task)
+
+    def _hand_on(self, channel: Channel) -> None:
+        """Answer at once what is in memory, leave to the workers what must be computed.
+
+        Handing a request to another thread costs more than sending a ready answer, and a ready
+        answer must not wait because all workers compute.
+        """
+        if len(self.channels) > _FEW_CONNECTIONS:
+            self._make_room()
+        if not channel.connected:
+            return
+        request: Any = channel.requests[0]
+        if not request.error and not self._in_memory(request.path, request.query):
+            task: Any = channel
+            self.task_dispatcher.add_task(task)
+            return
+        self._answering = True
+        try:
+            channel.service()
+        finally:
+            self._answering = False
+
+    def pull_trigger(self) -> None:
+        """Wake the loop. While it answers it is awake, and looks at everything before it sleeps."""
+        if not self._answering:
+            self.wakeup.pull_trigger()
+
+    def readable(self) -> bool:
+        """True when there is room for one more. Replaces waitress's rounds by the wall clock."""
+        return bool(
+            self.accepting
+            and len(self.channels) < self._max_connections
+            and self._monotonic() >= self._accept_from
+        )
+
+    def handle_accept(self) -> None:
+        """Take all that wait, not one a round: each round looks at every connection."""
+        for _ in range(min(self._max_connections - len(self.channels), _ACCEPTS_AT_ONCE)):
+            try:
+                pair = self.accept()
+                if pair is None:
+                    return
+                connection, address = pair
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS:
+                    # The socket stays readable: without a pause the loop would spin.
+                    self._accept_from = self._monotonic() + _RETRY_ACCEPT_SECONDS
+                return
+            channel = Channel(self, connection, address, self.adj, map=self.sockets)
+            channel.opened(self._monotonic, self._hand_on)
+
+    def _make_room(self) -> None:
+        """When too much waits to be taken, those who took nothing for longest are shown out."""
+        waiting = [channel for channel in self.channels.values() if channel.kept_bytes]
+        total = sum(channel.kept_bytes for channel in waiting)
+        if total > _WAITING_BYTES:
+            for channel in sorted(waiting, key=lambda channel: channel.taken_at):
+                total -= channel.kept_bytes
+                channel.handle_close()
+                if total <= _WAITING_BYTES:
+                    break
+
+    def sweep(self) -> None:
+        """Close every connection that has waited too long."""
+        crowded = len(self.channels) >= self._max_connections * _CROWDED_SHARE
+        patience = _CROWDED_PATIENCE if crowded else 1.0
+        now = self._monotonic()
+        for channel in list(self.channels.values()):
+            if channel.overdue(now, patience):
+                channel.handle_close()
+
+    def close_idle(self) -> None:
+        """Close every connection that has nothing under way."""
+        for channel in list(self.channels.values()):
+            if not channel.busy():
+                channel.handle_close()
+
+    def stop_listening(self) -> None:
+        """New connections are refused from here on; those open go on."""
+        wasyncore.dispatcher.close(self)
+
+    def close_all(self) -> None:
+        """End the workers and close every socket; a worker that hangs is left to the process."""
+        self.stop_listening()
+        for channel in list(self.channels.values()):
+            channel.handle_close()
+        self.task_dispatcher.shutdown(cancel_pending=True, timeout=_WORKERS_SECONDS)
+        self.wakeup.close()
+
+
+class HttpServer:
+    """A WSGI application on one TCP address.
+
+    When the application has a method `in_memory(path, query)`, requests for which it is true are
+    answered by the thread of `run`, all others by the workers.
+    `port` 0 lets the system choose; after `bind`, `port` is the real one. `monotonic` gives seconds
+    that never jump.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        host: str,
+        port: int,
+        *,
+        threads: int = THREADS,
+        max_connections: int = MAX_CONNECTIONS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._app = app
+        self._threads = threads
+        self._max_connections = max_connections
+        self._monotonic = monotonic
+        self._listener: Listener | None = None
+        self._stop_within: float | None = None
+        self._running = False
+        self._finished = threading.Event()
+
+    def bind(self) -> None:
+        """Take the address and start to queue connections. Raises `AddressInUse` with a hint."""
+        room = room_for_connections(self._max_connections)
+        sock = bound_socket(self.host, self.port)
+        self.port = sock.getsockname()[1]
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        in_memory = getattr(self._app, "in_memory", _never)
+        self._listener = Listener(self._app, in_memory, sock, self._monotonic, room, self._threads)
+
+    @property
+    def connections(self) -> int:
+        """Open connections, for `/metrics`."""
+        return len(self._listener.channels) if self._listener else 0
+
+    def run(self) -> None:
+        """Serve until `stop`; an exception that ends this ends the service."""
+        listener = self._listener
+        if listener is None:
+            raise RuntimeError("bind() comes before run()")
+        self._running = True
+        try:
+            self._serve(listener)
+        finally:
+            listener.close_all()
+            self._finished.set()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Stop listening, finish what is under way, close. From any thread, also before `run`.
+
+        Waits at most `timeout` seconds for answers under way, then cuts them. True when the loop
+        has ended. Never raises.
+        """
+        listener = self._listener
+        if listener is None:
+            return True
+        self._stop_within = timeout
+        if not self._running:
+            listener.close_all()
+            return True
+        listener.wakeup.pull_trigger()
+        return self._finished.wait(timeout + _WORKERS_SECONDS + 1.0)
+
+    def _serve(self, listener: Listener) -> None:
+        next_sweep = 0.0
+        give_up_at: float | None = None
+        while True:
+            now = self._monotonic()
+            if self._stop_within is not None:
+                if give_up_at is None:
+                    give_up_at = now + self._stop_within
+                    listener.stop_listening()
+                listener.close_idle()
+                if not listener.channels or now >= give_up_at:
+                    return
+            if now >= next_sweep:
+                listener.sweep()
+                next_sweep = now + _SWEEP_SECONDS
+            wait = _SWEEP_SECONDS if listener.channels else _ASLEEP_SECONDS
+            if give_up_at is not None:
+                wait = min(wait, give_up_at - now)
+            wasyncore.poll2(max(wait, 0.0), listener.sockets)
+
+
+def _never(_path: str, _query: str) -> bool:
+    return False
+
+
+def _adjustments(sock: socket.socket, threads: int) -> Adjustments:
+    return Adjustments(
+        sockets=[sock],
+        threads=threads,
+        backlog=BACKLOG,
+        ident=None,
+        expose_tracebacks=False,
+        log_socket_errors=False,
+        clear_untrusted_proxy_headers=True,
+        max_request_header_size=MAX_HEADER_BYTES,
+        max_request_body_size=MAX_BODY_BYTES,
+        outbuf_overflow=_BUFFER_BYTES,
+    )

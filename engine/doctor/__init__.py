@@ -1,0 +1,28 @@
+"""Doctor: why is the dashboard empty? Looks at every part of a set-up, and changes nothing.
+
+In: a `Config`. Out: an `Examination`. It must not write anything, wait for anybody, or need any
+part to be there; it may run beside `serve`.
+"""
+
+from __future__ import annotations
+
+from engine.config import Config
+from engine.doctor.clocks import check_clock
+from engine.doctor.databases import check_database, check_running
+from engine.doctor.lines import check_lines
+from engine.doctor.logs import check_logs
+from engine.doctor.model import Examination
+from engine.doctor.setup import check_packages, check_reader
+
+
+def examine(config: Config, lines: int, now: int) -> Examination:
+    """Look at everything; `lines` is how many of the newest log lines are shown."""
+    found = Examination()
+    packages = check_packages(config, found)
+    files = check_logs(config, found)
+    check_reader(config, found)
+    check_running(config, found)
+    facts = check_database(config, files, found, now)
+    check_clock(facts, found)
+    check_lines(files, packages, lines, found, now)
+    return found

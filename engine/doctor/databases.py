@@ -1,0 +1,241 @@
+"""The database, and whether somebody counts into it right now.
+
+In: a `Config`, the log files. Out: checks and `Facts`. It opens for reading only; a database that
+nobody uses is looked at in a copy, because SQLite makes files beside one that it opens.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from engine.config import Config
+from engine.doctor.logs import LogFile
+from engine.doctor.model import Check, Examination, State, problem
+from engine.errors import DatabaseDamaged, InputMissing, MetricsError, StorageError
+from engine.inputs.model import FATES
+from engine.sources.content import first_line
+from engine.sources.model import Generation, generation_id
+from engine.store.check import problems_of
+from engine.store.database import check_ours, storage_errors
+from engine.store.positions import load_generations
+from engine.store.reader import Reader
+
+SAVE_LATE_SECONDS: Final = 15 * 60
+"""Serve saves at least every ten minutes."""
+LOW_DISK_BYTES: Final = 16 * 1024 * 1024
+SHOWN: Final = 8
+
+
+@dataclass
+class Facts:
+    """What the database says of itself."""
+
+    running: bool = False
+    saved_at: int = 0
+    last_line_at: int | None = None
+    steady_seconds: int = 0
+    steps: list[tuple[int, int]] = field(default_factory=list)
+    fates: Counter[str] = field(default_factory=Counter)
+    known: dict[bytes, Generation] = field(default_factory=dict)
+
+
+def check_running(config: Config, found: Examination) -> None:
+    """Whether `serve` or `replay` holds this database."""
+    if not config.processing:
+        return
+    if is_locked(config.database):
+        text = "serve (or a replay) is running on this database"
+        found.checks.append(Check("serve", State.OK, text))
+    else:
+        text = "no serve is running on this database: nothing is being counted"
+        hint = "start it, with the same DATABASE_URL; is it another database that serve uses?"
+        found.checks.append(Check("serve", State.WARNING, text, hint))
+
+
+def is_locked(database: Path) -> bool:
+    """Whether somebody holds the lock of a database; makes no file, and holds nothing itself."""
+    try:
+        descriptor = os.open(
+            database.with_name(database.name + ".lock"),
+            os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK,
+        )
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def check_database(
+    config: Config, files: list[LogFile], found: Examination, now: int
+) -> Facts | None:
+    """What the database holds; None when it cannot be read, or is not there yet."""
+    name = "database"
+    path = config.database
+    try:
+        check_ours(path)
+        with _reader(path, live=is_locked(path)) as reader, storage_errors(path):
+            facts = _read_facts(reader)
+            facts.running = is_locked(path)
+    except InputMissing:
+        found.checks.append(_not_there(path))
+        return None
+    except MetricsError as error:
+        found.checks.append(problem(name, error))
+        return None
+    check = _judge(path, facts, now)
+    details = (*check.details, *_progress(files, facts))
+    found.checks.append(Check(name, check.state, check.text, check.hint, details, check.error))
+    return facts
+
+
+@contextmanager
+def _reader(path: Path, *, live: bool) -> Iterator[Reader]:
+    """A reader of a database that is in use, or of a copy of one that is not."""
+    with tempfile.TemporaryDirectory(prefix="offspot-metrics-") as folder:
+        place = path
+        if not live:
+            place = Path(folder) / path.name
+            for suffix in ("", "-wal"):
+                source = path.with_name(path.name + suffix)
+                if source.exists():
+                    shutil.copyfile(source, place.with_name(place.name + suffix))
+        try:
+            reader = Reader.open(place)
+        except MetricsError as error:
+            error.message = error.message.replace(str(place), str(path))
+            raise
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+
+def _read_facts(reader: Reader) -> Facts:
+    found = problems_of(reader.connection)
+    if found:
+        raise DatabaseDamaged(
+            f"the database is damaged: {'; '.join(found)[:300]}",
+            "start serve: it sets the file aside and goes on from the newest backup",
+        )
+    with reader.snapshot():
+        rows = reader.connection.execute(
+            "SELECT started_at, step_seconds FROM clock_epoch WHERE step_seconds <> 0 "
+            "ORDER BY id DESC LIMIT 20"
+        ).fetchall()
+        return Facts(
+            saved_at=int(reader.get("saved_at", 0)),
+            last_line_at=reader.last_line_at(),
+            steady_seconds=int(reader.get("steady_seconds", 0)),
+            steps=rows[::-1],
+            fates=reader.fates() + Counter({"lost": int(reader.get("lost_bytes", 0))}),
+            known=load_generations(reader.connection),
+        )
+
+
+def _not_there(path: Path) -> Check:
+    folder = next((parent for parent in path.parents if parent.exists()), path.parent)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        text = f"{path} is not there, and this user may not write in {folder}"
+        hint = f"let the user that runs serve (this is uid {os.geteuid()}) write there"
+        return Check("database", State.WARNING, text, hint)
+    return Check("database", State.NOTE, f"{path} is not there yet: serve makes it")
+
+
+def _judge(path: Path, facts: Facts, now: int) -> Check:
+    name = "database"
+    lost = facts.fates.pop("lost", 0)
+    total = facts.fates.total()
+    size = path.stat().st_size
+    details = [f"lines since the beginning: {total:,} read, {facts.fates['counted']:,} counted"]
+    rest = [f"{facts.fates[fate]:,} {fate}" for fate in FATES[1:] if facts.fates[fate]]
+    if rest:
+        details[0] += f"; {', '.join(rest)}"
+    if lost:
+        details.append(f"at least {lost:,} bytes of logs were lost before they could be read")
+    free = _free_bytes(path)
+    text = f"{path}: sound, {size:,} bytes"
+    age = now - facts.saved_at
+    if facts.saved_at:
+        text += f", saved {_ago(age)}"
+    if free is not None and free < LOW_DISK_BYTES:
+        error = StorageError(
+            f"the disk of {path} is nearly full: {free:,} bytes are left",
+            "make room: until then nothing can be saved",
+        )
+        return Check(name, State.PROBLEM, error.message, error.hint, tuple(details), error)
+    if not facts.fates["counted"]:
+        hint = "the checks of the logs tell why; figures appear within a minute once lines count"
+        what = f"{text}, but no line has counted yet"
+        return Check(name, State.WARNING, what, hint, tuple(details))
+    if facts.running and age > SAVE_LATE_SECONDS:
+        hint = "see the log of serve, and /health; has the clock been set?"
+        return Check(name, State.WARNING, text, hint, tuple(details))
+    if age < -3600:
+        hint = "the clock was ahead then, or is behind now: see the clock below"
+        return Check(name, State.WARNING, text, hint, tuple(details))
+    return Check(name, State.OK, text, details=tuple(details))
+
+
+def _free_bytes(path: Path) -> int | None:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize
+
+
+def _progress(files: list[LogFile], facts: Facts) -> Iterator[str]:
+    """How much of each of the newest logs has been counted."""
+    for file in files[-SHOWN:]:
+        if file.path.name.endswith(".gz"):
+            continue
+        line = _first_line(file.path)
+        known = facts.known.get(generation_id(line)) if line is not None else None
+        if known is None:
+            yield f"{file.path.name}: nothing of it has been counted"
+        elif known.position < file.size:
+            yield f"{file.path.name}: counted up to byte {known.position:,} of {file.size:,}"
+        else:
+            yield f"{file.path.name}: counted to its end"
+
+
+def _first_line(path: Path) -> bytes | None:
+    def read_at(offset: int, size: int) -> bytes:
+        with path.open("rb") as log:
+            return os.pread(log.fileno(), size, offset)
+
+    try:
+        return first_line(read_at)
+    except OSError:
+        return None
+
+
+def _ago(seconds: int) -> str:
+    return f"{duration(seconds)} ago" if seconds >= 0 else f"{duration(-seconds)} in the future"
+
+
+def duration(seconds: int) -> str:
+    """A stretch of time in words, to the two largest units."""
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for index, (unit, size) in enumerate(units):
+        if seconds >= size or size == 1:
+            text = f"{seconds // size} {unit}"
+            if index < len(units) - 1 and seconds % size >= units[index + 1][1]:
+                smaller, smaller_size = units[index + 1]
+                text += f" {seconds % size // smaller_size} {smaller}"
+            return text
+    return ""

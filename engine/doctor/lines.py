@@ -1,0 +1,137 @@
+"""The newest lines of the logs: what each counts as, and why not.
+
+In: log files and packages. Out: a check, and the lines with their reasons. A last line without
+its newline is looked at too, though no reader would take it yet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Final
+
+from engine.doctor.logs import LogFile
+from engine.doctor.model import Check, Examination, SeenLine, State
+from engine.errors import InputDamaged, MetricsError
+from engine.inputs.caddy import MAX_LINE_BYTES
+from engine.inputs.reasons import Reason, explain
+from engine.packages import Packages, clean_text, normal_host, without_port
+from engine.sources.content import open_content
+
+SAMPLE: Final = 2_000
+"""Lines that are looked at: enough to see what is usual."""
+TAIL_BYTES: Final = 2 * MAX_LINE_BYTES
+MAX_PACKED_BYTES: Final = 8 * 1024 * 1024
+KEPT_BYTES: Final = 4_000
+DAY: Final = 86_400
+
+NOBODYS_FAULT: Final = {Reason.STATUS, Reason.KIWIX_WORD, Reason.NO_NAME, Reason.REDIRECT}
+"""Reasons that a sound set-up sees when nobody has opened a package yet."""
+
+
+def check_lines(
+    files: list[LogFile], packages: Packages | None, wanted: int, found: Examination, now: int
+) -> None:
+    """Explain the newest lines, and say whether any counts."""
+    if not any(file.size for file in files):
+        return
+    sample = _newest(files, max(SAMPLE, wanted))
+    reasons: Counter[tuple[str, str, str]] = Counter()
+    hosts: Counter[str] = Counter()
+    causes: set[Reason | None] = set()
+    newest_at: int | None = None
+    seen: list[SeenLine] = []
+    for file, raw, ended in sample:
+        explanation = explain(raw, packages or Packages())
+        seen.append(SeenLine(file, raw[:KEPT_BYTES], explanation, ended))
+        if not ended:
+            continue
+        found.looked_at += 1
+        if explanation.request:
+            hosts[clean_text(without_port(normal_host(explanation.request.host)))[:200]] += 1
+            newest_at = max(newest_at or 0, explanation.request.at)
+        if explanation.fate == "counted":
+            found.counted += 1
+        else:
+            reason = explanation.reason.value if explanation.reason else ""
+            if packages is not None or explanation.fate != "unmatched":
+                reasons[explanation.fate, reason, clean_text(explanation.detail)] += 1
+                causes.add(explanation.reason)
+    found.lines = seen[-wanted:] if wanted else []
+    found.reasons = dict(reasons.most_common())
+    found.log_hosts = dict(hosts.most_common(20))
+    if packages is None and found.log_hosts:
+        text = f"{found.looked_at:,} looked at; without packages none can count"
+        hint = "mend the packages file first; the lines show which hosts are asked for"
+        found.checks.append(Check("newest lines", State.WARNING, text, hint))
+    else:
+        found.checks.append(_judge(found, causes, newest_at, now))
+
+
+def _judge(
+    found: Examination, causes: set[Reason | None], newest_at: int | None, now: int
+) -> Check:
+    name = "newest lines"
+    many = f"{found.looked_at:,}"
+    details = []
+    if newest_at is not None:
+        moment = datetime.fromtimestamp(newest_at, UTC).strftime("%Y-%m-%d %H:%M")
+        details.append(f"the newest is of {moment} UTC")
+    if not found.looked_at:
+        return Check(
+            name, State.WARNING, "no line is complete yet", "a line counts once its end is written"
+        )
+    if not found.counted and causes <= NOBODYS_FAULT:
+        hint = "open a package through the hotspot's page, then look again"
+        text = f"none of the newest {many} lines opened a package"
+        return Check(name, State.WARNING, text, hint, tuple(details))
+    if not found.counted:
+        text = f"none of the newest {many} lines counts"
+        error = InputDamaged(text, "see the reasons: each has what to do about it")
+        return Check(name, State.PROBLEM, text, error.hint, tuple(details), error)
+    text = f"{found.counted:,} of the newest {many} lines count"
+    if newest_at is not None and newest_at > now + DAY:
+        hint = "the proxy's clock is ahead of this one: figures are filed under its time"
+        return Check(name, State.WARNING, text, hint, tuple(details))
+    if newest_at is not None and newest_at < now - 7 * DAY:
+        hint = "is it this folder that the proxy writes to now? was the clock wrong?"
+        return Check(name, State.NOTE, text, hint, tuple(details))
+    return Check(name, State.OK, text, details=tuple(details))
+
+
+def _newest(files: list[LogFile], wanted: int) -> list[tuple[str, bytes, bool]]:
+    """(file, line, whether its newline is there) of the newest lines, oldest first."""
+    newest: list[tuple[str, bytes, bool]] = []
+    for file in reversed(files):
+        if len(newest) >= wanted:
+            break
+        tail, cut = _tail(file)
+        lines = tail.split(b"\n")
+        ended = [True] * (len(lines) - 1) + [False]
+        if not lines[-1]:
+            lines, ended = lines[:-1], ended[:-1]
+        if cut and len(lines) > 1:  # the first one lacks its beginning
+            lines, ended = lines[1:], ended[1:]
+        part = [(file.path.name, line, end) for line, end in zip(lines, ended, strict=True)]
+        newest = part[-(wanted - len(newest)) :] + newest
+    return newest
+
+
+def _tail(file: LogFile) -> tuple[bytes, bool]:
+    """The end of a log's content, and whether there is more before it."""
+    try:
+        with closing(open_content(str(file.path))) as content:
+            if not content.compressed:
+                begin = max(0, os.fstat(content.file.fileno()).st_size - TAIL_BYTES)
+                return content.read_at(begin, TAIL_BYTES), begin > 0
+            if file.size > MAX_PACKED_BYTES:
+                return b"", False
+            tail, cut = b"", False
+            while data := content.read(TAIL_BYTES):
+                cut = cut or len(tail) + len(data) > TAIL_BYTES
+                tail = (tail + data)[-TAIL_BYTES:]
+            return tail, cut
+    except MetricsError:
+        return b"", False

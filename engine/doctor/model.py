@@ -1,0 +1,71 @@
+"""What an examination finds: one `Check` per part of the set-up, in the order of the way of a line.
+
+In: nothing. Out: small values. It must not know how they are printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from engine.errors import MetricsError
+from engine.inputs.reasons import Explanation
+
+
+class State(Enum):
+    """How a part is. Only a problem makes the set-up unsound."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the set-up: how it is, in a sentence, with what to do about it."""
+
+    name: str
+    state: State
+    text: str
+    hint: str = ""
+    details: tuple[str, ...] = ()
+    error: MetricsError | None = None
+    """Of a problem: what stands for its exit code."""
+
+
+@dataclass(frozen=True)
+class SeenLine:
+    """One of the newest lines, and what becomes of it. `ended`: its newline is there."""
+
+    file: str
+    raw: bytes
+    explanation: Explanation
+    ended: bool = True
+
+
+@dataclass
+class Examination:
+    """Everything that was found."""
+
+    checks: list[Check] = field(default_factory=list)
+    lines: list[SeenLine] = field(default_factory=list)
+    """The newest lines, oldest first."""
+    looked_at: int = 0
+    """How many lines the reasons are counted over: more than are shown."""
+    reasons: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """(fate, reason, detail) -> lines, of the lines that do not count, most frequent first."""
+    counted: int = 0
+    log_hosts: dict[str, int] = field(default_factory=dict)
+    """Host in the newest lines -> lines, most frequent first."""
+    packages_hosts: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> list[Check]:
+        """What must be mended, in order."""
+        return [check for check in self.checks if check.state is State.PROBLEM]
+
+
+def problem(name: str, error: MetricsError, *details: str) -> Check:
+    """The check of a part that an error makes useless."""
+    return Check(name, State.PROBLEM, error.message, error.hint, details, error)

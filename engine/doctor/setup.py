@@ -1,0 +1,111 @@
+"""The packages file, and who would read the logs.
+
+In: a `Config`. Out: checks. It runs Filebeat for its version, nothing more of it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import Counter
+from typing import Final
+
+from engine.config import Config
+from engine.doctor.model import Check, Examination, State, problem
+from engine.errors import ConfigError, MetricsError, ReaderUnavailable
+from engine.packages import KINDS, Packages, read_packages
+from engine.sources.filebeat import find_filebeat
+
+VERSION_SECONDS: Final = 30
+"""A Raspberry Pi loads Filebeat's 50 MB from a slow card."""
+
+
+def check_packages(config: Config, found: Examination) -> Packages | None:
+    """The packages; None when there are none to be had."""
+    name = "packages file"
+    try:
+        packages = read_packages(config.packages)
+    except MetricsError as error:
+        found.checks.append(problem(name, error))
+        return None
+    found.packages_hosts = tuple(dict.fromkeys(entry.host for entry in packages.entries))
+    kinds = Counter(entry.kind for entry in packages.entries)
+    summary = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+    many = len(packages.entries)
+    text = f"{config.packages}: {_plural(many, 'package')}"
+    warnings = tuple(text.removeprefix("packages file: ") for text in packages.warnings)
+    if not many:
+        text = f"{config.packages} lists no package that can be counted"
+        hint = (
+            "correct the entries below: each needs url: //host/..., title and kind"
+            if warnings
+            else "add packages to it; without any, only the time the hotspot was on is counted"
+        )
+        found.checks.append(problem(name, ConfigError(text, hint), *warnings))
+        return packages
+    hosts = f"{_plural(len(found.packages_hosts), 'host')}: {', '.join(found.packages_hosts[:10])}"
+    details = (f"{summary}, on {hosts}",)
+    if warnings:
+        hint = "correct these entries; serve reads the file again within a minute"
+        text += f", and {_plural(len(warnings), 'entry', 'entries')} that cannot be used"
+        found.checks.append(Check(name, State.WARNING, text, hint, details + warnings))
+    else:
+        found.checks.append(Check(name, State.OK, text, details=details))
+    return packages
+
+
+def check_reader(config: Config, found: Examination) -> None:
+    """Whether the reader that was asked for can run."""
+    name = "reader"
+    if not config.processing:
+        text = "PROCESSING_DISABLED is set: serve shows what there is, and counts nothing"
+        found.checks.append(Check(name, State.WARNING, text, "unset it where logs are to be read"))
+        return
+    if config.reader == "tail":
+        found.checks.append(Check(name, State.OK, "the built-in reader, as asked for"))
+        return
+    asked = config.reader == "filebeat" or bool(config.filebeat)
+    program = find_filebeat(config.filebeat)
+    if program is None:
+        what = f"Filebeat is not at {config.filebeat}" if config.filebeat else "no Filebeat here"
+        if asked:
+            hint = "build it with make filebeat, or let the built-in reader do it: READER=tail"
+            found.checks.append(problem(name, ReaderUnavailable(what, hint)))
+        else:
+            text = f"{what}: the built-in reader does it, with the same figures"
+            found.checks.append(Check(name, State.OK, text))
+        return
+    try:
+        version = _version_of(program)
+    except OSError as error:
+        text = f"Filebeat {program} does not run: {error.strerror or error}"
+        hint = "is it made for this machine? or let the built-in reader do it: READER=tail"
+        if asked:
+            found.checks.append(problem(name, ReaderUnavailable(text, hint)))
+        else:
+            found.checks.append(Check(name, State.WARNING, text, hint))
+        return
+    found.checks.append(Check(name, State.OK, f"Filebeat {program}: {version}"))
+
+
+def _version_of(program: str) -> str:
+    try:
+        done = subprocess.run(
+            [program, "version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_SECONDS,
+            check=False,
+            cwd="/",
+            env={"PATH": os.environ.get("PATH", "")},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise OSError(f"no answer within {VERSION_SECONDS} s") from error
+    said = (done.stdout or done.stderr).decode("utf-8", "replace").strip().partition("\n")[0]
+    if done.returncode:
+        raise OSError(f"it ended with {done.returncode}: {said[:200]}")
+    return said[:200].removeprefix("filebeat version ")
+
+
+def _plural(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,84 @@
+"""Every error that a person may see, each with a way out.
+
+In: a sentence that says what is wrong, and a hint that says what to do.
+Out: exceptions. Only `cli/` turns them into exit codes, only `engine/api/` into HTTP.
+A bad log line is never an error: it is a counted fate (`engine/inputs/caddy.py`).
+
+    MetricsError
+    ├── UsageError            options or arguments that make no sense
+    ├── ConfigError           configuration or packages file that cannot be used
+    ├── InputMissing          a log, folder or database that is not there
+    ├── InputUnreadable       it is there, and we may not read it
+    ├── InputDamaged          it is there, and its content is broken
+    ├── AlreadyCounted        a piece of logs that were counted before
+    ├── ReaderUnavailable     Filebeat was asked for and cannot be run
+    ├── StorageError          reading or writing failed (disk full, I/O)
+    │   └── DatabaseDamaged   the file is no sound SQLite database
+    ├── DatabaseForeign       not ours, or made by a newer version
+    ├── Busy                  another instance or a lock
+    ├── AddressInUse          the HTTP port cannot be had
+    └── ThreadDied            a part of `serve` ended that must not end
+"""
+
+from __future__ import annotations
+
+
+class MetricsError(Exception):
+    """What happened (`message`) and what to do about it (`hint`, may be empty)."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(MetricsError):
+    """Options or arguments that make no sense."""
+
+
+class ConfigError(MetricsError):
+    """Configuration or packages file that cannot be used."""
+
+
+class InputMissing(MetricsError):
+    """A log, a folder or a database that is not there."""
+
+
+class InputUnreadable(MetricsError):
+    """It is there, and this user may not read it."""
+
+
+class InputDamaged(MetricsError):
+    """It is there, and its content is broken."""
+
+
+class AlreadyCounted(MetricsError):
+    """A log that must be a piece of others which were counted before."""
+
+
+class ReaderUnavailable(MetricsError):
+    """Filebeat was asked for and cannot be run."""
+
+
+class StorageError(MetricsError):
+    """Reading or writing failed: disk full, read-only, input/output error."""
+
+
+class DatabaseDamaged(StorageError):
+    """The file is no sound SQLite database."""
+
+
+class DatabaseForeign(MetricsError):
+    """The database is of another program, or of a newer version of this one."""
+
+
+class Busy(MetricsError):
+    """Another instance runs on this database, or somebody holds its lock."""
+
+
+class AddressInUse(MetricsError):
+    """The HTTP address cannot be had."""
+
+
+class ThreadDied(MetricsError):
+    """A part of `serve` ended that must not end."""

@@ -1,0 +1,20 @@
+"""1004 Uptime: the minutes of the hour in which the offspot was on."""
+
+from __future__ import annotations
+
+from engine.indicators.model import NO_DIMENSION, Fold
+from engine.inputs.model import ClockTick, Input
+
+id = 1004  # noqa: A001 (the word of the field)
+name = "Uptime"
+fold = Fold.MINUTES
+
+
+def on(event: Input) -> tuple[str, int] | None:
+    """The minute of a clock tick."""
+    return (NO_DIMENSION, 0) if isinstance(event, ClockTick) else None
+
+
+def value(state: int) -> int:
+    """Minutes, 0 to 60."""
+    return state.bit_count()

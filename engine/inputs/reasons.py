@@ -1,0 +1,149 @@
+"""Why a line counts or not, for a person: slower than counting, and always of the same opinion.
+
+In: the bytes of one line and the packages. Out: an `Explanation`: the fate that `parse_line` and
+`inputs_of` give it, and the reason, with the one word of the line that decided. It must not decide
+anything itself: where it cannot tell, it says so (`Reason.OTHER`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import unquote
+
+from engine.inputs import caddy
+from engine.inputs.model import Input, Request
+from engine.inputs.rules import KIWIX_WORDS, inputs_of, location_path
+from engine.packages import Packages, normal_host
+
+_QUERY = re.compile(r"[?#]")
+_KIWIX_FILES: Final = frozenset(["viewer_settings.js", "favicon.ico", "robots.txt"])
+_COMMON_LOG: Final = b"HTTP/"
+_CONSOLE: Final = (b"\tINFO\t", b"\tERROR\t", b"\tinfo\t", b"\terror\t", b"\x1b[")
+
+
+class Reason(Enum):
+    """Why a line does not count. The value is its name in JSON."""
+
+    # too-long
+    TOO_LONG = "too-long"
+    # not-json
+    EMPTY = "empty-line"
+    COMMON_LOG = "another-log-format"
+    BINARY = "binary"
+    BROKEN = "broken-json"
+    NO_OBJECT = "no-object"
+    # not-access-log
+    ANOTHER_MESSAGE = "another-message"
+    # incomplete
+    FIELD_MISSING = "field-missing"
+    FIELD_WRONG = "field-wrong"
+    # bad-time
+    BAD_TIME = "bad-time"
+    # unmatched
+    STATUS = "status"
+    HOST = "host"
+    NO_NAME = "no-zim-name"
+    KIWIX_WORD = "kiwix-word"
+    ZIM_UNKNOWN = "zim-unknown"
+    REDIRECT = "redirect-to-content"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What became of one line. `detail` is what of the line decided: a host, a field, a name."""
+
+    fate: str
+    reason: Reason | None = None
+    detail: str = ""
+    request: Request | None = None
+    inputs: tuple[Input, ...] = ()
+
+
+def explain(line: bytes, packages: Packages) -> Explanation:
+    """The fate of a line, given without its newline, and why."""
+    parsed = caddy.parse_line(line)
+    if isinstance(parsed, Request):
+        inputs = inputs_of(parsed, packages)
+        if inputs:
+            return Explanation("counted", request=parsed, inputs=inputs)
+        return Explanation("unmatched", *_why_unmatched(parsed, packages), request=parsed)
+    if parsed == "too-long":
+        return Explanation(parsed, Reason.TOO_LONG, f"{len(line):,} bytes")
+    if parsed == "not-json":
+        return Explanation(parsed, _why_not_json(line))
+    data = json.loads(line.decode("utf-8"))
+    if parsed == "not-access-log":
+        return Explanation(parsed, Reason.ANOTHER_MESSAGE, _short(data.get("msg")))
+    if parsed == "bad-time":
+        return Explanation(parsed, Reason.BAD_TIME, _short(data.get("ts")))
+    return Explanation(parsed, *_why_incomplete(data))
+
+
+def _why_unmatched(request: Request, packages: Packages) -> tuple[Reason, str]:
+    if not 200 <= request.status <= 399:
+        return Reason.STATUS, str(request.status)
+    site = packages.site(request.host)
+    if site is None:
+        return Reason.HOST, normal_host(request.host)[:200]
+    path = unquote(_QUERY.split(request.uri, maxsplit=1)[0])
+    legacy = not path.startswith("/content/")
+    name = path[1 if legacy else len("/content/") :].partition("/")[0]
+    if not name:
+        return Reason.NO_NAME, path[:200] or request.uri[:200]
+    if legacy and (name in KIWIX_WORDS or name in _KIWIX_FILES):
+        return Reason.KIWIX_WORD, name
+    if not site.zim_titles(name):
+        return Reason.ZIM_UNKNOWN, name[:200]
+    if legacy and location_path(request).startswith("/content/"):
+        return Reason.REDIRECT, name[:200]
+    return Reason.OTHER, ""
+
+
+def _why_not_json(line: bytes) -> Reason:
+    text = line.strip()
+    if not text:
+        return Reason.EMPTY
+    if b"\0" in line or line.count(b"\xef\xbf\xbd") > 4 or _is_binary(line):
+        return Reason.BINARY
+    if text.startswith((b"{", b"[")):
+        try:
+            json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError):
+            return Reason.BROKEN
+        return Reason.NO_OBJECT
+    if _COMMON_LOG in line or any(mark in line for mark in _CONSOLE):
+        return Reason.COMMON_LOG
+    return Reason.BROKEN if text.endswith(b"}") else Reason.NO_OBJECT
+
+
+def _is_binary(line: bytes) -> bool:
+    head = line[:1000]
+    odd = sum(byte < 32 and byte not in b"\t\r\x1b" for byte in head)
+    return odd * 10 > len(head)
+
+
+def _why_incomplete(data: dict[str, Any]) -> tuple[Reason, str]:
+    request = data.get("request")
+    if not isinstance(request, dict):
+        return _missing_or_wrong(data, "request")
+    if caddy.event_time(data.get("ts")) is None:
+        return _missing_or_wrong(data, "ts")
+    for field in ("method", "host", "uri"):
+        if not isinstance(request.get(field), str):
+            return _missing_or_wrong(request, field, "request.")
+    if not isinstance(data.get("resp_headers", {}), dict):
+        return Reason.FIELD_WRONG, "resp_headers"
+    return _missing_or_wrong(data, "status")
+
+
+def _missing_or_wrong(data: dict[str, Any], field: str, prefix: str = "") -> tuple[Reason, str]:
+    return Reason.FIELD_WRONG if field in data else Reason.FIELD_MISSING, prefix + field
+
+
+def _short(value: object) -> str:
+    return str(value)[:100]

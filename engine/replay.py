@@ -1,0 +1,322 @@
+"""Replay: log files through the pipeline into a store, each line once.
+
+In: paths, a store, packages. Out: a summary; what was counted is in the store. The same pipeline
+and the same tracker as `serve`, with another source and without a timer.
+
+A file is counted whole or not at all: in one transaction, with its position. A log is known by
+its content, so a file that was read before, under any name, packed or not, half or whole, adds
+only what is new; a known log inside of a longer file is recognised at its first line.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from engine.errors import (
+    AlreadyCounted,
+    InputDamaged,
+    InputMissing,
+    InputUnreadable,
+    MetricsError,
+    UsageError,
+)
+from engine.packages import Packages
+from engine.parallel import Workers, count_range, front, line_ranges, tail_of
+from engine.pipeline import Pipeline, Tally, fill_silences
+from engine.sources.content import Content, cut_lines, open_content
+from engine.sources.model import Chunk, Generation, generation_id
+from engine.sources.tracker import (
+    find_known,
+    locate,
+    locate_in_stream,
+    second_of,
+    split_at_doubt,
+)
+from engine.store.store import Store
+
+MAX_STATES: Final = 20_000
+"""States held in memory before they are written into the open transaction."""
+SMALL_BYTES: Final = 16 * 1024 * 1024
+"""Below this, starting processes costs more than they save."""
+SAME_BYTES: Final = 64 * 1024
+LEAST_SAME_BYTES: Final = 4096
+"""So much of a log must come again before its first line is taken for a second beginning."""
+OVERLAP: Final = 0.5
+"""A file more of whose span of time is counted already must be a piece of known logs."""
+
+INPUT_ERRORS: Final = (AlreadyCounted, InputDamaged, InputMissing, InputUnreadable, UsageError)
+"""What is wrong with one file, and stops only that one."""
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes of all files that were read so far, and lines counted since last time."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a replay did: lines by fate, the span of time, and what went wrong by file."""
+
+    fates: Counter[str] = field(default_factory=Counter)
+    known: list[str] = field(default_factory=list)
+    damaged: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[tuple[str, MetricsError]] = field(default_factory=list)
+    first_at: int | None = None
+    last_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Job:
+    """One file on its way: the logs found in it, and what is not written yet."""
+
+    content: Content
+    tally: Tally = field(default_factory=Tally)
+    staged: dict[bytes, Generation] = field(default_factory=dict)
+    fresh: Tally = field(default_factory=Tally)  # the span of logs that were not known
+    lines: int = 0
+    repeats: int = 0  # how often the first line of a log came again in it
+
+
+class Replay:
+    """Counts log files into a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        packages: Packages,
+        *,
+        jobs: int = 1,
+        check_overlap: bool = True,
+        progress: Progress = lambda _bytes, _lines: None,
+    ) -> None:
+        self.store = store
+        self.packages = packages
+        self.pipeline = Pipeline(packages)
+        self.jobs = jobs
+        self.workers: Workers | None = None
+        self.check_overlap = check_overlap
+        self.progress = progress
+        self.known = store.generations()
+        self.seconds: set[int] = set()
+        self.nameless = False
+        """Some log that is known begins with a line whose second is not plain to see."""
+        for generation in self.known.values():
+            self._note_beginning(generation)
+        self.summary = Summary()
+        self._bytes_before = 0  # of the files that are done
+
+    def run(self, paths: Sequence[str], now: int) -> Summary:
+        """Count files in order; one that cannot be read does not stop the next ones.
+
+        `now` is written as the time of the save. Raises StorageError when the store fails.
+        """
+        try:
+            for path in paths:
+                try:
+                    with closing(open_content(path)) as content, self.store.transaction():
+                        self._count_file(content, now)
+                        self._bytes_before += os.fstat(content.file.fileno()).st_size
+                        self.progress(self._bytes_before, 0)
+                except INPUT_ERRORS as error:
+                    self.summary.refused.append((path, error))
+        finally:
+            if self.workers:
+                self.workers.close()
+        return self.summary
+
+    def fill_silences(self, gap_minutes: int, now: int) -> None:
+        """Switch on the minutes between two that are at most `gap_minutes` apart."""
+        states = self.store.uptime_states()
+        before = dict(states)
+        fill_silences(states, gap_minutes)
+        self.store.commit({k: v for k, v in states.items() if before.get(k) != v}, at=now)
+
+    def _note_beginning(self, generation: Generation) -> None:
+        if generation.began_at is None:
+            self.nameless = True
+        else:
+            self.seconds.add(generation.began_at)
+
+    def _count_file(self, content: Content, now: int) -> None:
+        job = _Job(content)
+        base: int | None = 0
+        while base is not None:  # once, or for each known log inside of this one
+            base = self._count_log(job, base)
+        self._refuse_piece(job)
+        for identity, staged in list(job.staged.items()):
+            earlier = self.known.get(identity)
+            if earlier and staged.position < earlier.position and staged.fates == earlier.fates:
+                del job.staged[identity]  # a shorter copy: what is known of the log stands
+        self.store.commit(job.tally.states, job.staged.values(), at=now)
+        for generation in job.staged.values():
+            self.known[generation.id] = generation
+        self.summary.fates.update(job.tally.fates)
+        if content.damage:
+            self.summary.damaged.append((content.name, content.damage))
+        elif not job.lines and job.staged:
+            self.summary.known.append(content.name)
+        span = Tally(first_at=self.summary.first_at, last_at=self.summary.last_at)
+        span.saw(job.tally.first_at, job.tally.last_at)
+        self.summary.first_at, self.summary.last_at = span.first_at, span.last_at
+
+    def _count_log(self, job: _Job, base: int) -> int | None:
+        """Count the log that begins at `base`. Where a known log interrupts it; None at the end."""
+        content = job.content
+        if base:
+            content.go_to(base)
+        line = content.peek_line() or content.peek_short()
+        if not line:
+            return None
+        generation, known = self._stage(job, line)
+        begin = 0
+        if known and content.seekable:
+            begin = locate(generation, content.read_at, base)
+        elif known:
+            begin, shorter = locate_in_stream(generation, content)
+            if shorter:
+                return None
+        if known:
+            content.go_to(base + begin)
+        for read in self._tallies(job, generation, base, begin):
+            chunk, tally, place = self._look_for_known(job, generation, base, *read)
+            if chunk.length:
+                self._take(job, generation, chunk, tally, known)
+            if place is not None:
+                return base + place
+        return None
+
+    def _stage(self, job: _Job, line: bytes) -> tuple[Generation, bool]:
+        identity = generation_id(line)
+        found = job.staged.get(identity)
+        if found is None:
+            earlier = self.known.get(identity)
+            found = earlier.copy() if earlier else Generation(identity, began_at=second_of(line))
+            found.name = Path(job.content.name).name
+            job.staged[identity] = found
+            self._note_beginning(found)
+        return found, identity in self.known or found.position > 0
+
+    def _tallies(
+        self, job: _Job, generation: Generation, base: int, begin: int
+    ) -> Iterator[tuple[Chunk, Tally]]:
+        """Chunks of a log, at offsets from its beginning, each with its tally, in order.
+
+        Of a range that was read apart, maybe by another process, the chunk has no data.
+        """
+        content = job.content
+        in_doubt = begin < generation.doubt_until
+        if content.path and not in_doubt:
+            descriptor = content.file.fileno()
+            end = os.fstat(descriptor).st_size
+            if end - base - begin > SMALL_BYTES:
+                spans = line_ranges(descriptor, base + begin, end)
+                for (low, high), tally in self._count_ranges(content.path, spans):
+                    content.raw_bytes = high
+                    yield Chunk(low - base, b"", high - low, tail_of(descriptor, high)), tally
+                return
+        chunks = cut_lines(content.read, begin)
+        if self.jobs > 1 and not content.seekable and not in_doubt:
+            yield from self._workers().count_chunks(chunks)
+            return
+        for chunk in chunks:
+            yield chunk, self._count(generation, chunk)
+
+    def _count_ranges(
+        self, path: str, spans: Iterable[tuple[int, int]]
+    ) -> Iterator[tuple[tuple[int, int], Tally]]:
+        if self.jobs > 1:
+            return self._workers().count_ranges(path, spans)
+        return ((span, count_range(self.pipeline, path, *span)) for span in spans)
+
+    def _workers(self) -> Workers:
+        self.workers = self.workers or Workers(self.jobs, self.packages)
+        return self.workers
+
+    def _count(self, generation: Generation, chunk: Chunk) -> Tally:
+        doubtful, certain = split_at_doubt(generation, chunk)
+        if not doubtful:
+            return self.pipeline.count(certain)
+        tally = self.pipeline.count(doubtful, after=generation.doubt_after)
+        if certain:
+            other = self.pipeline.count(certain)
+            seconds = tally.seconds | other.seconds
+            tally.add(other)
+            tally.seconds = seconds
+        return tally
+
+    def _look_for_known(
+        self, job: _Job, generation: Generation, base: int, chunk: Chunk, tally: Tally
+    ) -> tuple[Chunk, Tally, int | None]:
+        """Whether a known log begins in a chunk: then what comes before it, and where it does."""
+        seconds = self.seconds & tally.seconds
+        if not seconds and not self.nameless:
+            return chunk, tally, None
+        data = chunk.data or job.content.read_at(base + chunk.offset, chunk.length)
+        known = {**self.known, **job.staged}
+        place = None
+        for begin, identity in find_known(data, None if self.nameless else seconds, known):
+            if identity != generation.id or self._begins_again(job, base, chunk, data, begin):
+                place = begin
+                break
+        if place is None:
+            return chunk, tally, None
+        before = front(Chunk(chunk.offset, data, len(data), b""), place)
+        return before, self._count(generation, before), before.end
+
+    @staticmethod
+    def _begins_again(job: _Job, base: int, chunk: Chunk, data: bytes, begin: int) -> bool:
+        """Whether what begins there is the log from its beginning, not one more line like it."""
+        place = chunk.offset + begin
+        size = min(place, SAME_BYTES)
+        job.repeats += place > 0  # a line that comes more often is just that
+        if size < LEAST_SAME_BYTES or job.repeats > 1:
+            return False
+        if job.content.seekable:
+            again = job.content.read_at(base + place, size)
+            before = job.content.read_at(base, len(again))
+        elif chunk.offset == 0:
+            again, before = data[begin : begin + size], data[:size]
+            before = before[: len(again)]
+        else:
+            return False
+        return again == before
+
+    def _take(
+        self, job: _Job, generation: Generation, chunk: Chunk, tally: Tally, known: bool
+    ) -> None:
+        generation.advance(chunk.end, chunk.tail)
+        generation.fates.update(tally.fates)
+        generation.saw(tally.first_at, tally.last_at)
+        if not known:
+            job.fresh.saw(tally.first_at, tally.last_at)
+        job.lines += tally.lines
+        job.tally.add(tally)
+        if len(job.tally.states) > MAX_STATES:
+            self.store.records.save(job.tally.states, None)
+            job.tally.states = {}
+        self.progress(self._bytes_before + job.content.raw_bytes, tally.lines)
+
+    def _refuse_piece(self, job: _Job) -> None:
+        """Raise AlreadyCounted for a file that must be a piece cut out of logs that are counted."""
+        first, last = job.fresh.first_at, job.fresh.last_at
+        if not self.check_overlap or first is None or last is None or first == last:
+            return
+        spans = sorted(
+            (max(g.first_at, first), min(g.last_at, last))
+            for g in self.known.values()
+            if g.first_at is not None and g.last_at is not None
+        )
+        covered, reached = 0, first
+        for begin, end in spans:
+            covered += max(0, end - max(begin, reached))
+            reached = max(reached, end)
+        if covered > OVERLAP * (last - first):
+            raise AlreadyCounted(
+                f"{job.content.name} was not counted: the time it tells of is counted already, "
+                "and it begins like no log that is known; it looks like a piece of one",
+                "replay the whole log instead, or add --allow-overlap if it is of another proxy",
+            )

@@ -1,0 +1,255 @@
+"""What the REST API and the command line show: KPIs by period, from the store.
+
+In: a `Reader` and a zone. Out: JSON-ready dicts, in the shapes of `engine/api/openapi.yaml`.
+It must not write, and it reads no clock: `now` is an argument where an answer depends on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine import kpis
+from engine.indicators import package_home_visit, total_usage_by_package, uptime
+from engine.kpis.model import TOP
+from engine.store.reader import Reader, Sums
+from engine.times import (
+    HOUR_SECONDS,
+    KEPT,
+    KINDS,
+    MINUTE_SECONDS,
+    TREND,
+    Period,
+    labels_of_hour,
+    load_zone,
+    local_day,
+    next_period,
+    period_of,
+    previous_period,
+    run_ending_at,
+)
+
+Json = dict[str, Any]
+
+
+class Report:
+    """Answers about one database. One per thread; not to be shared."""
+
+    def __init__(self, reader: Reader, zone: ZoneInfo | None = None) -> None:
+        self.reader = reader
+        stored = load_zone(str(reader.get("timezone", "UTC")))
+        self.zone = zone or stored
+        self._stored_zone = self.zone.key == stored.key
+
+    def version(self) -> str:
+        """Changes with every commit of another connection; only compared by this object."""
+        return str(self.reader.data_version())
+
+    def close(self) -> None:
+        """Close the reader."""
+        self.reader.close()
+
+    # The compatible routes
+
+    def labels(self, kind: str) -> list[str]:
+        """The labels of a kind that are kept, ascending: the newest ones, and every year."""
+        labels = set(self.reader.stored_labels(kind)) if self._stored_zone else set()
+        if self._stored_zone:
+            for hour in self.reader.state_hours():
+                labels.add(dict(labels_of_hour(hour, self.zone))[kind])
+        else:
+            labels = self.reader.labels_by_kind(self.zone)[kind]
+        return sorted(labels)[-KEPT.get(kind, len(labels) + 1) :]
+
+    def aggregations(self) -> Json:
+        """Every kept label: `{"aggregations": [{"kind", "value"}]}`."""
+        with self.reader.snapshot():
+            labels = {kind: self.labels(kind) for kind in KINDS}
+        return {
+            "aggregations": [
+                {"kind": kind, "value": label} for kind in KINDS for label in labels[kind]
+            ]
+        }
+
+    def aggregation(self, kind: str) -> Json:
+        """All KPIs of all kept periods of a kind."""
+        with self.reader.snapshot():
+            labels = self.labels(kind)
+            sums = {label: self.sums(period) for label, period in self._periods(kind, labels)}
+        return {
+            "aggKind": kind,
+            "valuesAvailable": labels,
+            "valuesAll": self._values_all(kind, labels),
+            "kpis": [
+                {
+                    "kpiId": kpi_id,
+                    "values": [
+                        {"aggValue": label, "kpiValue": kpis.BY_ID[kpi_id].compute(sums[label])}
+                        for label in labels
+                    ],
+                }
+                for kpi_id in kpis.COMPATIBLE_IDS
+                if labels
+            ],
+        }
+
+    def _periods(self, kind: str, labels: list[str]) -> list[tuple[str, Period]]:
+        found = [(label, period_of(kind, label, self.zone)) for label in labels]
+        return [(label, period) for label, period in found if period is not None]
+
+    def _values_all(self, kind: str, labels: list[str]) -> list[str]:
+        if not labels:
+            return []
+        length = KEPT.get(kind) or int(labels[-1]) - int(labels[0]) + 1
+        return run_ending_at(kind, labels[-1], length)
+
+    def kpi_value(self, kpi_id: int, kind: str, label: str) -> Json | None:
+        """One KPI of a kept period; None when there is none."""
+        period = period_of(kind, label, self.zone)
+        if kpi_id not in kpis.COMPATIBLE_IDS or period is None:
+            return None
+        with self.reader.snapshot():
+            if label not in self.labels(kind):
+                return None
+            return {"kpiId": kpi_id, "value": kpis.BY_ID[kpi_id].compute(self.sums(period))}
+
+    # Our own routes
+
+    def sums(self, period: Period) -> Sums:
+        """Sums of a period: as stored, else from its records."""
+        stored = self._stored_zone and period.label in self.reader.stored_labels(period.kind)
+        if stored:
+            return self.reader.stored_sums(period, self.zone)
+        return self.reader.computed_sums(period, self.zone)
+
+    def known_periods(self) -> list[Period]:
+        """Every period that can be shown, newest first."""
+        labels = self.reader.labels_by_kind(self.zone)
+        if self._stored_zone:
+            for kind in KINDS:
+                labels[kind].update(self.reader.stored_labels(kind))
+        found = [p for kind in KINDS for _, p in self._periods(kind, sorted(labels[kind]))]
+        return sorted(found, key=lambda p: (-p.start, "DWMY".index(p.kind)))
+
+    def periods(self, now: int) -> Json:
+        """`{"timezone", "periods": [...]}`, newest first."""
+        with self.reader.snapshot():
+            known = self.known_periods()
+        return {
+            "timezone": self.zone.key,
+            "periods": [self._describe(period, now) for period in known],
+        }
+
+    def _describe(self, period: Period, now: int) -> Json:
+        return {
+            "aggKind": period.kind,
+            "aggValue": period.label,
+            "start": period.start,
+            "end": period.end,
+            "complete": period.end <= now,
+        }
+
+    def kpi_list(self, sums: Sums) -> list[Json]:
+        """Every KPI of sums, by id: `[{"kpiId", "value"}]`."""
+        return [
+            {"kpiId": kpi_id, "value": kpis.BY_ID[kpi_id].compute(sums)}
+            for kpi_id in sorted(kpis.BY_ID)
+        ]
+
+    def _with_kpis(self, period: Period, now: int, sums: Sums) -> Json:
+        elapsed = min(max(now, period.start), period.end) - period.start
+        return {
+            **self._describe(period, now),
+            "hasData": any(sums.values()),
+            "elapsedMinutes": elapsed // MINUTE_SECONDS,
+            "kpis": self.kpi_list(sums),
+        }
+
+    def period(self, kind: str, label: str, now: int) -> Json | None:
+        """One period with all KPIs, its neighbours and its trend; None for no label."""
+        period = period_of(kind, label, self.zone)
+        if period is None:
+            return None
+        with self.reader.snapshot():
+            return self._period(period, now)
+
+    def _period(self, period: Period, now: int) -> Json:
+        sums = self.sums(period)
+        before, after = previous_period(period, self.zone), next_period(period, self.zone)
+        return {
+            **self._with_kpis(period, now, sums),
+            "others": _others(sums),
+            "uptime": self._uptime(period),
+            "previous": self._with_kpis(before, now, self.sums(before)) if before else None,
+            "next": {
+                **self._describe(after, now),
+                "hasData": any(self.sums(after).values()),
+            }
+            if after
+            else None,
+            "trend": self._trend(period, now),
+        }
+
+    def _uptime(self, period: Period) -> Json | None:
+        """Minutes on of each hour (of a day or week) or local day (of a month or year), in order.
+
+        None when no hour of the period has a record any more.
+        """
+        by_hour = self.reader.values_by_hour(uptime.id, period)
+        if not by_hour:
+            return None
+        if period.kind in "DW":
+            hours = (period.end - period.start + HOUR_SECONDS - 1) // HOUR_SECONDS
+            minutes = [0] * hours
+            for hour, value in by_hour.items():
+                minutes[(hour - period.start) // HOUR_SECONDS] += value
+            return {"unit": "hour", "minutes": minutes}
+        first = local_day(period.start, self.zone)
+        days = (local_day(period.end - 1, self.zone) - first).days + 1
+        minutes = [0] * days
+        for hour, value in by_hour.items():
+            minutes[(local_day(hour, self.zone) - first).days] += value
+        return {"unit": "day", "minutes": minutes}
+
+    def _trend(self, period: Period, now: int) -> list[Json]:
+        points = []
+        labels = run_ending_at(period.kind, period.label, TREND[period.kind])
+        for label, neighbour in self._periods(period.kind, labels):
+            sums = self.sums(neighbour)
+            values = {k["kpiId"]: k["value"] for k in self.kpi_list(sums)}
+            points.append(
+                {
+                    "aggValue": label,
+                    "start": neighbour.start,
+                    "end": neighbour.end,
+                    "complete": neighbour.end <= now,
+                    "hasData": any(sums.values()),
+                    "totalVisits": values[2001]["totalVisits"],
+                    "totalMinutesActivity": values[2003]["totalMinutesActivity"],
+                    "nbMinutesOn": values[2004]["nbMinutesOn"],
+                    **values[2005],
+                }
+            )
+        return points
+
+    def as_command_line(self, period: Period) -> Json:
+        """`{"aggKind", "aggValue", "kpis"}`: what `kpis` and `replay` print as JSON."""
+        with self.reader.snapshot():
+            sums = self.sums(period)
+        return {
+            "aggKind": period.kind,
+            "aggValue": period.label,
+            "kpis": self.kpi_list(sums),
+        }
+
+
+def _others(sums: Sums) -> Json:
+    """What lies beyond the ten packages that are shown."""
+    visits = sums.get(package_home_visit.id, {})
+    minutes = sums.get(total_usage_by_package.id, {})
+    return {
+        "visits": sum(sorted(visits.values(), reverse=True)[TOP:]),
+        "packagesVisited": len(visits),
+        "minutesActivity": sum(sorted(minutes.values(), reverse=True)[TOP:]),
+        "packagesUsed": len(minutes),
+    }

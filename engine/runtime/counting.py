@@ -1,0 +1,355 @@
+"""The main thread's work: messages of the reader and ticks into states, and states into the store.
+
+In: messages and ticks, one at a time. Out: commits. It owns the pipeline, the tracker and the
+writing connection; nothing here is shared but `Vitals`, which others only read.
+
+When a commit is made: a minute after something was counted, ten when only the minutes of uptime
+were; sooner after 256 KiB of log, at a rotation, when an hour ends, when the clock was set, at the
+end. Never more than once in two seconds. Before it, the logs are made durable, so that no position
+is ever ahead of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from engine import indicators
+from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
+from engine.packages import Packages
+from engine.pipeline import Pipeline, Tally
+from engine.runtime import clock
+from engine.runtime.housekeeping import Housekeeping
+from engine.runtime.packages_file import PackagesFile
+from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
+from engine.runtime.vitals import Vitals
+from engine.sources.folder import LogFolder
+from engine.sources.held import is_in_memory
+from engine.sources.model import Chunk, Generation, Lost, Message, Settled
+from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
+from engine.store.store import Store
+from engine.times import hour_of
+
+SAVE_SECONDS: Final = 60.0
+SAVE_UPTIME_SECONDS: Final = 600.0
+SAVE_BYTES: Final = 256 * 1024
+SAVE_PAUSE_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 60.0
+"""After a save that failed, the next one is tried so much later."""
+FAR_SECONDS: Final = 31 * 24 * 3600
+"""More between a stop and the next start is taken for a wrong clock, not for a holiday."""
+_EVERYWHERE: Final = 1 << 60
+
+log = logging.getLogger("offspot-metrics")
+
+
+class Counting:
+    """Counts and saves. Owned by the main thread."""
+
+    def __init__(self, store: Store, vitals: Vitals, packages_path: Path) -> None:
+        self.store = store
+        self.vitals = vitals
+        self.packages = PackagesFile(packages_path, store)
+        self.housekeeping = Housekeeping(store, vitals)
+        self.tracker = Tracker(store.generations())
+        self.pipeline = Pipeline(Packages())
+        self.folder: LogFolder | None = None
+        self.tally = Tally()
+        self.fates_before = store.reader().fates()
+        self.running_hour = 0
+        self._unknown_until = int(store.get("unknown_until", 0))
+        self._bytes = 0
+        self._rotated = False
+        self._reading = str(store.get("reading", ""))
+        self._dirty_at: float | None = None
+        self._dirty_uptime_at: float | None = None
+        self._saved_at = -SAVE_PAUSE_SECONDS
+        self._pause = SAVE_PAUSE_SECONDS
+        vitals.steady_seconds = int(store.get("steady_seconds", 0))
+        vitals.backup_age = int(store.get("backup_age", 0))
+        vitals.lost_bytes = int(store.get("lost_bytes", 0))
+        vitals.lost_at_least = bool(store.get("lost_at_least", 0))
+        vitals.steps.extend(store.clock_steps())
+        vitals.last_seen = store.reader().last_hours()
+
+    # Start
+
+    def begin(self, now: int) -> None:
+        """Read the packages, note the boot, and see what the clock did while we were off.
+
+        Raises ConfigError or InputUnreadable when there are no packages to count by.
+        """
+        self._use(self.packages.first())
+        saved_at = int(self.store.get("saved_at", 0))
+        boot = boot_id()
+        step = 0
+        if saved_at and not -JUMP_SECONDS <= now - saved_at <= FAR_SECONDS:
+            step = now - saved_at
+            self.vitals.steady_seconds = 0
+            self.vitals.steps.append((now, step))
+        self.vitals.clock_trusted = clock_is_trusted()
+        if boot != self.store.get("boot_id") or step:
+            try:
+                self.store.add_clock_epoch(boot, now, step, self.vitals.clock_trusted)
+                self.store.put("boot_id", boot)
+            except (StorageError, Busy) as error:
+                log.warning("%s", error.message)
+        if self.store.get("clean", 0):
+            with suppress(StorageError, Busy):
+                self.store.put("clean", 0)  # until the next orderly stop
+        self.running_hour = hour_of(now)
+        self._note_store()
+
+    def logs_to_find(self, logs: Path) -> set[bytes]:
+        """The logs that were not finished at the last save, and must still be there."""
+        rebooted = boot_id() != self.store.get("boot_id")
+        if rebooted and self.store.get("clean", 0) and is_in_memory(logs):
+            return set()  # they were read to their end, and went with the power
+        return {bytes.fromhex(identity) for identity in self._reading.split()}
+
+    def _use(self, packages: Packages) -> None:
+        self.pipeline = Pipeline(packages)
+        self.vitals.packages_problem = self.packages.problem
+        self.vitals.use_packages(packages)
+
+    def reload_packages(self, *, forced: bool = False) -> None:
+        """Read the packages file again when it has changed."""
+        packages = self.packages.changed(forced=forced)
+        self.vitals.packages_problem = self.packages.problem
+        if packages is not None:
+            self._use(packages)
+
+    # Counting
+
+    def take(self, message: Message) -> None:
+        """Count what a reader hands on."""
+        self.vitals.beat_at = clock.monotonic()
+        if isinstance(message, Chunk):
+            self._count(message)
+        elif isinstance(message, Settled):
+            self._adopt(message.generation)
+        else:
+            self._lose(message)
+        self.save_if_due()
+
+    def _count(self, chunk: Chunk) -> None:
+        generation = self.tracker.generations.get(chunk.generation)
+        if generation is None or not generation.position:
+            self._rotated = True
+        if generation is None and self._unknown_until:
+            generation = self._get_in_doubt(chunk)
+        generation = self.tracker.get(chunk.generation, chunk.name)
+        if chunk.offset > generation.position:  # a reader fills gaps: this one cannot be filled
+            gap = chunk.offset - generation.position
+            self._lose(Lost(generation.id, gap))
+            generation.position = chunk.offset
+        new = not_yet_counted(generation, chunk)
+        if new is None:
+            return
+        doubtful, certain = split_at_doubt(generation, new)
+        for lines, after in ((doubtful, generation.doubt_after), (certain, None)):
+            if lines:
+                tally = self._count_lines(lines, after)
+                generation.fates.update(tally.fates)
+                generation.saw(tally.first_at, tally.last_at)
+                self.tally.add(tally)
+        self.tracker.applied(generation, new)
+        self._bytes += new.length
+        self._mark_dirty()
+        self.vitals.fates = self.fates_before + self.tally.fates
+        if self.tally.last_at is not None:
+            self.vitals.last_line_at = max(self.vitals.last_line_at or 0, self.tally.last_at)
+
+    def _get_in_doubt(self, chunk: Chunk) -> Generation:
+        """A log whose position may have been lost with a damaged database."""
+        generation = self.tracker.get(chunk.generation, chunk.name)
+        second = second_of(chunk.data[: chunk.data.find(b"\n")])
+        if second is None or second <= self._unknown_until:
+            generation.doubt_until, generation.doubt_after = _EVERYWHERE, self._unknown_until
+        return generation
+
+    def _count_lines(self, lines: bytes, after: int | None) -> Tally:
+        """Count lines; where the program fails on one of them, all others."""
+        try:
+            return self.pipeline.count(lines, after=after)
+        except MemoryError:
+            raise  # no fault of a line
+        except Exception:
+            log.exception("lines could not be counted together: they are counted one by one")
+        tally = Tally()
+        for line in lines.split(b"\n")[:-1]:
+            try:
+                tally.add(self.pipeline.count(line + b"\n", after=after))
+            except MemoryError:
+                raise
+            except Exception:
+                log.exception("a line of %s bytes could not be counted", len(line))
+                tally.fates["unmatched"] += 1
+                self.vitals.not_counted += 1
+        return tally
+
+    def _adopt(self, settled: Generation) -> None:
+        """A file was cut or replaced below what was counted: go on from what agrees."""
+        known = self.tracker.get(settled.id, settled.name)
+        known.doubt_until = max(settled.doubt_until, known.position)
+        known.position, known.anchors = settled.position, list(settled.anchors)
+        known.doubt_after = settled.doubt_after
+        known.doubt_after = max(known.doubt_after, known.last_at or 0)
+        known.tail = settled.tail
+        self.tracker.moved[known.id] = known
+        log.warning(
+            "log %s is not what it was: reading on from byte %s", known.name, known.position
+        )
+
+    def _lose(self, lost: Lost) -> None:
+        self.vitals.lost_bytes += lost.length
+        self.vitals.lost_at_least = self.vitals.lost_at_least or lost.at_least
+        if lost.length:
+            more = "at least " if lost.at_least else ""
+            log.warning("%s%s bytes of a log could not be read", more, lost.length)
+        else:
+            log.warning("the end of a log vanished before it was read: what it held is not known")
+        self._mark_dirty()
+
+    def _mark_dirty(self) -> None:
+        if self._dirty_at is None:
+            self._dirty_at = self.vitals.unsaved_since = clock.monotonic()
+
+    def tick(self, tick: Tick) -> None:
+        """A minute has passed, or the clock was set."""
+        self.vitals.beat_at = clock.monotonic()
+        if tick.step:
+            self._clock_was_set(tick)
+        else:
+            self.vitals.steady_seconds += round(tick.elapsed)
+        self.vitals.backup_age += round(tick.elapsed)
+        hour = hour_of(tick.at)
+        if hour != self.running_hour:
+            self.running_hour = hour
+            self._dirty_uptime_at = self._dirty_uptime_at or clock.monotonic()
+            if self.save(at=tick.at):  # what was running becomes records
+                self._tidy(tick.at)
+        if tick.on:
+            self.tally.tick(tick.at)
+            self._dirty_uptime_at = self._dirty_uptime_at or clock.monotonic()
+        self.reload_packages()
+        self.save_if_due()
+
+    def _clock_was_set(self, tick: Tick) -> None:
+        """Save under the old time before anything of the new one is counted."""
+        log.warning("the clock was set by %+d seconds", tick.step)
+        self.save(at=tick.at - tick.step)
+        self.vitals.steps.append((tick.at, tick.step))
+        self.vitals.clock_trusted = clock_is_trusted()
+        if abs(tick.step) > JUMP_SECONDS:
+            self.vitals.steady_seconds = 0
+        try:
+            self.store.add_clock_epoch(boot_id(), tick.at, tick.step, self.vitals.clock_trusted)
+        except MetricsError as error:
+            log.warning("%s", error.message)
+
+    def _tidy(self, now: int) -> None:
+        """The day's work on the database."""
+        held = self.folder.held.values() if self.folder else ()
+        present = [log.generation.id for log in list(held) if log.generation]
+        for identity in self.housekeeping.tidy(now, present):
+            self.tracker.generations.pop(identity, None)
+
+    # Saving
+
+    def save_if_due(self) -> None:
+        """Commit when it is time to; also called when nothing comes any more."""
+        if self.due_in() <= 0:
+            self.save(at=clock.now())
+
+    def due_in(self) -> float:
+        """Seconds until the next commit; infinite when there is nothing to save."""
+        now = clock.monotonic()
+        dirty, uptime = self._dirty_at, self._dirty_uptime_at
+        due = math.inf
+        if dirty is not None:
+            soon = self._bytes >= SAVE_BYTES or self._rotated
+            # The first save of a life comes early: killed again and again, it gets further.
+            patience = SAVE_SECONDS - 1 if self.vitals.saves else SAVE_PAUSE_SECONDS
+            due = 0.0 if soon else dirty + patience - now
+        if uptime is not None:
+            due = min(due, uptime + SAVE_UPTIME_SECONDS - 1 - now)
+        return max(due, self._saved_at + self._pause - now)
+
+    def save(self, *, at: int, last: bool = False) -> bool:
+        """Commit everything of this instant; on failure everything is kept for the next try."""
+        if self._dirty_at is None and self._dirty_uptime_at is None and not last:
+            return True
+        if self.folder:
+            self.folder.sync()
+            unfinished = self.folder.unfinished(self.tracker.generations)
+            self._reading = " ".join(identity.hex() for identity in unfinished)
+        facts: dict[str, Any] = {
+            "steady_seconds": self.vitals.steady_seconds,
+            "backup_age": self.vitals.backup_age,
+            "lost_bytes": self.vitals.lost_bytes,
+            "lost_at_least": int(self.vitals.lost_at_least),
+            "clean": int(last),
+            "reading": self._reading,
+        }
+        moved = list(self.tracker.moved.values())
+        self._saved_at = clock.monotonic()
+        try:
+            self.store.commit(
+                self.tally.states, moved, running_hour=self.running_hour, at=at, facts=facts
+            )
+        except DatabaseDamaged:
+            raise
+        except MetricsError as error:
+            if error.message != self.vitals.save_problem:
+                log.error("%s; it stays in memory", error.message)  # noqa: TRY400 (all is said)
+            self.vitals.save_problem = error.message
+            self._pause = RETRY_SECONDS
+            return False
+        self._pause = SAVE_PAUSE_SECONDS
+        self.fates_before += self.tally.fates
+        self._note_use()
+        self.tally = Tally()
+        self.tracker.moved.clear()
+        self._bytes, self._rotated = 0, False
+        self._dirty_at = self._dirty_uptime_at = self.vitals.unsaved_since = None
+        self.vitals.save_problem = ""
+        self.vitals.saved_at, self.vitals.saved_monotonic = at, clock.monotonic()
+        self.vitals.saves += 1
+        self._note_store()
+        return True
+
+    def _note_use(self) -> None:
+        """The newest hour of each package, for the status page."""
+        last_seen = dict(self.vitals.last_seen)
+        for hour, indicator_id, dimension in self.tally.states:
+            if indicator_id == indicators.total_usage_by_package.id:
+                last_seen[dimension] = max(hour, last_seen.get(dimension, 0))
+        self.vitals.last_seen = last_seen
+
+    def _note_store(self) -> None:
+        """What the status page says of the database."""
+        reader = self.store.reader()
+        self.vitals.timezone = self.store.zone.key
+        self.vitals.notes = [*self.store.notes, *self.store.kept_notes()]
+        if self.vitals.collecting_since is None:
+            self.vitals.collecting_since = reader.first_hour()
+        self.vitals.fates = self.fates_before.copy()
+        if self.vitals.last_line_at is None:
+            self.vitals.last_line_at = reader.last_line_at()
+
+    # After damage
+
+    def carry_over(self) -> Tally:
+        """Minutes of uptime that are not saved: unlike lines, they cannot be read again."""
+        uptime = indicators.uptime.id
+        return Tally({key: state for key, state in self.tally.states.items() if key[1] == uptime})
+
+    def take_over(self, tally: Tally) -> None:
+        """Count what another one carried over."""
+        self.tally.add(tally)
+        if tally.states:
+            self._dirty_uptime_at = clock.monotonic()

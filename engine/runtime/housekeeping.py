@@ -1,0 +1,73 @@
+"""What is done to the database once a day of running: a backup, and what is too old removed.
+
+In: a store, and how long this has run and the clock has been steady. Out: a smaller database and
+two backups. It goes by time that really passed, added up over restarts, never by dates: a clock
+that jumps must not remove anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import Final
+
+from engine.errors import DatabaseDamaged, MetricsError
+from engine.runtime import clock
+from engine.runtime.vitals import Vitals
+from engine.store import backup
+from engine.store.store import Store
+from engine.times import local_day, period_of
+
+STEADY_SECONDS: Final = 24 * 3600
+"""Records are only purged after the clock has been steady for so long, over restarts."""
+BACKUP_SECONDS: Final = 24 * 3600
+FIRST_BACKUP_SECONDS: Final = 3600
+SPARE_BYTES: Final = 8 * 1024 * 1024
+
+log = logging.getLogger("offspot-metrics")
+
+
+class Housekeeping:
+    """Owned by the main thread; called when an hour has ended and all is saved."""
+
+    def __init__(self, store: Store, vitals: Vitals) -> None:
+        self.store = store
+        self.vitals = vitals
+        self._purged_at: float | None = None
+
+    def tidy(self, now: int, present: Iterable[bytes]) -> list[bytes]:
+        """Do what is due. The generations that were forgotten. Raises DatabaseDamaged."""
+        try:
+            self._back_up()
+            self._purge(now)
+            return self.store.prune(present)  # by number: a visitor can make the proxy roll its log
+        except DatabaseDamaged:
+            raise
+        except MetricsError as error:
+            log.warning("%s", error.message)
+            return []
+
+    def _back_up(self) -> None:
+        there = backup.newest_path(self.store.path).exists()
+        if self.vitals.backup_age < (BACKUP_SECONDS if there else FIRST_BACKUP_SECONDS):
+            return
+        self.vitals.backup_age = 0  # a disk without room is not asked again each hour
+        disk = os.statvfs(self.store.path.parent)
+        if disk.f_bavail * disk.f_frsize < 2 * self.store.path.stat().st_size + SPARE_BYTES:
+            log.warning("there is no room for a backup of the database")
+            return
+        self.store.back_up()
+        self.store.put("unknown_until", 0)
+
+    def _purge(self, now: int) -> None:
+        """Remove records older than the previous calendar year, once a day."""
+        monotonic = clock.monotonic()
+        recently = self._purged_at is not None and monotonic - self._purged_at < STEADY_SECONDS
+        if recently or self.vitals.steady_seconds < STEADY_SECONDS:
+            return
+        self._purged_at = monotonic
+        year = local_day(now, self.store.zone).year - 1
+        period = period_of("Y", f"{year:04d}", self.store.zone)
+        if period and (removed := self.store.purge(period.start)):
+            log.info("%s records of before %s were removed", removed, year)

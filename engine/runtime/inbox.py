@@ -1,0 +1,130 @@
+"""The one queue: reader, timer and signal handlers put, the main thread takes.
+
+In: messages, ticks and notes. Out: one at a time, in order. A full queue makes the reader wait,
+nobody else. All waiting is done by `poll` on a pipe: it keeps to the monotonic clock on every C
+library (a lock with a time limit does not, on musl), and a signal wakes it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from engine.runtime.clock import monotonic
+from engine.runtime.ticker import Tick
+from engine.sources.follow import CHUNK_BYTES
+from engine.sources.model import Chunk, Lost, Message, Settled
+
+QUEUED_CHUNKS: Final = 32
+"""Messages of the reader that may wait, chunks of 256 KiB; one with a longer line counts for so
+many more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Told to stop by a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Told to read the packages again by SIGHUP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A thread has come to its end; with an error, or before it was told to, it has died."""
+
+    name: str
+    error: BaseException | None = None
+
+
+Item = Message | Tick | Stop | Reload | Ended
+_MESSAGES: Final = (Chunk, Settled, Lost)
+
+
+def _weight(message: Message) -> int:
+    """How much of the room a message takes."""
+    return 1 + len(message.data) // CHUNK_BYTES if isinstance(message, Chunk) else 1
+
+
+class Inbox:
+    """Owned by the main thread; anyone may put."""
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self._room = threading.Semaphore(QUEUED_CHUNKS)
+        self._open = True
+        self._waiting = False
+        self._wake_out, self._wake_in = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+        self._poll = select.poll()
+        self._poll.register(self._wake_out, select.POLLIN)
+
+    @property
+    def wake_descriptor(self) -> int:
+        """A byte written here ends a wait, for `signal.set_wakeup_fd`: a signal that comes right
+        before the wait begins would else be seen at its end only.
+        """
+        return self._wake_in
+
+    def put(self, item: Item) -> None:
+        """Put at once; safe in a signal handler."""
+        self._items.append(item)
+        if self._waiting:
+            try:
+                os.write(self._wake_in, b"x")
+            except BlockingIOError:
+                return  # it is woken already
+
+    def put_message(self, message: Message) -> None:
+        """Put a message of the reader, when there is room; nothing once the inbox is closed."""
+        for _ in range(_weight(message)):
+            self._room.acquire()
+            if not self._open:
+                self._room.release()
+                return
+        self.put(message)
+
+    def take(self, seconds: float | None = None) -> Item | None:
+        """The next item; None when there was none for so long."""
+        deadline = None if seconds is None else monotonic() + seconds
+        while not self._items:
+            self._waiting = True
+            if not self._items:
+                left = None if deadline is None else max(0.0, deadline - monotonic())
+                self._poll.poll(None if left is None else left * 1000)
+            self._waiting = False
+            self._drain()
+            if not self._items and deadline is not None and monotonic() >= deadline:
+                return None
+        item = self._items.popleft()
+        if isinstance(item, _MESSAGES):
+            self._room.release(_weight(item))
+        return item
+
+    def _drain(self) -> None:
+        try:
+            os.read(self._wake_out, 4096)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Take nothing more from the reader, and let it go if it waits for room."""
+        self._open = False
+        self._room.release(QUEUED_CHUNKS)
+
+    def open(self) -> None:
+        """Empty, and ready for a new reader: what was put and not taken is dropped."""
+        self._items = deque(i for i in self._items if not isinstance(i, _MESSAGES))
+        self._room = threading.Semaphore(QUEUED_CHUNKS)
+        self._open = True
+
+    @property
+    def depth(self) -> int:
+        """How many items wait."""
+        return len(self._items)

@@ -1,0 +1,102 @@
+"""Our own log: on standard error, never in the way, never flooded.
+
+In: records of the standard logging module. Out: lines. A text that comes from outside is shown
+without control characters and cut; of one kind of message at most ten a minute are written, then
+how many there were. A standard error that is closed, full or read by nobody stops nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from collections import Counter
+from typing import Final
+
+from engine.runtime.clock import monotonic
+
+PER_MINUTE: Final = 10
+VALUE_LENGTH: Final = 200
+LINE_BYTES: Final = 4000
+"""A pipe that has room at all takes so many bytes at once."""
+_PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
+
+
+def set_up(level: str) -> None:
+    """Send everything there is to log to standard error."""
+    handler = Handler(2, journal=bool(os.environ.get("JOURNAL_STREAM")))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.raiseExceptions = False
+
+
+def reserve_descriptors() -> None:
+    """Fill standard input, output and error where they are closed.
+
+    Else the next file that is opened gets the number, and is written over by the next message.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
+def plain(value: object) -> object:
+    """A value as it may be written: text without control characters, and not too long."""
+    if isinstance(value, int | float):
+        return value
+    text = str(value)
+    if len(text) > VALUE_LENGTH:
+        text = f"{text[:VALUE_LENGTH]}… ({len(text)} characters)"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def has_room(descriptor: int = 2) -> bool:
+    """Whether writing to a descriptor would not wait: a pipe may be full and read by nobody."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    return any(events & select.POLLOUT for _, events in poll.poll(0))
+
+
+class Handler(logging.Handler):
+    """Writes lines to a descriptor, of each kind so many a minute."""
+
+    def __init__(self, descriptor: int, *, journal: bool = False) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+        self.journal = journal
+        self._minute = -1
+        self._seen: Counter[tuple[str, int]] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, or count it."""
+        try:
+            minute = int(monotonic() // 60)
+            if minute != self._minute:
+                self._tell_what_was_left_out()
+                self._minute = minute
+            kind = (record.pathname, record.lineno)
+            self._seen[kind] += 1
+            if self._seen[kind] <= PER_MINUTE:
+                self._write(record.levelname, self._text(record))
+        except Exception:  # noqa: BLE001 (a log that fails is no reason to stop counting)
+            return
+
+    def _text(self, record: logging.LogRecord) -> str:
+        if isinstance(record.args, tuple):
+            record.args = tuple(plain(value) for value in record.args)
+        text = record.getMessage().replace("\n", " | ")
+        if record.exc_info:
+            text += "\n" + (self.formatter or logging.Formatter()).formatException(record.exc_info)
+        return text
+
+    def _tell_what_was_left_out(self) -> None:
+        for (path, line), count in self._seen.items():
+            if count > PER_MINUTE:
+                where = f"{os.path.basename(path)}:{line}"  # noqa: PTH119 (text, no file)
+                self._write("WARNING", f"{count - PER_MINUTE} more messages like those of {where}")
+        self._seen.clear()
+
+    def _write(self, level: str, text: str) -> None:
+        head = f"<{_PRIORITIES.get(level, 5)}>" if self.journal else f"{level}: "
+        data = (head + text).encode("utf-8", "replace")[:LINE_BYTES] + b"\n"
+        if has_room(self.descriptor):
+            os.write(self.descriptor, data)

@@ -1,0 +1,288 @@
+"""The reader thread: what is new in the logs goes into the inbox, in order and without gaps.
+
+In: a log folder and, where there is one, Filebeat. Out: messages (`engine.sources.model`).
+
+With Filebeat, its events say what is new and bring the lines; each is held against the log itself
+before it is handed on, and a gap is read from the log. What no event brought within seconds is
+read from the log too, and a Filebeat that goes on saying nothing is ended. Without Filebeat, or
+while it does not run, the logs are read at each look. Both ways end in the same messages, so the
+figures are the same, whatever Filebeat does.
+
+State machine of Filebeat: run -> (ended) -> run again at once, then after 10 s; after five ends
+in ten minutes the built-in reader takes over, and Filebeat is tried again every ten minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from engine.errors import MetricsError
+from engine.runtime.clock import monotonic
+from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat
+from engine.sources.folder import LogFolder
+from engine.sources.follow import CHUNK_BYTES
+from engine.sources.held import FileKey, HeldLog
+from engine.sources.model import Chunk, Generation, Message
+
+LOOK_SECONDS: Final = 1.0
+BUSY_LOOK_SECONDS: Final = 0.2
+"""While lines come, looks are closer: the proxy may roll its log at any moment."""
+EARLY_LOOK_SECONDS: Final = 0.05
+"""An event of a log that is not known makes us look at once, but not more often than this."""
+PATIENCE_SECONDS: Final = 3.0
+"""What has been in a log for so long and no event brought, we read ourselves."""
+SILENT_SECONDS: Final = 12.0
+"""Filebeat has said nothing for so long since then: it hangs."""
+FINGERPRINT_BYTES: Final = 64
+"""Shorter logs Filebeat does not read: filebeat.yml."""
+MAX_RUBBISH_BYTES: Final = 8 * 1024 * 1024
+RESTART_SECONDS: Final = 10.0
+FAILURES: Final = 5
+FAILURE_WINDOW_SECONDS: Final = 600.0
+RETRY_SECONDS: Final = 600.0
+LAST_LOOK_SECONDS: Final = 1.0
+
+log = logging.getLogger("offspot-metrics")
+
+
+class Reader:
+    """Reads until it is told to stop. `run` is its thread."""
+
+    def __init__(
+        self,
+        folder: LogFolder,
+        emit: Callable[[Message], None],
+        *,
+        filebeat: str | None,
+        base: Path,
+    ) -> None:
+        self.folder = folder
+        self.emit = emit
+        self.program = filebeat
+        self.base = base
+        self.state = "starting"
+        self.restarts = 0
+        self.repairs = 0
+        self._wake_out, self._wake_in = os.pipe()
+        self._stopping = False
+        self._moved = False
+        self._look_at = self._looked_at = 0.0
+        self._filebeat: Filebeat | None = None
+        self._poll = select.poll()
+        self._poll.register(self._wake_out, select.POLLIN)
+        self._ends: deque[float] = deque(maxlen=FAILURES)
+        self._start_at = 0.0
+        self._waits: dict[FileKey, tuple[int, float]] = {}
+        self._silent_since: float | None = None
+
+    @property
+    def kind(self) -> str:
+        """Which reader is at work."""
+        return "filebeat" if self._filebeat is not None else "tail"
+
+    def stop(self) -> None:
+        """Let `run` come to its end; may be called from any thread."""
+        self._stopping = True
+        os.write(self._wake_in, b"x")
+
+    def run(self) -> None:
+        """Read until stopped; then what is in the logs already, and end Filebeat."""
+        try:
+            while not self._stopping:
+                self._tend_filebeat()
+                self._wait(max(0.0, self._look_at - monotonic()))
+                if monotonic() >= self._look_at and not self._stopping:
+                    self._pass()
+            self._last_look()
+        finally:
+            self.state = "stopped"
+            self._end_filebeat(STOP_SECONDS)
+            self.folder.sync()
+            self.folder.close()
+
+    def _wait(self, seconds: float) -> None:
+        """Until Filebeat says something, we are woken, or time is up."""
+        for descriptor, _ in self._poll.poll(seconds * 1000):
+            if self._filebeat is None:
+                return
+            if descriptor == self._filebeat.output:
+                self._read_filebeat(self._filebeat)
+            elif descriptor == self._filebeat.errors and not self._filebeat.read_complaints():
+                self._poll.unregister(descriptor)
+
+    def _pass(self) -> None:
+        """Look into the folder and read what is for us to read."""
+        self._look(monotonic())
+        if self._filebeat is None:
+            self._say(self.folder.read_new())
+        else:
+            self._help()
+        self._say(self.folder.packed.read_next())
+        self._say(self.folder.missed())
+        pause = BUSY_LOOK_SECONDS if self._moved else LOOK_SECONDS
+        took = monotonic() - self._looked_at
+        self._look_at = self._looked_at + (
+            took if self.folder.packed.waiting else max(pause, 4 * took)
+        )
+        self._moved = False
+
+    def _look(self, now: float) -> None:
+        for message in self.folder.look(now):
+            self.emit(message)
+        self._looked_at = now
+
+    def _say(self, messages: Iterable[Message]) -> None:
+        """Hand on, and go on looking for new logs however long that takes."""
+        for message in messages:
+            self.emit(message)
+            self._moved = True
+            if self._stopping and isinstance(message, Chunk):
+                return
+            now = monotonic()
+            if now - self._looked_at >= LOOK_SECONDS:
+                self._look(now)
+
+    def _last_look(self) -> None:
+        """Hand on what has been written, for a bounded time: the rest is read at next start."""
+        if self._filebeat is not None:
+            self._filebeat.interrupt()
+        deadline = monotonic() + LAST_LOOK_SECONDS
+        self._look(monotonic())
+        for message in self.folder.read_new():
+            self.emit(message)
+            if monotonic() > deadline:
+                return
+
+    # Filebeat: its life
+
+    def _tend_filebeat(self) -> None:
+        """Start Filebeat when it is time to."""
+        if self.program is None:
+            self.state = "running"
+        elif self.folder.crowded:
+            self._end_filebeat()
+            self.state = "fallback"
+        elif self._filebeat is None and monotonic() >= self._start_at:
+            self._start_filebeat(self.program)
+
+    def _start_filebeat(self, program: str) -> None:
+        try:
+            filebeat = Filebeat(program, self.folder.folder, self.folder.pattern, self.base)
+        except (MetricsError, OSError) as error:
+            self._ended(f"Filebeat cannot be started: {error}")
+            return
+        self._filebeat = filebeat
+        self._poll.register(filebeat.output, select.POLLIN)
+        self._poll.register(filebeat.errors, select.POLLIN)
+        if self.state != "fallback":  # on trial until it says something
+            self.state = "running"
+        self._waits.clear()
+        self._silent_since = None
+
+    def _end_filebeat(self, seconds: float = 0.0) -> int | None:
+        filebeat, self._filebeat = self._filebeat, None
+        if filebeat is None:
+            return None
+        for descriptor in (filebeat.output, filebeat.errors):
+            try:
+                self._poll.unregister(descriptor)
+            except KeyError:
+                continue
+        return filebeat.stop(seconds)
+
+    def _ended(self, reason: str) -> None:
+        """Filebeat is not running: when to try again, and who reads until then."""
+        now = monotonic()
+        self.restarts += 1
+        self._ends.append(now)
+        recent = sum(now - at < FAILURE_WINDOW_SECONDS for at in self._ends)
+        if self.state == "fallback" or recent >= FAILURES:
+            self._start_at = now + RETRY_SECONDS
+            self.state = "fallback"
+            log.warning("%s; the built-in reader takes over for now", reason)
+        else:
+            self._start_at = now + (RESTART_SECONDS if recent > 1 else 0.0)
+            self.state = "restarting"
+            log.warning("%s; it is started again", reason)
+        self._look_at = now
+
+    # Filebeat: what it says
+
+    def _read_filebeat(self, filebeat: Filebeat) -> None:
+        events = filebeat.read_events()
+        if events is None:
+            complaint = filebeat.complaint()
+            code = self._end_filebeat()
+            self._ended(f"Filebeat ended (exit {code}){': ' + complaint if complaint else ''}")
+            return
+        for event in events:
+            if self._stopping:
+                return
+            self._take(event, filebeat)
+        if filebeat.rubbish > MAX_RUBBISH_BYTES:
+            self._end_filebeat()
+            self._ended("Filebeat says what is in no log")
+
+    def _take(self, event: Event, filebeat: Filebeat) -> None:
+        """Hand on what is new of an event, after a look into the log."""
+        found = self._place(event)
+        if found is None and monotonic() - self._looked_at >= EARLY_LOOK_SECONDS:
+            self._look(monotonic())
+            self.folder.open_through(filebeat.open_files())
+            found = self._place(event)
+        if found is None:
+            filebeat.rubbish += len(event.data)
+            return
+        filebeat.rubbish = max(0, filebeat.rubbish - len(event.data))
+        self._silent_since = None
+        if self.state == "fallback":
+            self.state = "running"
+        held, generation = found
+        end = event.offset + len(event.data)
+        if event.offset > generation.position:  # something was not brought
+            self.repairs += 1
+            self._say(self.folder.follower.read_log(held, until=event.offset))
+        known = generation.position - event.offset
+        if len(event.data) > CHUNK_BYTES:  # a line may be longer than what is kept of one
+            self._say(self.folder.follower.read_log(held, until=end))
+        elif 0 <= known < len(event.data):
+            data = event.data[known:]
+            chunk = Chunk(generation.position, data, len(data), data)
+            self._say([self.folder.follower.hand_on(generation, held.name, chunk)])
+
+    def _place(self, event: Event) -> tuple[HeldLog, Generation] | None:
+        """The log that has an event's bytes at its offset; the named one is asked first."""
+        name = Path(event.path).name
+        for held in sorted(self.folder.held.values(), key=lambda held: held.name != name):
+            if held.read_at(event.offset, len(event.data)) == event.data:
+                self._say(self.folder.follower.identify(held))
+                if held.generation is not None:
+                    return held, held.generation
+        return None
+
+    def _help(self) -> None:
+        """Read what no event brought in time, and end a Filebeat that says nothing at all."""
+        now = monotonic()
+        waits: dict[FileKey, tuple[int, float]] = {}
+        for held in list(self.folder.held.values()):
+            self._say(self.folder.follower.identify(held))
+            position, since = self._waits.get(held.key, (-1, now))
+            if position != held.position or not held.behind:
+                since = now
+            elif now - since >= PATIENCE_SECONDS and held.has_line():
+                self.repairs += 1
+                self._say(self.folder.follower.read_log(held))
+                since = now
+                if held.size >= FINGERPRINT_BYTES and self._silent_since is None:
+                    self._silent_since = now
+            waits[held.key] = (held.position, since)
+        self._waits = waits
+        if self._silent_since is not None and now - self._silent_since >= SILENT_SECONDS:
+            self._end_filebeat()
+            self._ended("Filebeat says nothing of new lines")

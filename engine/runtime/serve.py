@@ -1,0 +1,342 @@
+"""`serve`: the whole stack as one process of a few threads.
+
+In: a `Config`. Out: an exit code, when it is told to stop. Start: signals, lock, store, packages,
+HTTP socket, then the threads; what fails there is an error with a hint. Then the main thread takes
+messages from one inbox; reader and timer only put. A thread that ends by itself ends the process.
+End: reader stopped, inbox drained, last save, HTTP stopped, all within seconds whatever hangs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from engine.config import Config
+from engine.errors import DatabaseDamaged, MetricsError, ThreadDied
+from engine.report import Report
+from engine.runtime import clock, logs
+from engine.runtime.counting import Counting
+from engine.runtime.inbox import Ended, Inbox, Reload, Stop
+from engine.runtime.notify import Notifier
+from engine.runtime.reader import Reader
+from engine.runtime.show import Showing
+from engine.runtime.ticker import Tick, Ticker, board_serial
+from engine.runtime.vitals import Vitals
+from engine.sources.filebeat import find_filebeat, require_filebeat
+from engine.sources.folder import LogFolder
+from engine.store.reader import Reader as StoreReader
+from engine.store.store import Lock, Store
+
+if TYPE_CHECKING:
+    from engine.api.app import Api
+    from engine.api.server import HttpServer
+
+READER_SECONDS: Final = 3.0
+"""At the end: so long may the reader take to hand on what is there, and to end Filebeat."""
+HTTP_SECONDS: Final = 0.8
+JOIN_SECONDS: Final = 0.3
+LOOK_SECONDS: Final = 30.0
+"""So often the main thread looks whether the figures can be read, when nothing wakes it."""
+
+log = logging.getLogger("offspot-metrics")
+
+
+class Service:
+    """Everything that runs, in the order in which it is made."""
+
+    def __init__(self, config: Config, version: str, announce: Callable[[str], None]) -> None:
+        self.config = config
+        self.announce = announce
+        self.inbox = Inbox()
+        self.notifier = Notifier()
+        self.vitals = Vitals(version, config, started_at=clock.now())
+        self.threads: dict[str, threading.Thread] = {}
+        self.stopping: set[str] = set()
+        """Threads that were told to end."""
+        self.reader: Reader | None = None
+        self.ticker: Ticker | None = None
+        self.showing: Showing | None = None
+        self.app: Api | None = None
+        self.server: HttpServer | None = None
+
+    def run(self) -> int:
+        """Serve until told to stop. Raises what stands in the way of a start, and ThreadDied."""
+        self._listen_to_signals()
+        if not self.config.processing:
+            self.showing = Showing(self.config, self.vitals)
+            self._serve_http(lambda: self._loop(None))
+            return 0
+        lock = Lock(self.config.database)
+        try:
+            store = Store.open(
+                self.config.database,
+                self.config.zone,
+                repair_at=clock.now(),
+                may_be_read_only=True,
+            )
+            try:
+                self._run_with(store)
+            finally:
+                store.close()
+        finally:
+            lock.release()
+        return 0
+
+    def _run_with(self, store: Store) -> None:
+        for note in (*store.repairs, *store.notes):
+            log.warning("%s", note)
+        self.vitals.site_id = store.identify(board_serial())
+        counting = self._make_counting(store)
+        self.ticker = Ticker(self.inbox.put)
+        ticker = self.ticker
+
+        def count() -> None:
+            self._start("reader", self._read)
+            self._start("timer", ticker.run)
+            self._count(counting)
+
+        self._serve_http(count)
+
+    def _make_counting(self, store: Store) -> Counting:
+        """Counting from where the store stands, and a reader that begins there."""
+        counting = Counting(store, self.vitals, self.config.packages)
+        program: str | None = None
+        if self.config.reader == "filebeat":
+            program = require_filebeat(self.config.filebeat)
+        elif self.config.reader == "auto":
+            program = find_filebeat(self.config.filebeat)
+        folder = LogFolder(self.config.logs, self.config.pattern, counting.tracker.generations)
+        folder.expected = counting.logs_to_find(self.config.logs)
+        counting.folder = folder
+        self.reader = self.vitals.reader = Reader(
+            folder, self.inbox.put_message, filebeat=program, base=_run_folder(self.config.database)
+        )
+        counting.begin(clock.now())
+        return counting
+
+    def _serve_http(self, work: Callable[[], None]) -> None:
+        """Answer requests while `work` goes on."""
+        server = self.server = self._make_server()
+        server.bind()
+        try:
+            self._start("http", server.run)
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            if logs.has_room():
+                self.announce(f"http://{host}:{server.port}/")
+            self.notifier.ready(f"Dashboard on port {server.port}")
+            work()
+        finally:
+            self._end_http()
+            for thread in self.threads.values():
+                thread.join(JOIN_SECONDS)
+                if thread.is_alive():
+                    log.warning("thread %s hangs; it ends with the process", thread.name)
+
+    def _end_http(self) -> None:
+        """Tell HTTP to finish what is under way, and do not wait for it here."""
+        if self.server and "http" not in self.stopping:
+            self.stopping.add("http")
+            stop = threading.Thread(target=self.server.stop, args=(HTTP_SECONDS,), daemon=True)
+            self.threads["end of http"] = stop
+            stop.start()
+
+    # Counting
+
+    def _count(self, counting: Counting) -> None:
+        """Count until told to stop, and save. What fails in counting itself is not saved: the
+        last save stands, and the lines after it are read again at the next start.
+        """
+        while True:
+            try:
+                self._loop(counting)
+                self._end_counting(counting)
+                return
+            except DatabaseDamaged as error:
+                counting = self._begin_again(counting, error)
+            except ThreadDied:
+                self._end_counting(counting)
+                raise
+            except Exception as error:
+                self._end_reader(None)
+                log.exception("counting failed")
+                raise ThreadDied(
+                    f"counting failed: {type(error).__name__}: {error}",
+                    "what came after the last save is read again at the next start; report this",
+                ) from error
+
+    def _loop(self, counting: Counting | None) -> None:
+        """Take items until told to stop. Raises ThreadDied."""
+        pause = min(LOOK_SECONDS, self.notifier.interval or LOOK_SECONDS)
+        while True:
+            due = counting.due_in() if counting else pause
+            item = self.inbox.take(max(0.0, min(pause, due)))
+            self.vitals.queue_depth = self.inbox.depth
+            self.notifier.alive()
+            if isinstance(item, Stop):
+                return
+            if isinstance(item, Ended):
+                if item.name not in self.stopping:
+                    raise self._died(item)
+            elif self.showing and self.app:
+                if self.showing.look():
+                    self.app.reading.reopen()
+            elif counting is None:
+                continue
+            elif item is None or isinstance(item, Tick):
+                if item:
+                    counting.tick(item)
+                else:
+                    counting.save_if_due()
+                self._check_figures(counting)
+            elif isinstance(item, Reload):
+                counting.reload_packages(forced=True)
+            else:
+                counting.take(item)
+
+    def _check_figures(self, counting: Counting) -> None:
+        """When answers cannot be read, see whether the database is damaged."""
+        if self.app and not self.app.reading.readable:
+            found = counting.store.problems()
+            if found:
+                raise DatabaseDamaged(found[0])
+
+    def _died(self, ended: Ended) -> MetricsError:
+        self.vitals.dead = ended.name
+        what = "it stopped by itself"
+        if ended.error is not None:
+            log.error("thread %s ended", ended.name, exc_info=ended.error)
+            what = f"{type(ended.error).__name__}: {ended.error}"
+        return ThreadDied(
+            f"the {ended.name} thread ended: {what}",
+            "what was counted is saved; start again, and report this",
+        )
+
+    def _begin_again(self, counting: Counting, error: DatabaseDamaged) -> Counting:
+        """The database is damaged: replace it, and read the logs from where the new one stands."""
+        log.error("%s", error.message)
+        self._end_reader(None)
+        store, carried = counting.store, counting.carry_over()
+        store.recover(error.message, clock.now())
+        log.warning("%s", store.repairs[-1])
+        if self.app:
+            self.app.reading.reopen()
+        self.inbox.open()
+        again = self._make_counting(store)
+        again.take_over(carried)
+        self._start("reader", self._read)
+        return again
+
+    def _end_counting(self, counting: Counting) -> None:
+        """Stop reader and timer, count what was handed on, and save."""
+        self.notifier.stopping()
+        self._end_http()
+        if self.ticker:
+            self.stopping.add("timer")
+            self.ticker.stop()
+        try:
+            self._end_reader(counting)
+            counting.store.hurry()
+            counting.save(at=clock.now(), last=True)
+        except DatabaseDamaged as error:
+            log.error("%s; it is repaired at the next start", error.message)  # noqa: TRY400
+
+    def _end_reader(self, counting: Counting | None) -> None:
+        """Stop the reader and count what it has handed on, for a bounded time."""
+        self.stopping.add("reader")
+        if self.reader is None or not self.threads["reader"].is_alive():
+            return
+        self.reader.stop()
+        deadline = clock.monotonic() + READER_SECONDS
+        while (left := deadline - clock.monotonic()) > 0:
+            item = self.inbox.take(left)
+            if item is None or (isinstance(item, Ended) and item.name == "reader"):
+                break
+            if counting and not isinstance(item, Tick | Stop | Reload | Ended):
+                counting.take(item)
+        self.inbox.close()
+        self.threads["reader"].join(JOIN_SECONDS)
+
+    # Threads and signals
+
+    def _start(self, name: str, target: Callable[[], object]) -> None:
+        def run() -> None:
+            error: BaseException | None = None
+            try:
+                target()
+            except BaseException as raised:  # noqa: BLE001 (whatever it is ends the process)
+                error = raised
+            self.inbox.put(Ended(name, error))
+
+        self.stopping.discard(name)
+        thread = self.threads[name] = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+
+    def _read(self) -> None:
+        assert self.reader is not None
+        self.reader.run()
+
+    def _listen_to_signals(self) -> None:
+        asked = False
+
+        def stop(number: int, _frame: object) -> None:
+            nonlocal asked
+            if asked:
+                os._exit(128 + number)  # the second time: now; Filebeat goes with us
+            asked = True
+            self.inbox.put(Stop())
+
+        signal.set_wakeup_fd(self.inbox.wake_descriptor, warn_on_full_buffer=False)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self.inbox.put(Reload()))
+
+    def _make_server(self) -> HttpServer:
+        from engine.api.app import ApiSettings, create_app
+        from engine.api.assets import load_assets
+        from engine.api.server import HttpServer
+
+        config, vitals = self.config, self.vitals
+        app = create_app(
+            open_report=self._open_report,
+            status=vitals.status,
+            health=vitals.health,
+            metrics=vitals.metrics,
+            now=clock.now,
+            assets=load_assets(config.ui_location),
+            settings=ApiSettings(
+                allowed_origins=config.allowed_origins, allowed_hosts=self._allowed_hosts
+            ),
+        )
+        self.app = app
+        return HttpServer(app, config.host, config.port)
+
+    def _open_report(self) -> Report:
+        if self.showing:
+            return self.showing.open_report()
+        return Report(StoreReader.open(self.config.database))
+
+    def _allowed_hosts(self) -> frozenset[str]:
+        return self.vitals.host_names
+
+
+def _run_folder(database: Path) -> Path:
+    """Where Filebeat's folder is made: in memory where the system has such a place."""
+    name = hashlib.blake2b(str(database.resolve()).encode(), digest_size=6).hexdigest()
+    for base in (os.environ.get("XDG_RUNTIME_DIR", ""), "/run", "/dev/shm"):  # noqa: S108 (a folder of ours in it)
+        if base and os.access(base, os.W_OK | os.X_OK):
+            return Path(base) / f"offspot-metrics-{os.getuid()}" / name
+    return database.parent / "run" / name
+
+
+def serve(config: Config, version: str, announce: Callable[[str], None]) -> int:
+    """Run the whole stack until SIGINT or SIGTERM. The exit code."""
+    logs.reserve_descriptors()
+    logs.set_up(config.log_level)
+    os.umask(0o077)
+    return Service(config, version, announce).run()

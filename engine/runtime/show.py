@@ -1,0 +1,100 @@
+"""The dashboard without counting (PROCESSING_DISABLED): what there is to show, and nothing written.
+
+In: a configuration. Out: reports about the database as another process writes it, an empty one
+until it is there. It must not take the lock, write, or make a file.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from engine.config import Config
+from engine.errors import InputMissing, MetricsError
+from engine.packages import Packages, read_packages
+from engine.report import Report
+from engine.runtime.vitals import Vitals
+from engine.store import database
+from engine.store.reader import Reader
+
+log = logging.getLogger("offspot-metrics")
+
+
+class Showing:
+    """Owned by the main thread, but for `open_report`."""
+
+    def __init__(self, config: Config, vitals: Vitals) -> None:
+        self.config = config
+        self.vitals = vitals
+        self._file = _file_of(config.database)
+        self._version = -1
+        self._reader: Reader | None = None
+        try:
+            packages = read_packages(config.packages)
+        except MetricsError as error:
+            log.info("%s", error.message)
+            packages = self._kept_packages()
+        vitals.use_packages(packages)
+        self.look()
+
+    def _kept_packages(self) -> Packages:
+        try:
+            reader = Reader.open(self.config.database)
+        except MetricsError:
+            return Packages()
+        try:
+            return Packages.from_json(str(reader.get("packages", "{}")))
+        except (ValueError, KeyError, TypeError):
+            return Packages()
+        finally:
+            reader.close()
+
+    def open_report(self) -> Report:
+        """A report for one thread; an empty one while there is no database."""
+        try:
+            return Report(Reader.open(self.config.database))
+        except InputMissing:
+            return Report(Reader(database.MEMORY, database.open_writer(database.MEMORY)))
+
+    def look(self) -> bool:
+        """Note what has changed. Whether the database is another file than at the last look."""
+        file = _file_of(self.config.database)
+        replaced = file != self._file
+        self._file = file
+        if replaced and self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        try:
+            with database.storage_errors(self.config.database):
+                self._note()
+        except MetricsError as error:
+            log.debug("%s", error.message)
+            self._reader = None
+        return replaced
+
+    def _note(self) -> None:
+        if self._file is None:
+            return
+        if self._reader is None:
+            self._reader, self._version = Reader.open(self.config.database), -1
+        reader, vitals = self._reader, self.vitals
+        version = reader.data_version()
+        if version == self._version:
+            return
+        self._version = version
+        with reader.snapshot():
+            vitals.timezone = str(reader.get("timezone", "UTC"))
+            vitals.site_id = str(reader.get("site_id", ""))
+            vitals.collecting_since = reader.first_hour()
+            vitals.last_line_at = reader.last_line_at()
+            vitals.saved_at = int(reader.get("saved_at", 0)) or None
+            vitals.fates = reader.fates()
+            vitals.last_seen = reader.last_hours()
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

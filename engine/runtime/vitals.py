@@ -1,0 +1,208 @@
+"""What the process knows of its own health, for `/health`, `/metrics`, the status page.
+
+In: what the main thread and the reader note down. Out: dicts and text, read by HTTP threads.
+Attributes are only ever replaced by the main thread, so a reader sees an old or a new value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from engine.config import Config
+from engine.inputs.model import FATES
+from engine.packages import Packages, without_port
+from engine.runtime import clock
+from engine.runtime.reader import Reader
+
+SAVE_LATE_SECONDS: Final = 180.0
+LOW_DISK_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass
+class Vitals:
+    """The state of a running `serve`. Owned by the main thread; others only read."""
+
+    version: str
+    config: Config
+    timezone: str = "UTC"
+    site_id: str = ""
+    packages: Packages = field(default_factory=Packages)
+    packages_problem: str = ""
+    host_names: frozenset[str] = frozenset()
+    """Names under which visitors may ask for the dashboard."""
+    reader: Reader | None = None
+    fates: Counter[str] = field(default_factory=Counter)
+    last_seen: dict[str, int] = field(default_factory=dict)
+    collecting_since: int | None = None
+    last_line_at: int | None = None
+    started_at: int = 0
+    saved_at: int | None = None
+    saved_monotonic: float = 0.0
+    unsaved_since: float | None = None
+    """Since when there is something to save that cannot wait (monotonic)."""
+    beat_at: float = 0.0
+    """When the main thread last did something (monotonic)."""
+    save_problem: str = ""
+    saves: int = 0
+    queue_depth: int = 0
+    lost_bytes: int = 0
+    lost_at_least: bool = False
+    clock_trusted: bool | None = None
+    steady_seconds: int = 0
+    steps: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=20))
+    backup_age: int = 0
+    """Seconds of running since the last backup."""
+    not_counted: int = 0
+    """Lines on which the program itself failed."""
+    dead: str = ""
+    """The thread that ended by itself, on the way to the exit."""
+    notes: list[str] = field(default_factory=list)
+    """What was done to the database, or is out of the ordinary, and not of now."""
+
+    def use_packages(self, packages: Packages) -> None:
+        """Show these packages, and answer under the names that they give the hotspot."""
+        self.packages = packages
+        names = {packages.fqdn, os.uname().nodename.lower(), *self.config.allowed_hosts}
+        for entry in packages.entries:
+            host = without_port(entry.host)
+            parent = host.partition(".")[2]  # metrics.lib.box beside kiwix.lib.box; but anyone
+            names |= {host, parent if "." in parent else f"metrics.{parent}"}  # may own evil.box
+        self.host_names = frozenset(name for name in names if name)
+
+    def health(self) -> list[str]:
+        """Why this is not healthy; empty when it is."""
+        reasons: list[str] = []
+        if not self.config.processing:
+            return reasons
+        reader = self.reader
+        if self.dead:
+            reasons.append(f"the {self.dead} thread has ended")
+        if reader is None or reader.state == "stopped":
+            reasons.append("the reader is not running")
+        if reader is not None:
+            reasons += sorted(reader.folder.problems.values())[:5]
+        now = clock.monotonic()
+        if self.save_problem:
+            reasons.append(f"saving fails: {self.save_problem}")
+        if self.unsaved_since is not None and now - self.unsaved_since > SAVE_LATE_SECONDS:
+            reasons.append(f"nothing was saved for {now - self.unsaved_since:.0f} seconds")
+        if self.beat_at and now - self.beat_at > SAVE_LATE_SECONDS:
+            reasons.append(f"counting has stood still for {now - self.beat_at:.0f} seconds")
+        free = self._free_bytes()
+        if free is not None and free < LOW_DISK_BYTES:
+            reasons.append(f"the disk is full: {free} bytes are left")
+        return reasons
+
+    def _free_bytes(self) -> int | None:
+        try:
+            disk = os.statvfs(self.config.database.parent)
+        except OSError:
+            return None
+        return disk.f_bavail * disk.f_frsize
+
+    def _database_bytes(self) -> int:
+        total = 0
+        for suffix in ("", "-wal"):
+            path = Path(f"{self.config.database}{suffix}")
+            total += path.stat().st_size if path.exists() else 0
+        return total
+
+    def _all_notes(self) -> list[str]:
+        notes = list(self.notes)
+        if self.not_counted:
+            notes.append(f"{self.not_counted} lines were not counted because the program failed")
+        return notes
+
+    def status(self) -> dict[str, Any]:
+        """What the status page shows."""
+        reader, packages, reasons = self.reader, self.packages, self.health()
+        kinds: dict[str, dict[str, None]] = {}
+        for entry in packages.entries:
+            kinds.setdefault(entry.title, {})[entry.kind] = None
+        return {
+            "version": self.version,
+            "serverTime": clock.now(),
+            "startedAt": self.started_at,
+            "timezone": self.timezone,
+            "site": {
+                "name": self.config.site or packages.name or None,
+                "fqdn": packages.fqdn or None,
+                "id": self.site_id or None,
+            },
+            "processing": self.config.processing,
+            "collectingSince": self.collecting_since,
+            "lastLineAt": self.last_line_at,
+            "lastSaveAt": self.saved_at,
+            "lines": {"read": self.fates.total()} | {fate: self.fates[fate] for fate in FATES},
+            "packages": {
+                "stale": bool(self.packages_problem),
+                "message": self.packages_problem or None,
+                "warnings": list(packages.warnings[:100]),
+                "items": [
+                    {"title": title, "kinds": list(of), "lastSeenAt": self.last_seen.get(title)}
+                    for title, of in kinds.items()
+                ],
+            },
+            "reader": {
+                "kind": reader.kind if reader else None,
+                "state": reader.state if reader else "stopped",
+                "restarts": reader.restarts if reader else 0,
+                "lagBytes": reader.folder.lag_bytes if reader else 0,
+                "files": len(reader.folder.held) if reader else 0,
+            },
+            "loss": {"bytes": self.lost_bytes, "atLeast": self.lost_at_least},
+            "clock": {
+                "trusted": self.clock_trusted,
+                "steadySeconds": self.steady_seconds,
+                "steps": [{"at": at, "seconds": seconds} for at, seconds in list(self.steps)],
+            },
+            "disk": {
+                "databaseBytes": self._database_bytes(),
+                "freeBytes": self._free_bytes() or 0,
+            },
+            "notes": self._all_notes(),
+            "health": {"ok": not reasons, "reasons": reasons},
+        }
+
+    def metrics(self) -> str:
+        """The Prometheus text format, about the process itself."""
+        reader = self.reader
+        out: list[str] = []
+
+        def add(name: str, kind: str, text: str, *samples: tuple[str, float]) -> None:
+            out.append(f"# HELP offspot_metrics_{name} {text}")
+            out.append(f"# TYPE offspot_metrics_{name} {kind}")
+            out.extend(f"offspot_metrics_{name}{labels} {value!r}" for labels, value in samples)
+
+        add("build_info", "gauge", "The version.", (f'{{version="{self.version}"}}', 1))
+        fates: list[tuple[str, float]] = [
+            (f'{{fate="{fate}"}}', self.fates[fate]) for fate in FATES
+        ]
+        add("lines_total", "counter", "Log lines by fate.", *fates)
+        if reader is not None:
+            kinds: list[tuple[str, float]] = [
+                (f'{{kind="{k}"}}', int(reader.kind == k)) for k in ("filebeat", "tail")
+            ]
+            add("reader_active", "gauge", "Which reader is at work.", *kinds)
+            lag = reader.folder.lag_bytes
+            add("reader_lag_bytes", "gauge", "Bytes in the logs not read yet.", ("", lag))
+            add("reader_restarts_total", "counter", "Ends of Filebeat.", ("", reader.restarts))
+            add("reader_repairs_total", "counter", "Gaps read by ourselves.", ("", reader.repairs))
+        add("saves_total", "counter", "Commits to the database.", ("", self.saves))
+        if self.saved_monotonic:
+            age = clock.monotonic() - self.saved_monotonic
+            add("last_save_age_seconds", "gauge", "Seconds since the last commit.", ("", age))
+        add("queue_depth", "gauge", "Chunks waiting to be counted.", ("", self.queue_depth))
+        add("lost_bytes_total", "counter", "Bytes known to be lost.", ("", self.lost_bytes))
+        lost = int(self.lost_at_least)
+        add("lost_at_least", "gauge", "1 when more may be lost than is known.", ("", lost))
+        add("clock_steps_total", "counter", "Steps of the wall clock.", ("", len(self.steps)))
+        steady = self.steady_seconds
+        add("clock_steady_seconds", "gauge", "How long the clock has been steady.", ("", steady))
+        add("database_bytes", "gauge", "Size of the database.", ("", self._database_bytes()))
+        add("healthy", "gauge", "1 when healthy.", ("", int(not self.health())))
+        return "\n".join(out) + "\n"

@@ -1,0 +1,148 @@
+"""The nouns of this stage: a chunk of complete lines, and the life of a log file.
+
+In: nothing. Out: small values. It must not know what is in a line.
+
+A *generation* is one life of a log file, known by its content: its id is a hash of its first
+complete line (which carries a time to the microsecond, a port and a duration). Names, inodes and
+compression are only hints. Its *position* is the number of its bytes that have been applied to
+the states. An *anchor* is a place below the position with a hash of the bytes before it: a file
+whose anchors agree is the file that was read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+GENERATION_ID_BYTES: Final = 12
+FIRST_LINE_BYTES: Final = 64 * 1024
+"""So much of a first line is hashed: a visitor can make a line as long as he likes."""
+LEAST_FIRST_BYTES: Final = 64
+"""A shorter beginning is that of many logs; no valid line is so short."""
+ANCHOR_WINDOW_BYTES: Final = 2048
+"""An anchor's hash covers so many bytes before it (fewer near the beginning of the file)."""
+ANCHOR_SPACING_BYTES: Final = 64 * 1024
+MAX_ANCHORS: Final = 32
+
+Anchor = tuple[int, bytes]
+"""(offset, hash of the window that ends there)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Complete lines: `data` begins at byte `offset` of the content and ends with a newline.
+
+    Of a line that is too long to be read, `data` has only the beginning (and a newline);
+    `length` is always the number of bytes that the chunk covers, and `tail` what they end with.
+    """
+
+    offset: int
+    data: bytes
+    length: int
+    tail: bytes
+    generation: bytes = b""
+    name: str = ""
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last byte."""
+        return self.offset + self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A file did not have the content that was counted: its generation as it stands now."""
+
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Bytes of a generation that cannot be read any more; `at_least`: it may be more."""
+
+    generation: bytes
+    length: int
+    at_least: bool = False
+
+
+Message = Chunk | Settled | Lost
+"""What a reader hands on."""
+
+
+def generation_id(first_line: bytes, variant: int = 0) -> bytes:
+    """The id of the generation that begins with this line (given with or without newline).
+
+    Logs that begin alike and are different all the same are told apart by `variant`.
+    """
+    return hashlib.blake2b(
+        first_line.rstrip(b"\n")[:FIRST_LINE_BYTES],
+        digest_size=GENERATION_ID_BYTES,
+        person=b"generation",
+        salt=variant.to_bytes(2, "little"),
+    ).digest()
+
+
+def window_hash(window: bytes) -> bytes:
+    """The hash of an anchor's window."""
+    return hashlib.blake2b(window, digest_size=8, person=b"anchor").digest()
+
+
+@dataclass(slots=True)
+class Generation:
+    """What is known of one life of a log file. Owned by the thread that owns the states."""
+
+    id: bytes
+    position: int = 0
+    anchors: list[Anchor] = field(default_factory=list)
+    name: str = ""
+    first_at: int | None = None
+    last_at: int | None = None
+    fates: Counter[str] = field(default_factory=Counter)
+    began_at: int | None = None
+    """The second of its first line, to find it inside of a longer file."""
+    doubt_until: int = 0
+    """Up to this offset the content may have been counted before, in another shape ..."""
+    doubt_after: int = 0
+    """... so that only lines later than this second are counted there."""
+    tail: bytes = b""
+    """What the bytes below the position end with; not saved."""
+
+    def advance(self, end: int, tail: bytes) -> None:
+        """Move the position to `end`; `tail` is the new content, or what it ends with."""
+        self.position = end
+        if len(tail) < ANCHOR_WINDOW_BYTES:
+            tail = self.tail + tail
+        self.tail = tail[-ANCHOR_WINDOW_BYTES:]
+        anchor = (end, window_hash(self.tail))
+        kept = self.anchors
+        if len(kept) >= 2 and end - kept[-2][0] < ANCHOR_SPACING_BYTES:
+            kept[-1] = anchor  # the newest anchor moves along until it is far enough
+        else:
+            kept.append(anchor)
+        if len(kept) > MAX_ANCHORS:  # dense at the end, ever wider towards the beginning
+            del kept[1 : MAX_ANCHORS // 2 : 2]
+
+    def copy(self) -> Generation:
+        """A copy that can be moved without moving this one."""
+        return replace(self, anchors=list(self.anchors), fates=self.fates.copy())
+
+    def saw(self, first_at: int | None, last_at: int | None) -> None:
+        """Widen the span of event times by that of more valid lines."""
+        if first_at is not None:
+            self.first_at = first_at if self.first_at is None else min(self.first_at, first_at)
+        if last_at is not None:
+            self.last_at = last_at if self.last_at is None else max(self.last_at, last_at)
+
+
+def pack_anchors(anchors: list[Anchor]) -> bytes:
+    """Anchors as bytes for the database."""
+    return b"".join(struct.pack(">Q8s", offset, digest) for offset, digest in anchors)
+
+
+def unpack_anchors(packed: bytes) -> list[Anchor]:
+    """The anchors that `pack_anchors` wrote; a torn end is left out."""
+    whole = len(packed) // 16 * 16
+    return [(offset, digest) for offset, digest in struct.iter_unpack(">Q8s", packed[:whole])]

@@ -1,0 +1,187 @@
+"""Which bytes of which log have been counted: one tracker for every reader and for `replay`.
+
+In: chunks, and the content of files. Out: what of them is still to be counted, and from where to
+read on. A byte is counted if and only if it lies at its generation's position, which then moves;
+so whatever a reader repeats, drops or mixes up, nothing is counted twice, and a gap is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from engine.sources.content import Content, first_line, skip
+from engine.sources.model import (
+    ANCHOR_WINDOW_BYTES,
+    Anchor,
+    Chunk,
+    Generation,
+    generation_id,
+    window_hash,
+)
+
+ReadAt = Callable[[int, int], bytes]
+
+
+class Tracker:
+    """The generations that are known. Owned by the thread that owns the states."""
+
+    def __init__(self, known: dict[bytes, Generation] | None = None) -> None:
+        self.generations = known or {}
+        self.moved: dict[bytes, Generation] = {}
+
+    def get(self, identity: bytes, name: str = "") -> Generation:
+        """The generation of an id; a new one when it is not known."""
+        found = self.generations.get(identity)
+        if found is None:
+            found = self.generations[identity] = Generation(identity, name=name)
+        elif name:
+            found.name = name
+        return found
+
+    def applied(self, generation: Generation, chunk: Chunk) -> None:
+        """A chunk at the position has been counted: move the position behind it."""
+        if not generation.position and generation.began_at is None:
+            generation.began_at = second_of(chunk.data[: chunk.data.find(b"\n")])
+        generation.advance(chunk.end, chunk.tail)
+        self.moved[generation.id] = generation
+
+
+def not_yet_counted(generation: Generation, chunk: Chunk) -> Chunk | None:
+    """The part of a chunk that lies behind the position; None when nothing does.
+
+    The chunk must not begin behind the position.
+    """
+    known = generation.position - chunk.offset
+    if known <= 0:
+        return chunk
+    if known >= chunk.length:
+        return None
+    if chunk.length != len(chunk.data):  # one long line, counted whole or not at all
+        return None
+    return Chunk(
+        chunk.offset + known,
+        chunk.data[known:],
+        chunk.length - known,
+        chunk.tail[known - chunk.length :],
+        chunk.generation,
+        chunk.name,
+    )
+
+
+def split_at_doubt(generation: Generation, chunk: Chunk) -> tuple[bytes, bytes]:
+    """The lines of a chunk that may have been counted before, and those that cannot have been."""
+    doubtful = generation.doubt_until - chunk.offset
+    if doubtful <= 0:
+        return b"", chunk.data
+    if doubtful >= chunk.length:
+        return chunk.data, b""
+    cut = chunk.data.find(b"\n", max(0, doubtful - 1)) + 1
+    return (chunk.data[:cut], chunk.data[cut:]) if cut else (chunk.data, b"")
+
+
+def settle(generation: Generation, anchor: Anchor | None, tail: bytes) -> int:
+    """Make the position the newest anchor that a file agrees with. The offset to read on from.
+
+    When that is not where we stopped, the file was cut or replaced below the position: what lies
+    between is counted only where it is later than all that was counted.
+    """
+    offset = anchor[0] if anchor else 0
+    if offset < generation.position:
+        generation.doubt_until = max(generation.doubt_until, generation.position)
+        generation.doubt_after = max(generation.doubt_after, generation.last_at or 0)
+        generation.anchors = [kept for kept in generation.anchors if kept[0] <= offset]
+        generation.position = offset
+    generation.tail = tail
+    return offset
+
+
+def agrees(generation: Generation, read_at: ReadAt, base: int = 0) -> bool:
+    """Whether a file has, below the position, the content that was counted."""
+    if not generation.anchors:
+        return True
+    return _matches(generation.anchors[-1], read_at, base) is not None
+
+
+def locate(generation: Generation, read_at: ReadAt, base: int = 0) -> int:
+    """Where to read on in a file whose content from `base` on is of this generation."""
+    for anchor in reversed(generation.anchors):
+        content = _matches(anchor, read_at, base)
+        if content is not None:
+            return settle(generation, anchor, content)
+    return settle(generation, None, b"")
+
+
+def _matches(anchor: Anchor, read_at: ReadAt, base: int) -> bytes | None:
+    begin, size = _window(anchor[0])
+    content = read_at(base + begin, size)
+    return content if len(content) == size and window_hash(content) == anchor[1] else None
+
+
+def _window(offset: int) -> tuple[int, int]:
+    begin = max(0, offset - ANCHOR_WINDOW_BYTES)
+    return begin, offset - begin
+
+
+def locate_in_stream(generation: Generation, content: Content) -> tuple[int, bool]:
+    """The same for a content that is only read forward; `go_to` must follow.
+
+    With it, whether the content ended before anything in it was found to differ: then it is a
+    shorter copy, the generation is left as it is, and there is nothing to read on.
+    """
+    best: Anchor | None = None
+    tail = b""
+    place = 0
+    for anchor in generation.anchors:
+        begin, size = _window(anchor[0])
+        if begin < place:  # windows overlap: what is missing is in the tail
+            window = tail[begin - place :]
+        else:
+            place += skip(content, begin - place)
+            window = b""
+        while len(window) < size and (data := content.read(size - len(window))):
+            window += data
+            place += len(data)
+        if len(window) != size:
+            return generation.position, True
+        if window_hash(window) != anchor[1]:
+            break
+        best, tail = anchor, window
+    return settle(generation, best, tail), False
+
+
+def second_of(line: bytes) -> int | None:
+    """The second of a line of Caddy, read without a look at the rest of it."""
+    head, mark, rest = line[:512].partition(b'"ts":')
+    digits = rest[:10]
+    return int(digits) if mark and head.count(b"\n") == 0 and digits.isdigit() else None
+
+
+def find_known(
+    data: bytes, seconds: set[int] | None, known: dict[bytes, Generation]
+) -> Iterator[tuple[int, bytes]]:
+    """The offsets in `data` at which a known generation seems to begin, and which.
+
+    Only lines of the given seconds are looked at; without seconds all, which takes its time.
+    """
+    for begin in _line_starts(data) if seconds is None else _lines_of(data, seconds):
+        line = first_line(lambda offset, size: data[offset : offset + size], begin)
+        if line is not None and (identity := generation_id(line)) in known:
+            yield begin, identity
+
+
+def _line_starts(data: bytes) -> Iterator[int]:
+    place = 0
+    while 0 <= place < len(data):
+        yield place
+        place = data.find(b"\n", place) + 1 or len(data)
+
+
+def _lines_of(data: bytes, seconds: set[int]) -> list[int]:
+    found: set[int] = set()
+    for second in seconds:
+        mark = b'"ts":%d' % second
+        place = data.find(mark)
+        while place >= 0:
+            found.add(data.rfind(b"\n", 0, place) + 1)
+            place = data.find(mark, place + 1)
+    return sorted(found)

@@ -1,0 +1,108 @@
+"""Reading positions: one row per generation, in the same transaction as the states.
+
+In: generations that moved. Out: rows of `generation`, and generations as they were saved.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from engine.sources.model import Generation, pack_anchors, unpack_anchors
+from engine.store.schema import FATE_COLUMNS
+
+KEPT_GENERATIONS: Final = 5_000
+"""Logs that are remembered; the counts of older ones are added up in one row of empty id."""
+
+_COLUMNS: Final = (
+    "id",
+    "position",
+    "anchors",
+    "name",
+    "first_at",
+    "last_at",
+    "began_at",
+    "doubt_until",
+    "doubt_after",
+    "seen",
+)
+_FATES: Final = tuple(FATE_COLUMNS.values())
+_ALL: Final = ", ".join(_COLUMNS + _FATES)
+_MARKS: Final = ", ".join(f"?{n + 1}" for n in range(len(_COLUMNS + _FATES)))
+_UPSERT: Final = (
+    f"INSERT OR REPLACE INTO generation ({_ALL}, seal) VALUES ({_MARKS}, seal_of({_MARKS}))"
+)
+_SELECT: Final = f"SELECT {_ALL} FROM generation WHERE id <> x'' ORDER BY seen"
+_FATE_SUMS: Final = f"SELECT {', '.join(f'sum({column})' for column in _FATES)} FROM generation"
+
+
+def save_generations(
+    connection: sqlite3.Connection, generations: Iterable[Generation], seen: int
+) -> None:
+    """Write the generations that moved; `seen` is the number of the commit."""
+    connection.executemany(
+        _UPSERT,
+        [
+            (
+                g.id,
+                g.position,
+                pack_anchors(g.anchors),
+                g.name,
+                g.first_at,
+                g.last_at,
+                g.began_at,
+                g.doubt_until,
+                g.doubt_after,
+                seen,
+                *(g.fates[fate] for fate in FATE_COLUMNS),
+            )
+            for g in generations
+        ],
+    )
+
+
+def load_generations(connection: sqlite3.Connection) -> dict[bytes, Generation]:
+    """Every generation that is remembered, the most recently moved one last."""
+    found: dict[bytes, Generation] = {}
+    for row in connection.execute(_SELECT):
+        found[row[0]] = Generation(
+            id=row[0],
+            position=row[1],
+            anchors=unpack_anchors(row[2]),
+            name=row[3],
+            first_at=row[4],
+            last_at=row[5],
+            began_at=row[6],
+            doubt_until=row[7],
+            doubt_after=row[8],
+            fates=Counter(dict(zip(FATE_COLUMNS, row[len(_COLUMNS) :], strict=True))),
+        )
+    return found
+
+
+def prune_generations(connection: sqlite3.Connection, present: Iterable[bytes]) -> list[bytes]:
+    """Forget the oldest generations beyond `KEPT_GENERATIONS`, never one that is `present`.
+
+    Their lines stay counted in the row of the empty id. The ids that were forgotten.
+    """
+    stay = set(present)
+    rows = connection.execute(
+        "SELECT id FROM generation WHERE id <> x'' ORDER BY seen DESC LIMIT -1 OFFSET ?",
+        (KEPT_GENERATIONS,),
+    ).fetchall()
+    old = [row[0] for row in rows if row[0] not in stay]
+    for begin in range(0, len(old), 500):  # SQLite has a limit of bound values
+        some = old[begin : begin + 500]
+        marks = ", ".join("?" * len(some))
+        sums = connection.execute(f"{_FATE_SUMS} WHERE id IN (x'', {marks})", some).fetchone()
+        connection.execute(_UPSERT, (b"", 0, b"", "", None, None, None, 0, 0, 0, *sums))
+        connection.execute(f"DELETE FROM generation WHERE id IN ({marks})", some)
+    return old
+
+
+def count_fates(connection: sqlite3.Connection) -> Counter[str]:
+    """Lines by fate since the database was made."""
+    row = connection.execute(_FATE_SUMS).fetchone()
+    return Counter({fate: n or 0 for fate, n in zip(FATE_COLUMNS, row, strict=True)})

@@ -1,0 +1,177 @@
+"""The store as its readers see it: sums per period, labels, facts. Nothing here writes.
+
+In: a connection. Out: plain values. Sums are those of the stored totals or, for a period that is
+not stored, of its records; the saved states of the running hour are added when they are read.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine import indicators
+from engine.store import database, positions
+from engine.store.records import minutes_value, record_hours
+from engine.times import KINDS, Period, labels_of_hour
+
+Sums = dict[int, dict[str, int]]
+"""indicator id -> dimension value0 -> value."""
+
+
+class Reader:
+    """Reads one database. One per thread."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Reader:
+        """Open a database for reading only. Raises what `check_ours` raises."""
+        return cls(path, database.open_reader(path))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one commit."""
+        if self.connection.in_transaction:
+            yield
+            return
+        with database.storage_errors(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.connection.execute("ROLLBACK")
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A fact about this database."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return default if row is None else row[0]
+
+    def stored_labels(self, kind: str) -> list[str]:
+        """The labels whose totals are stored, ascending."""
+        return [
+            row[0]
+            for row in self.connection.execute(
+                "SELECT agg_value FROM period WHERE agg_kind = ? ORDER BY agg_value", (kind,)
+            )
+        ]
+
+    def record_hours(self) -> list[int]:
+        """Every hour that has a record, ascending."""
+        return record_hours(self.connection)
+
+    def state_hours(self) -> list[int]:
+        """Every hour that has a saved state: the running one, or the last before a stop."""
+        return [row[0] for row in self.connection.execute("SELECT DISTINCT hour FROM state")]
+
+    def stored_sums(self, period: Period, zone: ZoneInfo) -> Sums:
+        """Sums of a period whose totals are stored, the running hour included."""
+        return self._with_states(
+            period,
+            zone,
+            "SELECT indicator_id, value0, value FROM total "
+            "JOIN dimension ON dimension.id = dimension_id "
+            "WHERE agg_kind = ? AND agg_value = ? AND value <> 0",
+            (period.kind, period.label),
+        )
+
+    def computed_sums(self, period: Period, zone: ZoneInfo) -> Sums:
+        """Sums of the records of a period, the running hour included."""
+        return self._with_states(
+            period,
+            zone,
+            "SELECT indicator_id, value0, sum(value) FROM record "
+            "JOIN dimension ON dimension.id = dimension_id "
+            "WHERE hour >= ? AND hour < ? GROUP BY indicator_id, dimension_id",
+            (period.start, period.end),
+        )
+
+    def _with_states(
+        self, period: Period, zone: ZoneInfo, sql: str, parameters: tuple[Any, ...]
+    ) -> Sums:
+        sums: Sums = defaultdict(dict)
+        for indicator_id, dimension, value in self.connection.execute(sql, parameters):
+            sums[indicator_id][dimension] = value
+        for hour, indicator_id, dimension, state, value, minutes, imported in self._states():
+            if (period.kind, period.label) in labels_of_hour(hour, zone):
+                if indicator_id in indicators.MINUTE_IDS:
+                    both = state | (minutes or 0)
+                    added = minutes_value(indicator_id, both, imported) - (value or 0)
+                else:
+                    added = indicators.BY_ID[indicator_id].value(state)
+                of_indicator = sums[indicator_id]
+                of_indicator[dimension] = of_indicator.get(dimension, 0) + added
+        return sums
+
+    def values_by_hour(self, indicator_id: int, period: Period) -> dict[int, int]:
+        """Hour -> value of an indicator without dimension, in the hours of a period."""
+        values = dict(
+            self.connection.execute(
+                "SELECT hour, value FROM record WHERE indicator_id = ? AND dimension_id = 0 "
+                "AND hour >= ? AND hour < ?",
+                (indicator_id, period.start, period.end),
+            ).fetchall()
+        )
+        for hour, touched, dimension, state, _, minutes, imported in self._states():
+            if touched == indicator_id and not dimension and period.start <= hour < period.end:
+                values[hour] = minutes_value(touched, state | (minutes or 0), imported)
+        return values
+
+    def _states(self) -> list[tuple[int, int, str, int, int | None, int | None, int | None]]:
+        """Saved states, each beside what the record of its hour already has."""
+        return self.connection.execute(
+            "SELECT state.hour, state.indicator_id, value0, state, value, minutes, imported "
+            "FROM state "
+            "JOIN dimension ON dimension.id = state.dimension_id "
+            "LEFT JOIN record USING (hour, indicator_id, dimension_id)"
+        ).fetchall()
+
+    def labels_by_kind(self, zone: ZoneInfo) -> dict[str, set[str]]:
+        """Every label with a record or a saved state, per kind."""
+        labels: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        for hour in {*self.record_hours(), *self.state_hours()}:
+            for kind, label in labels_of_hour(hour, zone):
+                labels[kind].add(label)
+        return labels
+
+    def last_hours(self) -> dict[str, int]:
+        """Package title -> newest hour in which it was used."""
+        return dict(
+            self.connection.execute(
+                "SELECT value0, max(hour) FROM ("
+                "SELECT dimension_id, hour FROM record WHERE indicator_id = 1006 UNION ALL "
+                "SELECT dimension_id, hour FROM state WHERE indicator_id = 1006) "
+                "JOIN dimension ON dimension.id = dimension_id GROUP BY dimension_id"
+            ).fetchall()
+        )
+
+    def fates(self) -> Counter[str]:
+        """Lines by fate since the database was made."""
+        return positions.count_fates(self.connection)
+
+    def last_line_at(self) -> int | None:
+        """The newest time of a valid line."""
+        row = self.connection.execute("SELECT max(last_at) FROM generation").fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def first_hour(self) -> int | None:
+        """The oldest hour with a record or state."""
+        row = self.connection.execute(
+            "SELECT min(hour) FROM (SELECT min(hour) AS hour FROM record "
+            "UNION ALL SELECT min(hour) FROM state)"
+        ).fetchone()
+        return None if row[0] is None else int(row[0])

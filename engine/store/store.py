@@ -1,0 +1,312 @@
+"""The store as its writer sees it: one file, one writing connection, one commit at a time.
+
+In: what was counted since the last commit. Out: a durable database. Everything of one instant
+(states, records, totals, positions) is in one transaction: after a power cut it is all there or
+nothing of it, and what is missing is read again from the logs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
+
+from engine import indicators
+from engine.errors import Busy, DatabaseDamaged, StorageError
+from engine.indicators.model import NO_DIMENSION, States
+from engine.sources.model import Generation
+from engine.store import backup, check, database, positions, recovery
+from engine.store.facts import Facts
+from engine.store.lock import Lock, mark_as_ours
+from engine.store.reader import Reader
+from engine.store.records import RecordWriter
+from engine.store.schema import TIES
+from engine.times import load_zone
+
+__all__ = ["Lock", "Store"]
+
+
+_CANNOT_WRITE: Final = "the database cannot be written"
+
+
+class Store(Facts):
+    """The writing side of a database. Owned by one thread.
+
+    After an error of the disk the connection is given up, as SQLite cannot know any more what has
+    reached the disk; the next commit opens the database again and finds out.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        zone: ZoneInfo | None,
+        *,
+        writable: bool = True,
+    ) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        self.repairs: list[str] = []
+        """What was set aside and replaced when this was opened, and since."""
+        self.verified = False
+        self._connection: sqlite3.Connection | None = connection
+        self._writable = writable
+        self._unsure: States = {}
+        """States of a commit that failed so that it may have landed all the same."""
+        self.zone = self._settle_zone(zone)
+        self.records = RecordWriter(connection, self.zone, int(self.get("complete_from", 0)))
+        if writable and self.get("timezone") != self.zone.key:
+            with database.atomic(connection):
+                self._set("timezone", self.zone.key)
+                self.records.recompute_periods()
+                self._tie()
+        self.commits = int(self.get("commits", 0))
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        zone: ZoneInfo | None = None,
+        *,
+        repair_at: int | None = None,
+        may_be_read_only: bool = False,
+    ) -> Store:
+        """Open a database for writing; `zone` None is the one it has (UTC for a new one).
+
+        With `repair_at` (now), it is checked first, and a damaged one is set aside and replaced.
+        With `may_be_read_only`, one on a disk that cannot be written is opened for reading, and
+        every commit tries again.
+        """
+        repairs = recovery.settle(path, repair_at) if repair_at is not None else []
+        with database.storage_errors(path):
+            connection = None
+            try:
+                connection = database.open_writer(path, lambda c: backup.back_up(c, path))
+                store = cls(path, connection, zone)
+            except (StorageError, sqlite3.OperationalError) as error:
+                if connection is not None:
+                    connection.close()
+                if not may_be_read_only or isinstance(error, DatabaseDamaged):
+                    raise
+                connection = database.open_reader(path)
+                store = cls(path, connection, zone, writable=False)
+                store.notes.append(f"{_CANNOT_WRITE} ({error}): counting in memory")
+            store.repairs = repairs
+            store.verified = repair_at is not None
+            mark_as_ours(path)
+            return store
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection; raises StorageError while there is none."""
+        if self._connection is None:
+            raise StorageError(f"database {self.path} is not open", "it is tried again")
+        return self._connection
+
+    def reopen(self) -> None:
+        """Open the file again that stands at the path: after an error, or another one."""
+        self._disconnect()
+        self._check_there()
+        with database.storage_errors(self.path):
+            connection = database.open_writer(self.path, lambda c: backup.back_up(c, self.path))
+            # What a failed sync left in the log may be in memory only: write it once more.
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            if busy and self._unsure:
+                connection.close()
+                raise Busy(f"database {self.path} is being read", "it is tried again")
+            if not self._writable:
+                self.notes = [note for note in self.notes if _CANNOT_WRITE not in note]
+            self._connection, self._writable = connection, True
+            complete_from = int(self.get("complete_from", 0))
+            self.records = RecordWriter(connection, self.zone, complete_from)
+
+    def _check_there(self) -> None:
+        """Raise DatabaseDamaged when the file was removed: what is written would go with it."""
+        if self.path != database.MEMORY and not self.path.exists():
+            raise DatabaseDamaged(f"the file of database {self.path} is gone")
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except sqlite3.Error:
+                return  # nothing is lost by it: all that matters is in the file or in memory
+
+    def _settle_zone(self, zone: ZoneInfo | None) -> ZoneInfo:
+        stored = self.get("timezone")
+        if stored is not None and zone is not None and zone.key != stored:
+            self.notes.append(
+                f"time zone is now {zone.key}, was {stored}: "
+                "days, weeks, months and years are computed anew from the hourly records"
+            )
+        return zone or load_zone(str(stored or "UTC"))
+
+    def commit(
+        self,
+        states: States,
+        generations: Iterable[Generation] = (),
+        *,
+        running_hour: int | None = None,
+        at: int = 0,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        """Write everything of this instant (`at`, epoch seconds) in one transaction, or raise.
+
+        `states` are differences since the last commit that succeeded; `facts` are rows of
+        `meta`. Raises StorageError or Busy; then nothing was written and all may be tried again.
+        """
+        if self._connection is None or not self._writable:
+            self.reopen()
+        if self._unsure:
+            states = self._without_landed(states)
+        try:
+            try:
+                self._write(states, generations, running_hour, at, facts or {})
+            except database.DiskFull:
+                if not backup.drop_older(self.path):
+                    raise
+                self._write(states, generations, running_hour, at, facts or {})
+        except (Busy, DatabaseDamaged, database.DiskFull):
+            raise
+        except StorageError:
+            self._unsure = dict(states)
+            self._disconnect()
+            raise
+
+    def _write(
+        self,
+        states: States,
+        generations: Iterable[Generation],
+        running_hour: int | None,
+        at: int,
+        facts: dict[str, Any],
+    ) -> None:
+        self._check_there()
+        with self.transaction():
+            self.records.save(states, running_hour)
+            moved = list(generations)
+            positions.save_generations(self.connection, moved, self.commits + 1)
+            if moved:
+                self._set("tie_seen", self.commits + 1)
+            for key, value in facts.items():
+                self._set(key, value)
+            self._set("commits", self.commits + 1)
+            self._set("saved_at", at)
+        self.commits += 1
+
+    def _without_landed(self, states: States) -> States:
+        """States without those of a failed commit, if the database has them after all."""
+        landed = int(self.get("commits", 0)) == self.commits + 1
+        unsure, self._unsure = self._unsure, {}
+        if not landed:
+            return states
+        self.commits += 1
+        return {
+            key: state - (unsure.get(key, 0) if key[1] not in indicators.MINUTE_IDS else 0)
+            for key, state in states.items()
+        }
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All commits inside land together, or none does."""
+        if self.connection.in_transaction:
+            yield
+            return
+        commits = self.commits
+        with database.storage_errors(self.path):
+            try:
+                with database.atomic(self.connection):
+                    yield
+                    self._tie()
+            except BaseException:
+                self.records.forget()
+                self.commits = commits
+                raise
+
+    def hurry(self) -> None:
+        """Do not wait long for others any more: the process is ending."""
+        if self._connection is not None:
+            self._connection.execute("PRAGMA busy_timeout = 500")
+
+    def _tie(self) -> None:
+        """Note in `meta` what the tables that have changed amount to (`seal.untied`)."""
+        for key, changed in (("tie_state", True), ("tie_total", self.records.totals_changed)):
+            if changed:
+                self._set(key, self.connection.execute(TIES[key]).fetchone()[0])
+        self.records.totals_changed = False
+
+    def back_up(self) -> None:
+        """Make a verified backup beside the database, and fold the write-ahead log into it.
+
+        Raises DatabaseDamaged when the copy does not verify, StorageError when there is no room.
+        """
+        backup.back_up(self.connection, self.path)
+        with database.storage_errors(self.path):
+            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def problems(self) -> list[str]:
+        """What is wrong with the database."""
+        with database.storage_errors(self.path):
+            return check.problems_in(self.path)
+
+    def recover(self, reason: str, now: int) -> None:
+        """Set the damaged database aside, and go on with the best replacement; adds a note."""
+        self._disconnect()
+        self._unsure = {}
+        self.repairs.append(recovery.recover(self.path, reason, now))
+        self.reopen()
+        self.commits = int(self.get("commits", 0))
+
+    def uptime_states(self) -> States:
+        """The minutes of every hour in which the offspot was on."""
+        rows = self.connection.execute(
+            "SELECT hour, minutes FROM record WHERE indicator_id = ? AND minutes IS NOT NULL",
+            (indicators.uptime.id,),
+        )
+        return {(hour, indicators.uptime.id, NO_DIMENSION): minutes for hour, minutes in rows}
+
+    def generations(self) -> dict[bytes, Generation]:
+        """Every log that is remembered."""
+        return positions.load_generations(self.connection)
+
+    def prune(self, present: Iterable[bytes]) -> list[bytes]:
+        """Forget the oldest logs beyond a bound, none that is present. Their ids."""
+        with database.storage_errors(self.path), database.atomic(self.connection):
+            return positions.prune_generations(self.connection, present)
+
+    def purge(self, before: int) -> int:
+        """Remove the records of hours before an instant. How many there were."""
+        with database.storage_errors(self.path), database.atomic(self.connection):
+            removed = self.records.purge(before)
+            self._set("complete_from", self.records.complete_from)
+        return removed
+
+    def reader(self) -> Reader:
+        """A reader on the same connection (for a database in memory, and for tests)."""
+        return Reader(self.path, self.connection)
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file, so that a copy of one file is the data."""
+        if self._connection is None:
+            return
+        folded = False
+        try:
+            if self.path != database.MEMORY and self._writable:
+                row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                folded = not row[0]
+        except sqlite3.Error:
+            pass  # everything is committed; the next opening folds it in
+        finally:
+            self._disconnect()
+        if folded and self.verified:
+            check.mark_clean(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

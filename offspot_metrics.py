@@ -1,0 +1,22 @@
+"""offspot-metrics: usage figures of an offspot, counted on the device from its proxy's logs."""
+
+from __future__ import annotations
+
+import sys
+
+__version__ = "0.1.0"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line. The exit code; nothing is raised but SystemExit of a command."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:  # asked by scripts: answered without loading anything
+        print(f"offspot-metrics {__version__}")
+        return 0
+    from cli import run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
