@@ -1,0 +1,96 @@
+"""The command line: arguments to a configuration, an engine call, printed text, an exit code.
+
+One file per command. Only here do errors become exit codes. Each command loads what it needs
+when it runs, so that one that needs little starts quickly.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+from contextlib import suppress
+from typing import Final
+
+from engine import errors
+
+EXIT_CODES: Final[tuple[tuple[type[errors.MetricsError], int], ...]] = (
+    (errors.UsageError, 2),
+    (errors.InputDamaged, os.EX_DATAERR),
+    (errors.DatabaseDamaged, os.EX_DATAERR),
+    (errors.InputMissing, os.EX_NOINPUT),
+    (errors.ReaderUnavailable, os.EX_UNAVAILABLE),
+    (errors.ThreadDied, os.EX_SOFTWARE),
+    (errors.StorageError, os.EX_IOERR),
+    (errors.Busy, os.EX_TEMPFAIL),
+    (errors.InputUnreadable, os.EX_NOPERM),
+    (errors.ConfigError, os.EX_CONFIG),
+    (errors.DatabaseForeign, os.EX_CONFIG),
+)
+INTERRUPTED: Final = 130
+_UNCLEAN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def exit_code_of(error: errors.MetricsError) -> int:
+    """The exit code that an error stands for; 1 for one that has none of its own."""
+    return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def say(text: str) -> None:
+    """Lines on standard error, also when nobody reads them any more.
+
+    Names of files are in them: what would move the cursor or turn the text around is replaced.
+    """
+    with suppress(OSError, ValueError):
+        print(_UNCLEAN.sub("\ufffd", text), file=sys.stderr, flush=True)
+
+
+def say_error(error: errors.MetricsError) -> None:
+    """What happened, why, and what to do, on standard error."""
+    lines = error.message.split("\n")
+    say("\n".join(f"offspot-metrics: {line}" for line in lines))
+    if error.hint:
+        say(f"  {error.hint}" if error.hint.startswith("see ") else f"  try: {error.hint}")
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command. Its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # titles in any script, whatever the locale
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    try:
+        result = _run(arguments)
+    except errors.MetricsError as error:
+        say_error(error)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        result = INTERRUPTED
+    except OSError as error:
+        say(f"offspot-metrics: {error.strerror or error}")
+        return os.EX_IOERR
+    except MemoryError:
+        say("offspot-metrics: out of memory\n  try: fewer --jobs, or smaller files")
+        return 1
+    if result == INTERRUPTED:
+        say("offspot-metrics: interrupted; what was saved before stays, nothing is half done")
+    return result
+
+
+def _run(arguments: list[str]) -> int:
+    from typer import Abort, TyperException
+
+    from cli.app import make_app
+
+    try:
+        result = make_app()(args=arguments, prog_name="offspot-metrics", standalone_mode=False)
+    except TyperException as error:  # every wrong use of the command line
+        say(f"offspot-metrics: {error.format_message()}")
+        context = getattr(error, "ctx", None)
+        say(f"  try: {context.command_path if context else 'offspot-metrics'} --help")
+        return error.exit_code
+    except Abort:
+        return INTERRUPTED
+    except SystemExit as leave:
+        result = leave.code
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,66 @@
+"""The Typer application: every command and its options are declared here and in its own file."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from cli import doctor, kpis, replay, serve
+from offspot_metrics import __version__
+
+COMMANDS = (serve.serve, replay.replay, kpis.kpis, doctor.doctor)
+
+
+class Command(TyperCommand):
+    """A command whose plain help has its options under the same headings as the drawn one."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, group by group, in the order of their declaration."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                kind = "Options" if parameter.param_type_name == "option" else "Arguments"
+                heading = getattr(parameter, "rich_help_panel", None) or kind
+                groups.setdefault(heading, []).append(record)
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+def make_app(*, drawn: bool | None = None) -> typer.Typer:
+    """The application. Its help is drawn on a terminal and plain text elsewhere."""
+    if drawn is None:
+        drawn = sys.stdout.isatty()
+    app = typer.Typer(
+        name="offspot-metrics",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if drawn else None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(main)
+    for command in COMMANDS:
+        app.command(command.__name__, cls=Command)(command)
+    return app
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"offspot-metrics {__version__}")
+        raise typer.Exit
+
+
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Usage figures of an offspot, counted on the device from its proxy's logs.
+
+    `serve` runs on the hotspot; `replay` counts log files anywhere; `kpis` prints what is stored;
+    `doctor` says why a dashboard is empty.
+    """

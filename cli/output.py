@@ -1,0 +1,107 @@
+"""Standard output: JSON, CSV, and what Rich draws.
+
+In: JSON-ready dicts of `engine.report`, things to draw. Out: text. Without a terminal there is no
+colour and no drawing. A reader that has gone away (`| head`) stops nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+CSV_HEADER: Final = "agg_kind,agg_value,kpi_id,kpi,package,metric,value"
+PIPE_WIDTH: Final = 10_000
+"""Columns of a table that is no terminal's: wide enough that nothing is folded."""
+
+_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_QUOTED = re.compile(r'[",\r\n]')
+
+Json = dict[str, Any]
+
+
+def write(text: str) -> None:
+    """Text on standard output, while anybody reads it."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def print_json(data: object) -> None:
+    """Compact JSON in one line, UTF-8."""
+    write(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def print_csv(periods: Iterable[Json]) -> None:
+    """One row per figure (RFC 4180), safe to open in a spreadsheet."""
+    write("".join(line + "\r\n" for line in csv_lines(periods)))
+
+
+def csv_lines(periods: Iterable[Json]) -> Iterator[str]:
+    """The header, then a line per figure."""
+    from engine import kpis
+
+    yield CSV_HEADER
+    for period in periods:
+        for item in period["kpis"]:
+            kpi = kpis.BY_ID[item["kpiId"]]
+            for package, metric, value in kpi.metrics(item["value"]):
+                cells = (period["aggKind"], period["aggValue"], kpi.id, kpi.name)
+                yield ",".join(csv_cell(str(c)) for c in (*cells, package, metric, value))
+
+
+def csv_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula, quoted where it has to be."""
+    if _FORMULA.match(text):
+        return '"' + "'" + text.replace('"', '""') + '"'
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+
+
+def draw(*things: Any) -> None:
+    """What Rich makes of things, on standard output."""
+    console = make_console()
+    with console.capture() as drawn:
+        for thing in things:
+            console.print(thing, markup=False)
+    lines = drawn.get().split("\n")
+    write("\n".join(line.rstrip() for line in lines) if not console.is_terminal else drawn.get())
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that never folds a line when its output is a file or a pipe."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=PIPE_WIDTH, no_color=True)
+    return console
+
+
+def is_drawn() -> bool:
+    """Whether standard output is a terminal."""
+    return make_console().is_terminal
+
+
+def new_table(*, heading: bool = True, **more: Any) -> Table:
+    """An empty table: drawn on a terminal, plain columns elsewhere."""
+    from rich import box
+    from rich.table import Table
+
+    drawn = is_drawn() and heading
+    style = box.SIMPLE_HEAD if drawn else None
+    return Table(box=style, pad_edge=drawn, show_header=heading, **more)
+
+
+def duration(minutes: int) -> str:
+    """Minutes as hours and minutes."""
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest:02d} min" if hours else f"{rest} min"

@@ -1,0 +1,64 @@
+"""The bar of `replay`, when somebody is watching.
+
+In: names of files. Out: a bar on standard error with bytes, lines per second and the time left.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.replay import Progress
+
+
+@contextmanager
+def progress_bar(logfiles: list[str], *, shown: bool) -> Iterator[Progress]:
+    """A bar over the bytes of all files; nothing without a terminal."""
+    if not shown or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        yield lambda _bytes, _lines: None
+        return
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from cli import output
+    from engine.runtime.clock import monotonic
+
+    sizes = [_size(path) for path in logfiles]
+    whole = sum(size or 0 for size in sizes) if None not in sizes else None
+    left = [TextColumn("left"), TimeRemainingColumn(compact=True)] if whole else []
+    bar = Bar(
+        TextColumn("Counting"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TextColumn("{task.fields[rate]}"),
+        *left,
+        console=output.make_console(stderr=True),
+        transient=True,
+    )
+    started = monotonic()
+    counted = 0
+    with bar:
+        task = bar.add_task("", total=whole, rate="")
+
+        def advance(done: int, lines: int) -> None:
+            nonlocal counted
+            counted += lines
+            rate = counted / max(0.001, monotonic() - started)
+            bar.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
+
+        yield advance
+
+
+def _size(path: str) -> int | None:
+    """Bytes of a file, none of one that is not there; None for a pipe."""
+    if path == "-":
+        return None
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,115 @@
+"""The KPIs of a period as tables that a person reads.
+
+In: what `Report.as_command_line` gives, and the zone of its days. Out: text on standard output.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from cli import output
+from cli.output import Json, duration
+from engine.times import first_day, next_first_day
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+KINDS: Final = {"D": "Day", "W": "Week", "M": "Month", "Y": "Year"}
+BESIDE_COLUMNS: Final = 72
+"""A terminal as wide as this has both top tens side by side, titles cut where needed."""
+
+
+def print_periods(periods: Iterable[Json]) -> None:
+    """Each period: its name and dates, its sums, and the two top tens with ranks."""
+    for period in periods:
+        output.draw(*_period(period))
+
+
+def period_name(kind: str, label: str) -> str:
+    """A period as people say it: `Week 2026 W24, 8 to 14 June 2026`."""
+    first = first_day(kind, label)
+    if first is None:
+        return f"{KINDS[kind]} {label}"
+    last = next_first_day(kind, first) - timedelta(days=1)
+    dates = {
+        "D": f"{calendar.day_name[first.weekday()]} {_day(first)}",
+        "W": f"{_day(first, last)} to {_day(last)}",
+        "M": f"{calendar.month_name[first.month]} {first.year}",
+        "Y": "",
+    }[kind]
+    return f"{KINDS[kind]} {label}" + (f", {dates}" if dates else "")
+
+
+def _day(day: date, before: date | None = None) -> str:
+    """A date; without what it has in common with the later one that follows it."""
+    text = str(day.day)
+    if before is None or before.month != day.month:
+        text += f" {calendar.month_name[day.month]}"
+    if before is None or before.year != day.year:
+        text += f" {day.year}"
+    return text
+
+
+def _period(period: Json) -> Iterator[Any]:
+    from rich.text import Text
+
+    values = {item["kpiId"]: item["value"] for item in period["kpis"]}
+    yield Text(period_name(period["aggKind"], period["aggValue"]), style="bold")
+    yield _sums(values)
+    visits = [(item["package"], f"{item['visits']:,}") for item in values[2001]["items"]]
+    minutes = [(i["package"], duration(i["minutesActivity"])) for i in values[2003]["items"]]
+    tables = [
+        _top(heading, of, rows)
+        for heading, of, rows in (
+            ("Most visited", "Visits", visits),
+            ("Most used", "Time", minutes),
+        )
+        if rows
+    ]
+    if len(tables) > 1 and output.is_drawn() and output.make_console().width >= BESIDE_COLUMNS:
+        yield _side_by_side(tables)
+    else:
+        yield from tables
+    if not output.is_drawn():
+        yield ""
+
+
+def _sums(values: dict[int, Json]) -> Table:
+    shared = values[2005]
+    table = output.new_table(heading=False)
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    rows = (
+        ("Visits of all packages", f"{values[2001]['totalVisits']:,}"),
+        ("Time with activity", duration(values[2003]["totalMinutesActivity"])),
+        ("Time on", duration(values[2004]["nbMinutesOn"])),
+        ("Files shared", f"{shared['filesCreated']:,} added, {shared['filesDeleted']:,} deleted"),
+    )
+    for name, value in rows:
+        table.add_row(f"  {name}", value)
+    return table
+
+
+def _top(heading: str, of: str, rows: list[tuple[str, str]]) -> Table:
+    from rich.text import Text
+
+    table = output.new_table()
+    table.add_column("#", justify="right", style="dim")
+    table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    table.add_column(of, justify="right", no_wrap=True)
+    for rank, (title, value) in enumerate(rows, start=1):
+        table.add_row(str(rank), Text(title), value)
+    return table
+
+
+def _side_by_side(tables: list[Table]) -> Table:
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    for _ in tables:
+        grid.add_column()
+    grid.add_row(*tables)
+    return grid
