@@ -1,0 +1,160 @@
+// In: an address of the API. Out: its JSON, asked for with the ETag of the answer we already hold.
+// Knows nothing of what is on screen.
+
+import type { Kind } from './periods'
+
+export interface Visits {
+  items: { package: string; visits: number }[]
+  totalVisits: number
+}
+export interface Usage {
+  items: { package: string; minutesActivity: number }[]
+  totalMinutesActivity: number
+}
+export interface Uptime {
+  nbMinutesOn: number
+}
+export interface SharedFiles {
+  filesCreated: number
+  filesDeleted: number
+}
+/** What each KPI id holds. A KPI that is not named here still reaches exports. */
+export interface KpiValues {
+  2001: Visits
+  2003: Usage
+  2004: Uptime
+  2005: SharedFiles
+}
+
+export interface Snapshot {
+  aggKind: Kind
+  aggValue: string
+  start?: number
+  end?: number
+  /** null: the server does not say (plain v1 API) */
+  complete: boolean | null
+  hasData: boolean
+  elapsedMinutes?: number
+  kpis: { kpiId: number; value: object }[]
+}
+export interface TrendEntry {
+  aggValue: string
+  complete: boolean | null
+  hasData: boolean
+  totalVisits: number
+  totalMinutesActivity: number
+  nbMinutesOn: number
+  filesCreated: number
+  filesDeleted: number
+}
+export interface Others {
+  visits: number
+  /** null: not known (plain v1 API) */
+  packagesVisited: number | null
+  minutesActivity: number
+  packagesUsed: number | null
+}
+export interface Period extends Snapshot {
+  others: Others
+  previous: Snapshot | null
+  trend: TrendEntry[]
+  /** minutes on in each consecutive hour or day of the period; older servers do not send it */
+  uptime?: { unit: 'hour' | 'day'; minutes: number[] } | null
+}
+export interface PeriodEntry {
+  aggKind: Kind
+  aggValue: string
+  start?: number
+  end?: number
+  complete?: boolean
+}
+export interface PeriodList {
+  timezone: string | null
+  periods: PeriodEntry[]
+}
+export interface Status {
+  version: string
+  serverTime: number
+  startedAt?: number
+  timezone: string
+  site: { name: string | null; fqdn: string | null; id?: string | null }
+  processing: boolean
+  collectingSince: number | null
+  lastLineAt: number | null
+  lastSaveAt: number | null
+  lines?: Record<string, number>
+  packages?: {
+    stale: boolean
+    message: string | null
+    warnings: string[]
+    items: { title: string; kinds: string[]; lastSeenAt: number | null }[]
+  }
+  reader?: {
+    kind: string | null
+    state: string
+    restarts: number
+    lagBytes: number | null
+    files: number
+  }
+  loss?: { bytes: number | null; atLeast: boolean }
+  clock?: {
+    trusted: boolean | null
+    steadySeconds: number
+    steps: { at: number; seconds: number }[]
+  }
+  disk?: { databaseBytes: number | null; freeBytes: number | null }
+  health?: { ok: boolean; reasons: string[] }
+}
+export interface Aggregation {
+  valuesAvailable: string[]
+  valuesAll: string[]
+  kpis: { kpiId: number; values: { aggValue: string; kpiValue: object }[] }[]
+}
+export interface Aggregations {
+  aggregations: { kind: Kind; value: string }[]
+}
+
+/** The server is there and has no such thing. */
+export class NotThere extends Error {}
+/** No answer, or one that is no answer: worth another try. */
+export class OutOfReach extends Error {}
+
+const ANSWER_DEADLINE_MS = 20_000
+/** Answers kept for their ETag; the oldest goes first. */
+const KEPT_ANSWERS = 40
+
+const kept = new Map<string, { etag: string; body: unknown }>()
+
+export async function get<T>(path: string): Promise<T> {
+  const aborter = new AbortController()
+  const deadline = setTimeout(() => aborter.abort(), ANSWER_DEADLINE_MS)
+  const before = kept.get(path)
+  try {
+    const headers: Record<string, string> = {}
+    if (before) headers['If-None-Match'] = before.etag
+    const answer = await fetch(`/api/v1/${path}`, { headers, signal: aborter.signal })
+    if (answer.status === 304 && before) return before.body as T
+    if (answer.status === 404 || answer.status === 422) throw new NotThere(path)
+    if (!answer.ok) throw new OutOfReach(`${path}: ${answer.status}`)
+    const body = (await answer.json()) as T
+    const etag = answer.headers.get('ETag')
+    kept.delete(path)
+    if (etag) kept.set(path, { etag, body })
+    const oldest = kept.keys().next()
+    if (kept.size > KEPT_ANSWERS && !oldest.done) kept.delete(oldest.value)
+    return body
+  } catch (error) {
+    if (error instanceof NotThere) throw error
+    throw new OutOfReach(String(error))
+  } finally {
+    clearTimeout(deadline)
+  }
+}
+
+/** One KPI of a period; undefined when the server did not send it. */
+export function kpi<Id extends keyof KpiValues>(
+  of: Snapshot | null,
+  id: Id,
+): KpiValues[Id] | undefined {
+  return of?.kpis.find((k) => k.kpiId === id)?.value as KpiValues[Id] | undefined
+}

@@ -1,0 +1,117 @@
+// In: what a view shows. Out: the same as CSV or JSON text, and a file name that says what it is.
+
+import type { Period, Status, TrendEntry } from './api'
+import type { View } from './route'
+import { slug } from './periods'
+
+export const KPI_NAMES: Record<number, string> = {
+  2001: 'PackagePopularity',
+  2003: 'TotalUsage',
+  2004: 'Uptime',
+  2005: 'SharedFiles',
+}
+
+/** The KPIs that a view shows; all of them where it is not named. */
+const SHOWN_IN: Partial<Record<View, number[]>> = { popularity: [2001], usage: [2003] }
+
+/** Which neighbouring figures belong to which KPI. */
+const TREND: Record<number, (keyof TrendEntry)[]> = {
+  2001: ['totalVisits'],
+  2003: ['totalMinutesActivity'],
+  2004: ['nbMinutesOn'],
+  2005: ['filesCreated', 'filesDeleted'],
+}
+
+type Row = [string, string, number, string, string, string, number]
+
+export function shownIn(view: View, period: Period): Period {
+  const ids = SHOWN_IN[view]
+  return ids ? { ...period, kpis: period.kpis.filter((k) => ids.includes(k.kpiId)) } : period
+}
+
+/** Any KPI is numbers by name, and items that are a package with numbers by name. */
+function rowsOf(kind: string, label: string, kpiId: number, value: object): Row[] {
+  const name = KPI_NAMES[kpiId] ?? `KPI ${kpiId}`
+  const rows: Row[] = []
+  for (const [metric, held] of Object.entries(value)) {
+    if (typeof held === 'number') rows.push([kind, label, kpiId, name, '', metric, held])
+    if (!Array.isArray(held)) continue
+    for (const item of held as Record<string, unknown>[])
+      for (const [itemMetric, n] of Object.entries(item))
+        if (typeof n === 'number')
+          rows.push([kind, label, kpiId, name, String(item.package ?? ''), itemMetric, n])
+  }
+  return rows
+}
+
+export function csvRows(view: View, all: Period): Row[] {
+  const period = shownIn(view, all)
+  const rows = period.kpis.flatMap((k) => rowsOf(period.aggKind, period.aggValue, k.kpiId, k.value))
+  for (const { kpiId } of period.kpis)
+    for (const entry of period.trend) {
+      if (entry.aggValue === period.aggValue || !entry.hasData) continue
+      for (const metric of TREND[kpiId] ?? [])
+        rows.push([
+          period.aggKind,
+          entry.aggValue,
+          kpiId,
+          KPI_NAMES[kpiId] ?? '',
+          '',
+          metric,
+          Number(entry[metric]),
+        ])
+    }
+  return rows
+}
+
+/** A spreadsheet runs a cell that begins like a formula; an apostrophe makes it text. */
+function cell(value: string | number): string {
+  if (typeof value === 'number') return String(value)
+  const safe = /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : value
+  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe
+}
+
+export function toCsv(view: View, period: Period): string {
+  const head = 'agg_kind,agg_value,kpi_id,kpi,package,metric,value'
+  const lines = csvRows(view, period).map((row) => row.map(cell).join(','))
+  // Without the mark, spreadsheets take UTF-8 for their own old encoding.
+  return '\ufeff' + [head, ...lines].join('\r\n') + '\r\n'
+}
+
+export function toJson(
+  view: View,
+  period: Period,
+  status: Status | null,
+  exportedAt: number,
+): string {
+  const site = status && { ...status.site, version: status.version, timezone: status.timezone }
+  return JSON.stringify({ site, exportedAt, ...shownIn(view, period) }, null, 2) + '\n'
+}
+
+/** ASCII only: some phones lose other names. */
+export function fileName(
+  view: View,
+  label: string,
+  status: Status | null,
+  extension: string,
+): string {
+  const name = (status?.site.name ?? '')
+    .normalize('NFKD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .replace(/[^A-Za-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40)
+  const parts = ['offspot-metrics', name, view === 'overview' ? '' : view, slug(label)]
+  return `${parts.filter(Boolean).join('_')}.${extension}`
+}
+
+export function download(name: string, type: string, text: string): void {
+  const address = URL.createObjectURL(new Blob([text], { type }))
+  const link = document.createElement('a')
+  link.href = address
+  link.download = name
+  document.body.appendChild(link)
+  link.click()
+  link.remove()
+  setTimeout(() => URL.revokeObjectURL(address), 60_000)
+}

@@ -1,0 +1,158 @@
+// In: numbers, minutes, instants, labels. Out: text in the reader's language.
+// Instants are told in the hotspot's zone, calendar dates without any.
+
+import { lang, t } from './i18n'
+import { dateFormat, numberFormat } from './intl'
+import { span } from './periods'
+
+export function number(n: number): string {
+  return numberFormat(lang.value, {}).format(n)
+}
+
+/** Shares below one percent keep a digit, so that something is never shown as nothing. */
+export function percent(part: number, whole: number): string {
+  const share = whole > 0 ? part / whole : 0
+  const shown = share < 1 && share > 0.995 ? 0.99 : share
+  const precision = share < 0.01 ? { maximumSignificantDigits: 1 } : { maximumFractionDigits: 0 }
+  return numberFormat(lang.value, { style: 'percent', ...precision }).format(shown)
+}
+
+export function minutes(total: number): string {
+  const h = Math.floor(total / 60)
+  const m = total % 60
+  if (!h) return t('time.min', { m })
+  return m ? t('time.hmin', { h, m }) : t('time.h', { h })
+}
+
+/** For axes: hours only, with a digit when there are few. */
+export function hoursShort(total: number): string {
+  if (total > 0 && total < 60) return t('time.min', { m: total })
+  const hours = total / 60
+  const h = numberFormat(lang.value, {
+    maximumFractionDigits: hours < 10 ? 1 : 0,
+  }).format(hours)
+  return t('time.h', { h })
+}
+
+export function compact(n: number): string {
+  if (n < 10_000) return number(n)
+  return numberFormat(lang.value, {
+    notation: 'compact',
+    maximumFractionDigits: 1,
+  }).format(n)
+}
+
+export function bytes(n: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let size = n
+  let unit = 0
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024
+    unit += 1
+  }
+  const digits = unit > 0 && size < 10 ? 1 : 0
+  const shown = numberFormat(lang.value, { maximumFractionDigits: digits }).format(size)
+  // isolated, as "12 KiB" would turn around inside right-to-left text
+  return `\u2066${shown}\u00a0${units[unit]}\u2069`
+}
+
+function instant(epochSeconds: number, timezone: string, options: Intl.DateTimeFormatOptions) {
+  const date = new Date(epochSeconds * 1000)
+  try {
+    return dateFormat(lang.value, { ...options, timeZone: timezone }).format(date)
+  } catch {
+    return dateFormat(lang.value, { ...options, timeZone: 'UTC' }).format(date)
+  }
+}
+
+export function clock(epochSeconds: number, timezone: string): string {
+  return instant(epochSeconds, timezone, { hour: '2-digit', minute: '2-digit' })
+}
+
+export function dateTime(epochSeconds: number, timezone: string): string {
+  const date = instant(epochSeconds, timezone, { day: 'numeric', month: 'long', year: 'numeric' })
+  return t('time.onDate', { date, time: clock(epochSeconds, timezone) })
+}
+
+/** "5 minutes ago", counted on the hotspot's own clock: the reader's may be wrong. */
+export function ago(epochSeconds: number, nowSeconds: number): string {
+  const seconds = Math.max(0, Math.round(nowSeconds - epochSeconds))
+  const steps: [Intl.RelativeTimeFormatUnit, number][] = [
+    ['second', 60],
+    ['minute', 3600],
+    ['hour', 48 * 3600],
+    ['day', 60 * 86_400],
+  ]
+  const sizes = { second: 1, minute: 60, hour: 3600, day: 86_400 }
+  const unit = steps.find(([, below]) => seconds < below)?.[0] ?? 'day'
+  const size = sizes[unit as keyof typeof sizes]
+  return new Intl.RelativeTimeFormat(lang.value, { numeric: 'auto' }).format(
+    -Math.floor(seconds / size),
+    unit,
+  )
+}
+
+function calendar(ms: number, options: Intl.DateTimeFormatOptions): string {
+  return dateFormat(lang.value, { ...options, timeZone: 'UTC' }).format(ms)
+}
+
+function calendarRange(from: number, to: number, options: Intl.DateTimeFormatOptions): string {
+  // Firefox learned formatRange in version 91.
+  const format: Intl.DateTimeFormat & { formatRange?: (from: number, to: number) => string } =
+    dateFormat(lang.value, { ...options, timeZone: 'UTC' })
+  if (typeof format.formatRange === 'function') return format.formatRange(from, to)
+  return `${format.format(from)} – ${format.format(to)}`
+}
+
+const DAY_MS = 86_400_000
+
+/** The name of a period, as a headline. */
+export function periodName(label: string): string {
+  const { kind, first } = span(label)
+  if (kind === 'D')
+    return calendar(first, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })
+  if (kind === 'M') return calendar(first, { month: 'long', year: 'numeric' })
+  if (kind === 'Y') return calendar(first, { year: 'numeric' })
+  const [year, week] = label.split(' W')
+  return t('period.week', { week: number(Number(week)), year: yearNumber(Number(year)) })
+}
+
+const yearNumber = (year: number) => numberFormat(lang.value, { useGrouping: false }).format(year)
+
+/** The days a period covers; empty for a day, which says it in its name. */
+export function periodDates(label: string): string {
+  const { kind, first, after } = span(label)
+  if (kind === 'D') return ''
+  return calendarRange(first, after - DAY_MS, { day: 'numeric', month: 'long', year: 'numeric' })
+}
+
+/** The name of a period in a table or a sentence. */
+export function periodShort(label: string): string {
+  const { kind, first, after } = span(label)
+  if (kind === 'D') return calendar(first, { weekday: 'short', day: 'numeric', month: 'short' })
+  if (kind === 'W') return calendarRange(first, after - DAY_MS, { day: 'numeric', month: 'short' })
+  return periodName(label)
+}
+
+/** Two short lines under a column of a chart. */
+export function periodTick(label: string): [string, string] {
+  const { kind, first } = span(label)
+  if (kind === 'D')
+    return [calendar(first, { weekday: 'short' }), calendar(first, { day: 'numeric' })]
+  if (kind === 'W')
+    return [calendar(first, { day: 'numeric' }), calendar(first, { month: 'short' })]
+  if (kind === 'M') {
+    const january = new Date(first).getUTCMonth() === 0
+    return [
+      calendar(first, { month: 'short' }),
+      january ? calendar(first, { year: 'numeric' }) : '',
+    ]
+  }
+  return [calendar(first, { year: 'numeric' }), '']
+}
+
+export const dayOfMonth = (ms: number): string => calendar(ms, { day: 'numeric' })
+export const weekdayShort = (ms: number): string => calendar(ms, { weekday: 'short' })
+export const monthShort = (ms: number): string => calendar(ms, { month: 'short' })
+export const dayLong = (ms: number): string =>
+  calendar(ms, { weekday: 'long', day: 'numeric', month: 'long' })

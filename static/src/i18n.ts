@@ -1,0 +1,114 @@
+// In: a key of the flat JSON catalogues in i18n/, and what to put in its {places}. Out: text in the
+// reader's language. English is the fallback, for a missing key as for a missing language.
+
+import { ref, shallowRef, watch } from 'vue'
+import en from './i18n/en.json'
+import { numberFormat, pluralRules } from './intl'
+import { recall, remember } from './memory'
+
+export type Key = keyof typeof en
+type Entry = string | Partial<Record<Intl.LDMLPluralRule, string>>
+export type Catalogue = Partial<Record<Key, Entry>>
+export type Params = Record<string, string | number>
+
+/** A catalogue as the build packs it: its texts in the order of the English keys. */
+type Packed = Catalogue | (Entry | null)[]
+
+interface Language {
+  name: string
+  rtl?: boolean
+  load: () => Promise<{ default: Packed }>
+}
+/** A new language is one line here and one catalogue. */
+export const LANGUAGES = {
+  en: { name: 'English', load: async () => ({ default: en }) },
+  fr: { name: 'Français', load: () => import('./i18n/fr.json') },
+  es: { name: 'Español', load: () => import('./i18n/es.json') },
+  ar: { name: 'العربية', rtl: true, load: () => import('./i18n/ar.json') },
+} satisfies Record<string, Language>
+export type Lang = keyof typeof LANGUAGES
+
+const STORED_AS = 'offspot-metrics.lang'
+
+export const isLang = (text: string | null | undefined): text is Lang =>
+  !!text && Object.prototype.hasOwnProperty.call(LANGUAGES, text)
+
+/** The address goes before the stored choice, that before the browser's, that before English. */
+export function pickLanguage(
+  search: string,
+  stored: string | null,
+  browser: readonly string[],
+): Lang {
+  const wanted = [new URLSearchParams(search).get('lang'), stored, ...browser]
+  for (const tag of wanted) {
+    const lang = tag?.toLowerCase().split(/[-_]/)[0]
+    if (isLang(lang)) return lang
+  }
+  return 'en'
+}
+
+export const lang = ref<Lang>('en')
+const catalogue = shallowRef<Catalogue>(en)
+let wanted: Lang = 'en'
+
+export const isRtl = (): boolean => 'rtl' in LANGUAGES[lang.value]
+
+export function zip(packed: Packed): Catalogue {
+  if (!Array.isArray(packed)) return packed
+  const keys = Object.keys(en) as Key[]
+  return Object.fromEntries(keys.map((key, i) => [key, packed[i] ?? en[key]])) as Catalogue
+}
+
+export async function useLanguage(next: Lang): Promise<void> {
+  wanted = next
+  try {
+    const loaded = await LANGUAGES[next].load()
+    if (wanted !== next) return
+    catalogue.value = zip(loaded.default)
+    lang.value = next
+  } catch {
+    // The catalogue could not be fetched: the language on screen stays.
+  }
+}
+
+export function chooseLanguage(next: Lang): Promise<void> {
+  remember(STORED_AS, next)
+  const query = new URLSearchParams(location.search)
+  if (query.has('lang')) {
+    query.set('lang', next)
+    history.replaceState(history.state, '', `${location.pathname}?${query}`)
+  }
+  return useLanguage(next)
+}
+
+export function startLanguage(): Promise<void> {
+  watch(
+    lang,
+    (code) => {
+      document.documentElement.lang = code
+      document.documentElement.dir = isRtl() ? 'rtl' : 'ltr'
+    },
+    { immediate: true },
+  )
+  const browser = navigator.languages ?? [navigator.language]
+  return useLanguage(pickLanguage(location.search, recall(STORED_AS), browser))
+}
+
+export function t(key: Key, params: Params = {}): string {
+  let entry: Entry | undefined = catalogue.value[key] ?? (en as Catalogue)[key]
+  if (entry === undefined) return key
+  if (typeof entry !== 'string') {
+    const rule = pluralRules(lang.value, {}).select(Number(params.n ?? 0))
+    entry = entry[rule] ?? entry.other ?? key
+  }
+  return entry.replace(/\{(\w+)\}/g, (place, name: string) => {
+    const value = params[name]
+    if (value === undefined) return place
+    return typeof value === 'number' ? numberFormat(lang.value, {}).format(value) : value
+  })
+}
+
+/** For keys put together at run time, such as fates of lines: undefined when there is no text. */
+export function maybe(key: string): string | undefined {
+  return key in en ? t(key as Key) : undefined
+}
