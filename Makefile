@@ -1,0 +1,136 @@
+# Everything a developer or a machine does with this repository. `make` alone lists it.
+#
+# What was done is noted beside what it made, so a second run does only what changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+GO ?= go
+NPM ?= npm
+
+# What the tests use beside Python, Node.js and Go.
+PACKAGES = caddy chromium faketime kiwix-tools poppler-utils strace zim-tools
+
+# Tests that load the machine or hold it to times: after the others, one at a time.
+ALONE = tests/reliability tests/security tests/test_chain.py tests/api/test_api_server.py
+NOT_ALONE = $(foreach room,$(ALONE),--ignore=$(room))
+PYTEST = $(BIN)/python -m pytest
+# Browsers, readers and slow clients are held to deadlines, on machines that others use too: what
+# fails is shown, and has one more chance by itself. What fails twice fails.
+ONCE_MORE = --last-failed --last-failed-no-failures none
+
+BIN = $(VENV)/bin
+WEB = static
+# These exist once the step that makes them has succeeded.
+PIP = $(VENV)/.has-pip
+DEV = $(VENV)/.has-dev
+NODE_MODULES = $(WEB)/node_modules/.complete
+DASHBOARD = $(WEB)/dist/index.html
+WEB_SOURCES = $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' \
+	-not -name '*.py' -not -name '*.pyc' 2>/dev/null)
+
+# The Go that is there, not one it would fetch; a binary without paths of this machine, and without
+# cgo, so that it runs on any system, musl too.
+export GOTOOLCHAIN ?= local
+GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
+
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL = help
+.PHONY: help run build filebeat filebeat-arm64 static wheel test test-full lint lint-python \
+	lint-static format bench bench-check lock packages clean distclean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------- use
+
+run: build ## build, then serve a week of sample logs and print the address
+	$(BIN)/python tools/demo.py
+
+build: $(PIP) $(DASHBOARD) ## build dist/offspot-metrics, the program in one file
+	$(BIN)/python tools/build_zipapp.py
+
+filebeat: build/filebeat ## build Filebeat OSS from its Go module as build/filebeat
+
+static: $(DASHBOARD) ## build the dashboard into static/dist
+
+wheel: $(DEV) $(DASHBOARD) ## build a wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+# ---------------------------------------------------------------------- check
+
+test: packages build filebeat lint ## install what tests need, check style and types, run the tests
+	cd $(WEB) && $(NPM) test
+	$(PYTEST) -n 2 --dist loadfile $(NOT_ALONE) || $(PYTEST) $(ONCE_MORE) $(NOT_ALONE)
+	$(PYTEST) $(ALONE) || $(PYTEST) $(ONCE_MORE) $(ALONE)
+
+test-full: packages build filebeat lint ## the same with the slow tests at their full sizes
+	cd $(WEB) && $(NPM) test
+	$(BIN)/python -m pytest -m "full or not full"
+
+lint: lint-python lint-static ## check style and types only
+
+lint-python: $(DEV)
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --quiet --check
+	$(BIN)/mypy --no-error-summary
+
+lint-static: $(NODE_MODULES)
+	cd $(WEB) && $(NPM) run --silent lint
+
+format: $(DEV) ## write the sources as the formatter likes them
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
+
+bench: packages build filebeat $(DEV) ## measure against the peers and print the table
+	-@tools/install_packages.sh goaccess wrk
+	$(BIN)/python -m benchmarks
+
+bench-check: packages build filebeat $(DEV) ## measure again, fail when a ratio fell by over 15 %
+	-@tools/install_packages.sh goaccess wrk
+	$(BIN)/python -m benchmarks --check
+
+# ---------------------------------------------------------------------- make what these need
+
+packages:
+	@tools/install_packages.sh $(PACKAGES)
+
+lock: $(DEV) ## lock the newest allowed versions of the dependencies
+	$(BIN)/python tools/lock.py
+
+$(PIP): tools/make_venv.sh
+	tools/make_venv.sh $(PYTHON) $(VENV)
+	@touch $@
+
+$(DEV): requirements-dev.txt $(PIP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--only-binary=:all: --requirement requirements-dev.txt
+	@touch $@
+
+$(NODE_MODULES): $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(DASHBOARD): $(NODE_MODULES) $(WEB_SOURCES)
+	cd $(WEB) && $(NPM) run --silent build
+	@touch $@
+
+build/filebeat: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
+	@mkdir -p $(@D)
+	cd filebeat && CGO_ENABLED=0 $(GO) build $(GOFLAGS_OURS) -o ../$@ .
+	@touch $@
+
+filebeat-arm64: build/filebeat-arm64 ## the same for a Raspberry Pi, as build/filebeat-arm64
+
+build/filebeat-arm64: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
+	@mkdir -p $(@D)
+	cd filebeat && CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(GOFLAGS_OURS) -o ../$@ .
+	@touch $@
+
+# ---------------------------------------------------------------------- unmake
+
+clean: ## remove what was built, keep what was fetched
+	rm -rf dist static/dist build/mypy build/ruff build/filebeat build/filebeat-arm64
+	find . -name __pycache__ -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
+
+distclean: clean ## remove all that is not in version control
+	rm -rf build $(VENV) static/node_modules .pytest_cache .hypothesis
