@@ -1,0 +1,693 @@
+"""The server over real sockets: deadlines, limits, odd requests, stopping."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.api.answers import STRICT_POLICY
+from engine.api.channel import (
+    ANSWER_SECONDS,
+    IDLE_SECONDS,
+    MAX_BODY_BYTES,
+    MAX_HEADER_BYTES,
+    REQUEST_SECONDS,
+    STALLED_SECONDS,
+)
+from engine.api.server import HttpServer
+from engine.errors import AddressInUse
+from tests.api.sockets import DEADLINE, Clock, Connection, serving
+from tests.api.web import Hotspot, an_app
+
+HOST = b"Host: localhost\r\n"
+LARGE = b"x" * (6 << 20)
+
+
+@pytest.fixture
+def server(hotspot: Hotspot) -> Iterator[HttpServer]:
+    """A server of a week of figures."""
+    with serving(an_app(hotspot.open_report)) as found:
+        yield found
+
+
+def small(_environ: Any, start_response: Any) -> Iterable[bytes]:
+    """The smallest application."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+    return [b"ok"]
+
+
+def large(environ: Any, start_response: Any) -> Iterable[bytes]:
+    """Six megabytes at /large, more than the system's buffers take."""
+    if environ["PATH_INFO"] != "/large":
+        return small(environ, start_response)
+    start_response("200 OK", [("Content-Length", str(len(LARGE)))])
+    return [LARGE]
+
+
+def waiting(started: threading.Semaphore, go_on: threading.Event) -> Callable[..., Iterable[bytes]]:
+    """An application whose /slow waits to be let go."""
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            started.release()
+            assert go_on.wait(DEADLINE)
+        return small(environ, start_response)
+
+    return app
+
+
+def connect(server: HttpServer, stack: contextlib.ExitStack, count: int) -> list[Connection]:
+    return [stack.enter_context(Connection(server)) for _ in range(count)]
+
+
+def hung_up(connection: Connection) -> bool:
+    """True when the server closes this connection, however that shows."""
+    return connection.closed()
+
+
+# ---------------------------------------------------------------------------- addresses
+
+
+def test_port_0_is_a_port_of_the_system(server: HttpServer) -> None:
+    """The real one is known after `bind`."""
+    assert server.port > 0
+    with Connection(server) as client:
+        assert client.get("/health").status == 200
+
+
+def test_a_port_in_use_is_a_start_error_with_a_way_out(server: HttpServer) -> None:
+    """F26: said with the address, before anything else is started."""
+    second = HttpServer(small, "127.0.0.1", server.port)
+    with pytest.raises(AddressInUse) as caught:
+        second.bind()
+    assert str(server.port) in caught.value.message
+    assert "--port" in caught.value.hint
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host", "999.1.1.1"])
+def test_an_address_that_is_not_ours(host: str) -> None:
+    """Not of this machine, or no address at all: the hint names the option."""
+    with pytest.raises(AddressInUse) as caught:
+        HttpServer(small, host, 0).bind()
+    assert "--host" in caught.value.hint
+
+
+def test_ipv6_works() -> None:
+    """Where the machine has it."""
+    server = HttpServer(small, "::1", 0)
+    try:
+        server.bind()
+    except AddressInUse:
+        pytest.skip("no IPv6 on this machine")
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with socket.create_connection(("::1", server.port), DEADLINE) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert client.recv(15).startswith(b"HTTP/1.0 200 OK")
+    assert server.stop()
+    thread.join(DEADLINE)
+
+
+# ---------------------------------------------------------------------------- requests
+
+
+def test_one_connection_many_requests(server: HttpServer) -> None:
+    """Kept open, answered in order, whether computed or from memory, sent apart or together."""
+    targets = ["/health", "/", "/api/v1/aggregations/D", "/", "/api/v1/aggregations/D", "/metrics"]
+    with Connection(server) as client:
+        apart = [client.get(target) for target in targets]
+        for target in targets:
+            client.send(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        together = [client.answer() for _ in targets]
+        client.send(
+            b"".join(f"GET {t} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for t in targets)
+        )
+        at_once = [client.answer() for _ in targets]
+    bodies = [answer.body for answer in apart]
+    assert [answer.status for answer in apart] == [200] * len(targets)
+    assert [answer.body for answer in together] == bodies
+    assert [answer.body for answer in at_once] == bodies
+
+
+def test_head_and_304_have_no_body_on_the_wire(server: HttpServer) -> None:
+    """The next answer of the connection starts right after the headers."""
+    with Connection(server) as client:
+        tag = client.get("/api/v1/aggregations/D").headers["etag"]
+        assert client.get("/api/v1/aggregations/D", f"If-None-Match: {tag}").status == 304
+        client.send(b"HEAD /api/v1/aggregations/D HTTP/1.1\r\n" + HOST + b"\r\n")
+        head = client.answer(bodiless=True)
+        assert int(head.headers["content-length"]) > 1000
+        client.send(b"OPTIONS / HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert client.answer().status == 204
+        assert client.get("/health").status == 200
+
+
+def test_nothing_tells_what_runs_here(server: HttpServer) -> None:
+    """No Server header, no version, in good answers and bad ones (S22)."""
+    for request in (b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", b"rubbish\r\n\r\n"):
+        with Connection(server) as client:
+            client.send(request)
+            answer = client.answer()
+            assert "server" not in answer.headers
+            assert b"waitress" not in answer.body
+            assert answer.headers["content-security-policy"] == STRICT_POLICY
+            assert answer.headers["content-type"] in (
+                "application/json",
+                "text/html; charset=utf-8",
+            )
+
+
+GET = b"GET /health HTTP/1.1\r\n" + HOST
+SMUGGLED = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+ODD = {
+    "no request at all": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+    "lower-case method": (b"get / HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "unknown method": (b"FOO / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 405),
+    "TRACE": (b"TRACE / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 405),
+    "CONNECT": (b"CONNECT evil:80 HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 405),
+    "POST with a body": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Connection: close\r\nContent-Length: 3\r\n\r\nabc",
+        405,
+    ),
+    "1 GiB to come": (GET + b"Content-Length: 1073741824\r\n\r\n" + SMUGGLED, 413),
+    "just too large": (GET + f"Content-Length: {MAX_BODY_BYTES}\r\n\r\n".encode() + SMUGGLED, 413),
+    "absurd length": (GET + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n" + SMUGGLED, 400),
+    "length with a plus": (GET + b"Content-Length: +10\r\n\r\n" + SMUGGLED, 400),
+    "length in hex": (GET + b"Content-Length: 0x1\r\n\r\n" + SMUGGLED, 400),
+    "negative length": (GET + b"Content-Length: -1\r\n\r\n" + SMUGGLED, 400),
+    "empty length": (GET + b"Content-Length: \r\n\r\n" + SMUGGLED, 400),
+    "unicode length": (GET + "Content-Length: ٣\r\n\r\n".encode() + SMUGGLED, 400),
+    "two lengths": (GET + b"Content-Length: 3\r\nContent-Length: 30\r\n\r\nabc" + SMUGGLED, 400),
+    "the same length twice": (
+        GET + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc" + SMUGGLED,
+        400,
+    ),
+    "length and chunks": (
+        GET + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+        400,
+    ),
+    "unknown coding": (GET + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n" + SMUGGLED, 501),
+    "hidden coding": (GET + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n" + SMUGGLED, 400),
+    "chunks before HTTP/1.1": (
+        b"GET / HTTP/1.0\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+        400,
+    ),
+    "bad chunk size": (GET + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n" + SMUGGLED, 400),
+    "chunk longer than said": (
+        GET + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n" + SMUGGLED,
+        400,
+    ),
+    "bad chunk extension": (
+        GET + b"Transfer-Encoding: chunked\r\n\r\n1;\x00\r\na\r\n" + SMUGGLED,
+        400,
+    ),
+    "bare LF in headers": (b"GET / HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n" + SMUGGLED, 400),
+    "bare CR in headers": (b"GET / HTTP/1.1\r\nHost: localhost\rX: y\r\n\r\n" + SMUGGLED, 400),
+    "NUL in a header": (GET + b"X: a\x00b\r\n\r\n" + SMUGGLED, 400),
+    "space before the colon": (GET + b"Content-Length : 5\r\n\r\n" + SMUGGLED, 400),
+    "header without a name": (GET + b": x\r\n\r\n" + SMUGGLED, 400),
+    "folded first header": (b"GET / HTTP/1.1\r\n Host: x\r\n\r\n" + SMUGGLED, 400),
+    "space in the target": (b"GET /a b HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED, 400),
+    "broken address in brackets": (
+        b"GET http://[::1/ HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
+        400,
+    ),
+    "no host": (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 421),
+    "two hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", 421),
+    "someone else's host": (b"GET / HTTP/1.1\r\nHost: evil.com\r\nConnection: close\r\n\r\n", 421),
+    "path that climbs": (
+        b"GET /../../etc/passwd HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n",
+        404,
+    ),
+    "path with two slashes": (
+        b"GET //etc/passwd HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n",
+        404,
+    ),
+    "encoded NUL": (b"GET /%00 HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 404),
+    "header too large": (GET + b"X: " + b"a" * MAX_HEADER_BYTES + b"\r\n\r\n" + SMUGGLED, 431),
+    "header without end": (GET + b"X: y\r\n" * (MAX_HEADER_BYTES // 4), 431),
+    "target too large": (
+        b"GET /" + b"a" * MAX_HEADER_BYTES + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+        431,
+    ),
+    "endless chunks": (
+        GET + b"Transfer-Encoding: chunked\r\n\r\n" + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 64,
+        413,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_requests_get_one_answer_and_the_door(server: HttpServer, name: str) -> None:
+    """S13: refused, closed, and nothing of what follows is taken for a request."""
+    request, status = ODD[name]
+    with Connection(server) as client:
+        client.send(request)
+        answer = client.answer()
+        assert answer.status == status
+        assert set(json.loads(answer.body)) == {"detail"}
+        assert answer.headers["connection"] == "close"
+        assert client.closed()
+    with Connection(server) as other:
+        assert other.get("/health").status == 200
+
+
+def test_a_body_that_is_small_is_ignored(server: HttpServer) -> None:
+    """A GET with one is odd and legal; the connection goes on after it."""
+    with Connection(server) as client:
+        client.send(GET + b"Content-Length: 5\r\n\r\nhello" + SMUGGLED)
+        assert [client.answer().status for _ in range(2)] == [200, 200]
+        client.send(GET + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" + SMUGGLED)
+        assert [client.answer().status for _ in range(2)] == [200, 200]
+
+
+def test_endless_bodies_cost_no_memory(server: HttpServer) -> None:
+    """A gigabyte announced or in chunks: what is sent after the refusal is thrown away."""
+    before = resident_bytes()
+    for head in (
+        GET + b"Content-Length: 1073741824\r\n\r\n",
+        GET + b"Transfer-Encoding: chunked\r\n\r\n",
+    ):
+        with Connection(server) as client:
+            client.send(head)
+            chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+            with contextlib.suppress(ConnectionError):
+                for _ in range(512):
+                    client.socket.sendall(chunk)
+    with Connection(server) as client:
+        assert client.get("/health").status == 200
+    assert resident_bytes() - before < 4 << 20
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+# ---------------------------------------------------------------------------- deadlines
+
+
+def test_a_request_that_drips_is_cut_off(server_clock: tuple[HttpServer, Clock]) -> None:
+    """Fifteen seconds from its first byte, however steadily bytes come; others go on."""
+    server, clock = server_clock
+    with Connection(server) as slow, Connection(server) as body, Connection(server) as good:
+        slow.send(b"GET / HTTP/1.1\r\n")
+        body.send(b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n")
+        assert good.get("/").status == 200
+        for _ in range(3):
+            clock.advance(REQUEST_SECONDS * 0.3)
+            slow.send(b"X: y\r\n")
+            body.send(b"x")
+            assert good.get("/").status == 200
+        clock.advance(REQUEST_SECONDS * 0.2)
+        assert hung_up(slow)
+        assert hung_up(body)
+        assert good.get("/").status == 200
+
+
+def test_an_idle_connection_is_closed(server_clock: tuple[HttpServer, Clock]) -> None:
+    """Thirty seconds after the last answer, or after connecting without a word."""
+    server, clock = server_clock
+    with Connection(server) as silent, Connection(server) as kept, Connection(server) as good:
+        assert kept.get("/").status == 200
+        assert good.get("/").status == 200
+        clock.advance(IDLE_SECONDS - 1)
+        assert good.get("/").status == 200
+        clock.advance(2)
+        assert hung_up(silent)
+        assert hung_up(kept)
+        assert good.get("/").status == 200
+
+
+def test_a_client_that_does_not_read_is_cut_off(server_clock: tuple[HttpServer, Clock]) -> None:
+    """Twenty seconds without taking a byte of its answer."""
+    server, clock = server_clock
+    with Connection(server, receive_buffer=4096) as deaf, Connection(server) as good:
+        deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert good.get("/").status == 200
+        wait_for(lambda: any(c.total_outbufs_len for c in channels(server)))
+        begin = clock()
+        while server.connections == 2 and clock() < begin + ANSWER_SECONDS:
+            clock.advance(STALLED_SECONDS * 0.2)
+            assert good.get("/").status == 200
+        assert STALLED_SECONDS < clock() - begin < ANSWER_SECONDS
+        assert len(deaf.rest()) < len(LARGE)
+
+
+def test_a_client_that_reads_in_sips_is_cut_off_in_the_end(
+    server_clock: tuple[HttpServer, Clock],
+) -> None:
+    """Progress buys time, but not for ever."""
+    server, clock = server_clock
+    with Connection(server, receive_buffer=4096) as sipping, Connection(server) as good:
+        sipping.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+        taken, begin = len(sipping.socket.recv(1000)), clock()
+        while server.connections == 2 and clock() < begin + 2 * ANSWER_SECONDS:
+            clock.advance(STALLED_SECONDS * 0.2)
+            with contextlib.suppress(ConnectionError):
+                taken += len(sipping.socket.recv(5000))
+            assert good.get("/").status == 200
+        assert ANSWER_SECONDS < clock() - begin < 2 * ANSWER_SECONDS
+        assert taken + len(sipping.rest()) < len(LARGE)
+
+
+def test_a_slow_computation_is_not_cut_off() -> None:
+    """Deadlines are for clients: an answer that takes us a minute is sent."""
+    clock, started, go_on = Clock(), threading.Semaphore(0), threading.Event()
+    with (
+        serving(waiting(started, go_on), monotonic=clock) as server,
+        Connection(server) as patient,
+        Connection(server) as good,
+    ):
+        patient.send(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\nGET /")
+        assert started.acquire(timeout=DEADLINE)
+        clock.advance(60)
+        assert good.get("/").status == 200
+        clock.advance(2)
+        assert good.get("/").status == 200
+        go_on.set()
+        assert patient.answer().status == 200
+        patient.send(b" HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert patient.answer().status == 200
+
+
+@pytest.fixture
+def server_clock() -> Iterator[tuple[HttpServer, Clock]]:
+    """A server whose time passes when told to."""
+    clock = Clock()
+    with serving(large, monotonic=clock) as found:
+        yield found, clock
+
+
+def channels(server: HttpServer) -> list[Any]:
+    assert server._listener is not None
+    return list(server._listener.channels.values())
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until it holds; a failure after the deadline."""
+    end = time.monotonic() + DEADLINE
+    pause = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        pause.wait(0.01)
+
+
+# ---------------------------------------------------------------------------- crowds
+
+
+@pytest.mark.parametrize(
+    ("idle", "half_sent", "not_reading"),
+    [(200, 50, 10), pytest.param(50, 400, 50, marks=pytest.mark.full)],
+)
+def test_many_idle_and_slow_clients_do_not_slow_others(
+    server: HttpServer, idle: int, half_sent: int, not_reading: int
+) -> None:
+    """S14: others are answered at once, whatever the crowd does."""
+    with contextlib.ExitStack() as stack:
+        connect(server, stack, idle)
+        for slow in connect(server, stack, half_sent):
+            slow.send(b"GET / HTTP/1.1\r\nHost: local")
+        for deaf in connect(server, stack, not_reading):
+            deaf.send((b"GET /api/v1/ HTTP/1.1\r\n" + HOST + b"\r\n") * 20)
+        good = stack.enter_context(Connection(server))
+        times = []
+        for target in ["/health", "/", "/api/v1/aggregations/D", "/api/v1/periods"] * 10:
+            begin = time.perf_counter()
+            assert good.get(target).status == 200
+            times.append(time.perf_counter() - begin)
+        assert sorted(times)[int(len(times) * 0.95)] < 1.0
+
+
+def test_a_full_house_makes_room() -> None:
+    """At the limit new clients wait until slow ones are shown out, five times sooner than else."""
+    clock = Clock()
+    with (
+        serving(small, monotonic=clock, max_connections=20) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        crowd = connect(server, stack, 20)
+        for slow in crowd:
+            slow.send(b"GET")
+        wait_for(lambda: sum(c.request is not None for c in channels(server)) == 20)
+        late = stack.enter_context(Connection(server))
+        late.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        clock.advance(REQUEST_SECONDS * 0.25)
+        assert late.answer().status == 200
+        assert all(hung_up(slow) for slow in crowd)
+
+
+def test_ready_answers_do_not_wait_for_busy_workers() -> None:
+    """With every worker computing, what is in memory is sent by the thread that listens."""
+    started, go_on = threading.Semaphore(0), threading.Event()
+    plain = waiting(started, go_on)
+
+    class Ready:
+        def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+            return plain(environ, start_response)
+
+        def in_memory(self, path: str, _query: str) -> bool:
+            return path != "/slow"
+
+    with serving(Ready(), threads=2) as server, contextlib.ExitStack() as stack:
+        slow = connect(server, stack, 4)
+        for client in slow:
+            client.send(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
+        for _ in range(2):
+            assert started.acquire(timeout=DEADLINE)
+        good = stack.enter_context(Connection(server))
+        assert [good.get("/").status for _ in range(50)] == [200] * 50
+        bad = stack.enter_context(Connection(server))
+        bad.send(b"rubbish\r\n\r\n")
+        assert bad.answer().status == 400
+        go_on.set()
+        assert [client.answer().status for client in slow] == [200] * 4
+
+
+def test_connections_that_come_and_go(server: HttpServer) -> None:
+    """A thousand opened and dropped: none is left, the next is answered."""
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            for client in connect(server, stack, 50):
+                client.send(b"GET / HT")
+    with Connection(server) as good:
+        assert good.get("/health").status == 200
+        wait_for(lambda: server.connections == 1)
+
+
+def test_few_descriptors_mean_fewer_connections() -> None:
+    """Where the system gives 230 descriptors, 30 clients are served and the rest wait in line."""
+    program = """
+import resource, sys, threading
+from engine.api.server import HttpServer
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 230))
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+server = HttpServer(app, "127.0.0.1", 0)
+server.bind()
+print(server.port, resource.getrlimit(resource.RLIMIT_NOFILE)[0], flush=True)
+thread = threading.Thread(target=server.run)
+thread.start()
+sys.stdin.read()
+server.stop()
+thread.join()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        port, soft = map(int, process.stdout.readline().split())
+        assert soft == 230
+        there = HttpServer(small, "127.0.0.1", port)
+        with contextlib.ExitStack() as stack:
+            crowd = connect(there, stack, 60)
+            first = crowd[0]
+            assert first.get("/").status == 200
+        with Connection(there) as later:
+            assert later.get("/").status == 200
+        process.stdin.close()
+        assert process.wait(DEADLINE) == 0
+
+
+# ---------------------------------------------------------------------------- stopping
+
+
+def test_what_is_under_way_is_finished_at_a_stop() -> None:
+    """No new connections, the running answer arrives whole, idle ones are closed, all ends."""
+    started, go_on = threading.Semaphore(0), threading.Event()
+    server = HttpServer(waiting(started, go_on), "127.0.0.1", 0)
+    server.bind()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    idle, busy = Connection(server), Connection(server)
+    assert idle.get("/").status == 200
+    busy.send(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert started.acquire(timeout=DEADLINE)
+    result: list[bool] = []
+    stopping = threading.Thread(target=lambda: result.append(server.stop(20)))
+    stopping.start()
+    assert hung_up(idle)
+    with pytest.raises(ConnectionRefusedError):
+        Connection(server)
+    go_on.set()
+    assert busy.answer().status == 200
+    assert hung_up(busy)
+    stopping.join(DEADLINE)
+    thread.join(DEADLINE)
+    assert result == [True]
+    assert not [t for t in threading.enumerate() if t.name.startswith("waitress")]
+    idle.close()
+    busy.close()
+
+
+def test_a_stop_does_not_wait_for_ever() -> None:
+    """An answer that never comes is cut when the time is up."""
+    started, go_on = threading.Semaphore(0), threading.Event()
+    server = HttpServer(waiting(started, go_on), "127.0.0.1", 0)
+    server.bind()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with Connection(server) as busy:
+        busy.send(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert started.acquire(timeout=DEADLINE)
+        begin = time.perf_counter()
+        assert server.stop(0.2)
+        assert time.perf_counter() - begin < 5
+        thread.join(DEADLINE)
+        assert not thread.is_alive()
+        assert hung_up(busy)
+    go_on.set()
+
+
+def test_a_large_answer_is_finished_at_a_stop() -> None:
+    """A client that reads gets all of it, although the stop came first."""
+    server = HttpServer(large, "127.0.0.1", 0)
+    server.bind()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with Connection(server, receive_buffer=4096) as client:
+        client.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+        wait_for(lambda: any(c.total_outbufs_len for c in channels(server)))
+        stopping = threading.Thread(target=lambda: server.stop(20))
+        stopping.start()
+        assert client.answer().body == LARGE
+        stopping.join(DEADLINE)
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+
+
+def test_stop_before_run_and_before_bind() -> None:
+    """A start that fails half-way can be cleaned up in any state."""
+    assert HttpServer(small, "127.0.0.1", 0).stop()
+    server = HttpServer(small, "127.0.0.1", 0)
+    server.bind()
+    assert server.stop()
+    with pytest.raises(ConnectionRefusedError):
+        Connection(server)
+    assert not [t for t in threading.enumerate() if t.name.startswith("waitress")]
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_nothing_is_left_open_after_a_stop() -> None:
+    """Sockets, pipe and threads are gone: ten times start and stop, no descriptor more."""
+
+    def one_life() -> None:
+        with serving(small) as server, Connection(server) as client:
+            assert client.get("/").status == 200
+
+    one_life()
+    before = open_descriptors()
+    for _ in range(10):
+        one_life()
+    assert open_descriptors() <= before
+
+
+# ---------------------------------------------------------------------------- fuzz
+
+SEEDS = [
+    b"GET /api/v1/aggregations/D HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n",
+    b"GET /api/v1/kpis/2001/values?agg_kind=W&agg_value=2026%20W24 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b'HEAD / HTTP/1.0\r\nHost: 127.0.0.1:80\r\nIf-None-Match: "a", W/"b"\r\n\r\n',
+    b"POST /x HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: [::1]\r\nOrigin: http://metrics\r\nContent-Length: 4\r\n\r\nabcd",
+    b"GET http://localhost/periods HTTP/1.1\r\nHost: x.local\r\nExpect: 100-continue\r\n\r\n",
+]
+PIECES = [
+    b"\r\n",
+    b"\n",
+    b"\r",
+    b"\x00",
+    b":",
+    b" ",
+    b"%",
+    b"%2e%2e/",
+    b"//",
+    b"\xff",
+    b"\xe2\x80\xa8",
+]
+
+
+def mutated(chance: random.Random) -> bytes:
+    """A request with some bytes changed, cut out, doubled or put in."""
+    data = bytearray(chance.choice(SEEDS))
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(data) + 1)
+        match chance.randrange(5):
+            case 0:
+                data[at : at + 1] = bytes([chance.randrange(256)])
+            case 1:
+                del data[at : at + chance.randint(1, 8)]
+            case 2:
+                data[at:at] = chance.choice(PIECES) * chance.randint(1, 3)
+            case 3:
+                data[at:at] = data[at : at + chance.randint(1, 30)]
+            case _:
+                data[at:at] = chance.choice(SEEDS)[: chance.randint(1, 60)]
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "count", [2_000, pytest.param(100_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])]
+)
+def test_mutated_requests(server: HttpServer, count: int, caplog: pytest.LogCaptureFixture) -> None:
+    """S24: each is answered or closed, nothing reaches the top, memory stays flat."""
+    seed = 20261123
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    caplog.set_level(logging.WARNING)
+    after_warm_up = 0
+    for number in range(count):
+        if number == count // 4:
+            after_warm_up = resident_bytes()
+        with Connection(server) as client:
+            client.send(mutated(chance))
+            client.socket.shutdown(socket.SHUT_WR)
+            reply = client.rest()
+            assert reply == b"" or reply.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
+            assert b"Traceback" not in reply
+            assert not reply.startswith((b"HTTP/1.1 500", b"HTTP/1.0 500"))
+    assert resident_bytes() - after_warm_up < 8 << 20
+    assert caplog.records == []
+    with Connection(server) as client:
+        assert client.get("/health").status == 200

@@ -1,0 +1,122 @@
+"""What a browser sees of the page: opening it, watching it, reading numbers off it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "static" / "node_modules" / "axe-core" / "axe.min.js"
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+
+Scheme = Literal["light", "dark"]
+
+WATCH_POLICY = """
+window.policyViolations = [];
+document.addEventListener('securitypolicyviolation', (event) =>
+  window.policyViolations.push(`${event.violatedDirective} ${event.blockedURI}`));
+"""
+
+
+@dataclass
+class Watch:
+    """All that a page must not do, as it happens."""
+
+    host: str
+    errors: list[str] = field(default_factory=list)
+    abroad: list[str] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.errors.append(message.text)
+
+    def on_request(self, request: Request) -> None:
+        self.requests.append(request)
+        parts = urlsplit(request.url)
+        if parts.scheme in {"http", "https", "ws"} and parts.netloc != self.host:
+            self.abroad.append(request.url)
+
+
+@contextmanager
+def opened(
+    browser: Browser,
+    url: str,
+    *,
+    viewport: ViewportSize | None = None,
+    lang: str = "en",
+    scheme: Scheme = "light",
+    prepare: Callable[[Page], None] | None = None,
+    **options: Any,
+) -> Iterator[tuple[Page, Watch]]:
+    """A fresh page in a fresh browser profile, watched from the first request on."""
+    context = browser.new_context(
+        viewport=viewport or DESKTOP,
+        locale=lang,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        **options,
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    watch = Watch(urlsplit(url).netloc)
+    page.add_init_script(WATCH_POLICY)
+    page.on("console", watch.on_console)
+    page.on("pageerror", lambda error: watch.errors.append(str(error)))
+    page.on("request", watch.on_request)
+    if prepare:
+        prepare(page)
+    page.goto(url)
+    try:
+        yield page, watch
+    finally:
+        context.close()
+
+
+def settled(page: Page) -> None:
+    """Wait until the view has its figures, or says why it has none."""
+    page.wait_for_selector("main :is(.cards.whole, .fact-groups, .notice, .prose)")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe objects to, told so that it can be found."""
+    if not page.evaluate("typeof axe === 'object'"):
+        # Not a script element: the page's policy would rightly refuse it.
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{page.url} {violation['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for violation in found["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+def wider_than_window(page: Page) -> int:
+    """Pixels by which the page scrolls sideways."""
+    root = "document.documentElement"
+    return int(page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+
+def minutes(text: str) -> int:
+    """'1,188 h 15 min' as minutes."""
+    plain = text.replace(",", "").replace("\u00a0", " ")
+    hours = re.search(r"(\d+) h", plain)
+    rest = re.search(r"(\d+) min", plain)
+    assert hours or rest, text
+    return (int(hours[1]) * 60 if hours else 0) + (int(rest[1]) if rest else 0)
+
+
+def count(text: str) -> int:
+    """'1,464 visits' as a number."""
+    found = re.search(r"\d[\d,]*", text)
+    assert found, text
+    return int(found[0].replace(",", ""))

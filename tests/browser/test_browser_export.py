@@ -1,0 +1,116 @@
+"""What is exported or printed is what is on the page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.hotspot import FQDN, NAME, Hotspot
+from tests.browser.pages import opened, settled
+
+COLUMNS = ["agg_kind", "agg_value", "kpi_id", "kpi", "package", "metric", "value"]
+TREND = {
+    2001: ["totalVisits"],
+    2003: ["totalMinutesActivity"],
+    2004: ["nbMinutesOn"],
+    2005: ["filesCreated", "filesDeleted"],
+}
+
+
+def saved(page: Page, choice: str) -> tuple[str, bytes]:
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name=choice).click()
+    download = started.value
+    return download.suggested_filename, Path(download.path()).read_bytes()
+
+
+def expected_rows(period: dict[str, Any], ids: list[int]) -> set[tuple[str, int, str, str, int]]:
+    """Every number of the period and of its neighbours: label, KPI, package, metric, value."""
+    rows = set()
+    for kpi in period["kpis"]:
+        if kpi["kpiId"] not in ids:
+            continue
+        for metric, value in kpi["value"].items():
+            if metric != "items":
+                rows.add((period["aggValue"], kpi["kpiId"], "", metric, value))
+        for item in kpi["value"].get("items", []):
+            metric = next(name for name in item if name != "package")
+            rows.add((period["aggValue"], kpi["kpiId"], item["package"], metric, item[metric]))
+    for entry in period["trend"]:
+        if entry["aggValue"] != period["aggValue"] and entry["hasData"]:
+            rows |= {
+                (entry["aggValue"], kpi_id, "", metric, entry[metric])
+                for kpi_id in ids
+                for metric in TREND[kpi_id]
+            }
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("view", "ids"), [("", [2001, 2003, 2004, 2005]), ("popularity/", [2001]), ("usage/", [2003])]
+)
+@pytest.mark.parametrize("kind", ["D", "W", "M", "Y"])
+def test_exports_hold_what_the_view_shows(
+    browser: Browser, hotspot: Hotspot, view: str, ids: list[int], kind: str
+) -> None:
+    """The CSV and the JSON of a view, read back, are the API's figures of that view."""
+    period = hotspot.newest(kind)
+    slug = period["aggValue"].replace(" ", "-")
+    with opened(browser, f"{hotspot.url}/{view}{slug}") as (page, _):
+        settled(page)
+        name, raw = saved(page, "Spreadsheet (CSV)")
+        middle = f"_{view.rstrip('/')}" if view else ""
+        assert name == f"offspot-metrics_Lycee-Amani{middle}_{slug}.csv"
+        assert raw.startswith(b"\xef\xbb\xbf"), "spreadsheets need the mark"
+        table = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+        assert table[0] == COLUMNS
+        rows = {(r[1], int(r[2]), r[4], r[5], int(r[6])) for r in table[1:]}
+        assert len(rows) == len(table) - 1
+        assert rows == expected_rows(period, ids)
+        name, raw = saved(page, "Data (JSON)")
+        assert name.endswith(f"{slug}.json")
+        told = json.loads(raw)
+        assert told["site"]["name"] == NAME
+        assert told["kpis"] == [kpi for kpi in period["kpis"] if kpi["kpiId"] in ids]
+        for key in ("aggKind", "aggValue", "start", "end", "complete", "others", "trend"):
+            assert told[key] == period[key]
+
+
+@pytest.mark.parametrize("view", ["", "popularity/", "usage/"])
+@pytest.mark.parametrize("kind", ["D", "W", "M", "Y"])
+def test_a_printed_report_is_one_page(
+    browser: Browser, hotspot: Hotspot, tmp_path: Path, view: str, kind: str
+) -> None:
+    """On paper a period is one A4 page: name, period, all packages and numbers, day of making."""
+    period = hotspot.newest(kind)
+    slug = period["aggValue"].replace(" ", "-")
+    with opened(browser, f"{hotspot.url}/{view}{slug}", scheme="dark") as (page, _):
+        settled(page)
+        headline = page.locator("h1").inner_text()
+        pdf = tmp_path / "report.pdf"
+        page.pdf(path=pdf, prefer_css_page_size=True, print_background=True)
+    pages = re.findall(rb"/Type\s*/Page\b(?!s)", pdf.read_bytes())
+    assert len(pages) == 1
+    text = subprocess.run(
+        ["pdftotext", "-layout", pdf, "-"], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    told = " ".join(text.split())
+    assert NAME in told
+    assert FQDN in told
+    assert headline in told
+    assert "Made on" in told
+    shown = {"": (2001, 2003), "popularity/": (2001,), "usage/": (2003,)}[view]
+    for kpi in period["kpis"]:
+        if kpi["kpiId"] in shown:
+            for item in kpi["value"]["items"]:
+                first_word = item["package"].split()[0]
+                assert first_word in told or not first_word.isascii()

@@ -1,0 +1,130 @@
+"""Every figure on every view equals the API's, on random data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page
+
+from tests.browser.hotspot import Hotspot, random_weeks, running
+from tests.browser.pages import count, minutes, opened, settled
+
+KINDS = ("D", "W", "M", "Y")
+
+
+def values(period: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    return {kpi["kpiId"]: kpi["value"] for kpi in period["kpis"]}
+
+
+def rows(card: Locator) -> dict[str, str]:
+    """Package to the text of its number, in the order of the page."""
+    return {
+        str(row.get_attribute("data-package")): row.locator("td.strong").inner_text()
+        for row in card.locator("tr[data-package]").all()
+    }
+
+
+def check_cards(page: Page, period: dict[str, Any]) -> None:
+    kpis = values(period)
+    uptime = page.locator('[data-kpi="2004"] .big')
+    assert minutes(uptime.inner_text()) == kpis[2004]["nbMinutesOn"]
+    files = page.locator('[data-kpi="2005"] .big')
+    assert [count(text) for text in files.all_inner_texts()] == [
+        kpis[2005]["filesCreated"],
+        kpis[2005]["filesDeleted"],
+    ]
+    check_visits(page, period)
+    check_usage(page, period)
+
+
+def check_visits(page: Page, period: dict[str, Any]) -> None:
+    card = page.locator('[data-kpi="2001"]')
+    value = values(period)[2001]
+    assert count(card.locator(".big").inner_text()) == value["totalVisits"]
+    assert [(name, count(text)) for name, text in rows(card).items()] == [
+        (item["package"], item["visits"]) for item in value["items"]
+    ]
+    others = card.locator("[data-others] td.strong").all_inner_texts()
+    assert [count(text) for text in others] == [n for n in [period["others"]["visits"]] if n]
+
+
+def check_usage(page: Page, period: dict[str, Any]) -> None:
+    card = page.locator('[data-kpi="2003"]')
+    value = values(period)[2003]
+    assert minutes(card.locator(".big").inner_text()) == value["totalMinutesActivity"]
+    assert [(name, minutes(text)) for name, text in rows(card).items()] == [
+        (item["package"], item["minutesActivity"]) for item in value["items"]
+    ]
+    others = card.locator("[data-others] td.strong").all_inner_texts()
+    expected = [n for n in [period["others"]["minutesActivity"]] if n]
+    assert [minutes(text) for text in others] == expected
+
+
+def check_trend(card: Locator, period: dict[str, Any], *metrics: str) -> None:
+    """The table twin of a chart of neighbouring periods."""
+    shown = {
+        str(row.get_attribute("data-label")): [
+            int(cell.get_attribute("data-value") or "-1") for cell in row.locator("td").all()
+        ]
+        for row in card.locator("tr[data-label]").all()
+    }
+    assert shown == {t["aggValue"]: [t[metric] for metric in metrics] for t in period["trend"]}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_figure_equals_the_api(browser: Browser, tmp_path: Path, seed: int) -> None:
+    """Totals, all packages, the others and the neighbours are those of the API, in every view."""
+    with running(random_weeks(tmp_path, seed)) as hotspot:
+        for kind in KINDS:
+            period = hotspot.newest(kind)
+            label = period["aggValue"].replace(" ", "-")
+            with opened(browser, f"{hotspot.url}/{label}") as (page, _):
+                settled(page)
+                check_cards(page, period)
+                files = page.locator('[data-kpi="2005"]')
+                if files.locator("tr[data-label]").count():
+                    check_trend(files, period, "filesCreated", "filesDeleted")
+                page.get_by_role("link", name="Popularity", exact=True).click()
+                page.wait_for_selector(".cards [data-kpi='2001'].wide")
+                check_visits(page, period)
+                check_trend(page.locator(".cards"), period, "totalVisits")
+                page.get_by_role("link", name="Usage", exact=True).click()
+                page.wait_for_selector(".cards [data-kpi='2003'].wide")
+                check_usage(page, period)
+                check_trend(page.locator(".cards"), period, "totalMinutesActivity")
+
+
+def test_changes_are_told_against_the_period_before(browser: Browser, hotspot: Hotspot) -> None:
+    """The change of a total is the API's difference; a period that is not over greys it."""
+    week = hotspot.newest("W")
+    before = week["previous"]
+    for period, running_still in [(week, True), (before, False)]:
+        whole = hotspot.ask(f"periods/W/{period['aggValue']}")
+        now = values(whole)[2001]["totalVisits"]
+        earlier = values(whole["previous"])[2001]["totalVisits"]
+        label = period["aggValue"].replace(" ", "-")
+        with opened(browser, f"{hotspot.url}/{label}") as (page, _):
+            settled(page)
+            delta = page.locator('[data-kpi="2001"] .figure-head .delta')
+            share = round(abs(now - earlier) / earlier * 100)
+            sign = "+" if now > earlier else "−"
+            expected = "=" if now == earlier else f"{sign}{share}%"
+            assert expected in delta.locator(".delta-chip").inner_text()
+            assert count(delta.locator(".delta-was").inner_text()) == earlier
+            assert ("running" in (delta.get_attribute("class") or "")) is running_still
+
+
+def test_the_status_view_tells_the_lines_by_fate(browser: Browser, hotspot: Hotspot) -> None:
+    """Lines by fate and all packages of the status stand on the Status view."""
+    status = hotspot.ask("status")
+    with opened(browser, f"{hotspot.url}/status") as (page, _):
+        settled(page)
+        for fate, lines in status["lines"].items():
+            if fate != "read":
+                cell = page.locator(f'tr[data-fate="{fate}"] td.strong')
+                assert count(cell.inner_text()) == lines
+        shown = page.locator(".package-list tbody bdi").all_inner_texts()
+        assert shown == [item["title"] for item in status["packages"]["items"]]
+        page.get_by_text(status["version"], exact=True).wait_for()

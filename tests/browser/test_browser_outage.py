@@ -1,0 +1,158 @@
+"""Bad days: the server away, slow, or without the routes that are ours."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.hotspot import Hotspot, line, random_weeks, running
+from tests.browser.pages import count, opened, settled
+
+MINUTE = 61_000
+"""Milliseconds: a little more than the page waits between two looks."""
+
+
+def with_own_clock(page: Page) -> None:
+    """Time passes in the page when the test says so; network and server go on as ever."""
+    page.clock.install()
+
+
+def visits(page: Page) -> int:
+    return count(page.locator('[data-kpi="2001"] .big').inner_text())
+
+
+def test_figures_stay_while_the_server_is_away(browser: Browser, tmp_path: Path) -> None:
+    """The server stops: figures stay, with the time they are of. It comes back: so do they."""
+    hotspot = random_weeks(tmp_path, 3)
+    with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
+        settled(page)
+        before = visits(page)
+        hotspot.stop()
+        page.clock.fast_forward(MINUTE)
+        offline = page.locator(".offline.visible")
+        expect(offline).to_contain_text(re.compile(r"As of \d\d:\d\d"))
+        assert visits(page) == before
+        page.get_by_role("link", name="Popularity", exact=True).click()
+        expect(page.locator(".wide .big")).to_have_text(f"{before:,} visits")
+        # A period that was never looked at has nothing to show, and says so.
+        page.get_by_role("link", name="Year", exact=True).click()
+        expect(page.locator(".notice")).to_contain_text("out of reach")
+        hotspot.start()
+        page.clock.fast_forward(MINUTE)
+        expect(offline).to_have_count(0)
+        expect(page.locator(".wide .big")).to_contain_text("visits")
+
+
+def test_a_page_opened_before_the_server_answers_comes_to_life(
+    browser: Browser, hotspot: Hotspot
+) -> None:
+    """The API is down at the start: the page says so, and shows figures once it answers."""
+
+    def without_api(page: Page) -> None:
+        with_own_clock(page)
+        page.route("**/api/**", lambda route: route.abort())
+
+    with opened(browser, hotspot.url, prepare=without_api) as (page, _):
+        expect(page.locator(".offline.visible")).to_contain_text("out of reach")
+        page.unroute("**/api/**")
+        page.clock.fast_forward(MINUTE)
+        settled(page)
+        expect(page.locator(".offline.visible")).to_have_count(0)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_failing_server_is_asked_again(browser: Browser, hotspot: Hotspot, status: int) -> None:
+    """An answer that is an error leaves the figures alone."""
+    with opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
+        settled(page)
+        before = visits(page)
+        page.route("**/api/**", lambda route: route.fulfill(status=status, body="{}"))
+        page.clock.fast_forward(MINUTE)
+        expect(page.locator(".offline.visible")).to_contain_text("As of")
+        assert visits(page) == before
+        page.unroute("**/api/**")
+        page.clock.fast_forward(MINUTE)
+        expect(page.locator(".offline.visible")).to_have_count(0)
+
+
+def test_a_late_answer_does_not_replace_a_newer_one(browser: Browser, hotspot: Hotspot) -> None:
+    """The answer for a period that was left, arriving last, changes nothing on the page."""
+    year = hotspot.newest("Y")
+    month = hotspot.newest("M")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    with opened(browser, f"{hotspot.url}/about") as (page, _):
+        page.wait_for_load_state("networkidle")
+        page.route("**/api/v1/periods/Y/*", hold)
+        page.evaluate(f"history.pushState(null, '', '/{year['aggValue']}')")
+        with page.expect_request("**/api/v1/periods/Y/*"):
+            page.evaluate("window.dispatchEvent(new PopStateEvent('popstate'))")
+        page.get_by_role("link", name="Month", exact=True).click()
+        expect(page.locator('[data-kpi="2001"] .big')).to_have_attribute(
+            "data-value", str(month["kpis"][0]["value"]["totalVisits"])
+        )
+        headline = page.locator("h1").inner_text()
+        with page.expect_response("**/api/v1/periods/Y/*"):
+            for route in held:
+                route.continue_()
+        page.wait_for_load_state("networkidle")
+        assert page.locator("h1").inner_text() == headline
+        assert visits(page) == month["kpis"][0]["value"]["totalVisits"]
+
+
+def test_the_page_refreshes_itself_with_etags(browser: Browser, tmp_path: Path) -> None:
+    """Each minute the page asks with the ETag it has, and shows what was counted since."""
+    hotspot = random_weeks(tmp_path, 4)
+    with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
+        settled(page)
+        before = visits(page)
+        with page.expect_response("**/api/v1/periods/D/*") as answered:
+            page.clock.fast_forward(MINUTE)
+        assert answered.value.request.headers["if-none-match"]
+        assert answered.value.status == 304
+        hotspot.stop()
+        hotspot.fill(line(time.time(), "/content/package_0/") for _ in range(7))
+        hotspot.start()
+        with page.expect_response("**/api/v1/periods/D/*"):
+            page.clock.fast_forward(MINUTE)
+        expect(page.locator('[data-kpi="2001"] .big')).to_have_attribute(
+            "data-value", str(before + 7)
+        )
+
+
+def test_a_plain_v1_server_is_enough(browser: Browser, hotspot: Hotspot) -> None:
+    """Without our own routes the page shows the KPIs alone: no changes, no status, no error."""
+
+    def plain(page: Page) -> None:
+        gone: dict[str, Any] = {"status": 404, "body": '{"detail":"Not Found"}'}
+        page.route("**/api/v1/periods**", lambda route: route.fulfill(**gone))
+        page.route("**/api/v1/periods/**", lambda route: route.fulfill(**gone))
+        page.route("**/api/v1/status", lambda route: route.fulfill(**gone))
+
+    answer = hotspot.ask("aggregations/W")
+    label = answer["valuesAvailable"][-1]
+    expected = {
+        kpi["kpiId"]: next(v["kpiValue"] for v in kpi["values"] if v["aggValue"] == label)
+        for kpi in answer["kpis"]
+    }
+    url = f"{hotspot.url}/{label.replace(' ', '-')}"
+    with opened(browser, url, prepare=plain) as (page, watch):
+        settled(page)
+        assert visits(page) == expected[2001]["totalVisits"]
+        shown = page.locator('[data-kpi="2001"] tr[data-package]')
+        assert shown.count() == len(expected[2001]["items"])
+        assert page.locator(".delta").count() == 0
+        assert page.get_by_role("link", name="Status").count() == 0
+        expect(page.locator(".offline.visible")).to_have_count(0)
+        page.goto(f"{hotspot.url}/status")
+        expect(page.locator(".notice")).to_contain_text("does not say")
+        # The browser itself reports the answers 404; nothing else may be said.
+        assert [text for text in watch.errors if "404" not in text] == []

@@ -1,0 +1,139 @@
+"""Packages with odd titles, many packages, none."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from tests.browser.hotspot import Hotspot, line, random_weeks, running
+from tests.browser.pages import (
+    DESKTOP,
+    PHONE,
+    opened,
+    settled,
+    violations,
+    wider_than_window,
+)
+
+HOSTILE = (
+    '"><img src=x onerror=alert(1)>',
+    "<script>alert(2)</script>",
+    '=HYPERLINK("//evil","x")',
+    "W" * 200,
+    "مكتبة المدرسة الابتدائية الكبيرة في المدينة القديمة",
+    "📚🐝 books & bees 👩🏽‍🏫",
+    "\u202etxet desrever",
+    "{{ constructor.constructor('alert(3)')() }}",
+    "-1+1",
+    "  spaces  ",
+    "a, \"quoted\" 'title'",
+    "javascript:alert(4)",
+)
+"""What titles people, and people with bad intent, may give."""
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_a_title_is_text_everywhere(
+    browser: Browser, tmp_path: Path, viewport: ViewportSize
+) -> None:
+    """Titles with markup, formulas, 200 letters or other scripts are shown as they are."""
+    hotspot = Hotspot(tmp_path, HOSTILE)
+    now = time.time()
+    hotspot.fill(
+        line(now - 60, f"/content/package_{number}/")
+        for number in range(len(HOSTILE))
+        for _ in range(len(HOSTILE) - number)
+    )
+    with running(hotspot):
+        items = hotspot.newest("D")["kpis"][0]["value"]["items"]
+
+        def refuse_dialogs(page: Page) -> None:
+            page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
+
+        for view in ("/", "/popularity", "/usage", "/status"):
+            with opened(browser, hotspot.url + view, viewport=viewport, prepare=refuse_dialogs) as (
+                page,
+                watch,
+            ):
+                settled(page)
+                card = page.locator('[data-kpi="2001"] tbody bdi')
+                if card.count():
+                    assert card.all_text_contents() == [item["package"] for item in items]
+                assert page.locator("main img, main script").count() == 0
+                assert wider_than_window(page) <= 0
+                assert violations(page) == []
+                assert watch.errors == []
+        with opened(browser, hotspot.url) as (page, _):
+            settled(page)
+            page.get_by_role("button", name="Export").click()
+            with page.expect_download() as started:
+                page.get_by_role("button", name="Spreadsheet (CSV)").click()
+            text = Path(started.value.path()).read_text(encoding="utf-8-sig")
+    cells = [row[4] for row in csv.reader(io.StringIO(text, newline=""))][1:]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+    assert {cell.removeprefix("'") for cell in cells if cell} >= {i["package"] for i in items}
+
+
+def test_a_hundred_packages(browser: Browser, tmp_path: Path) -> None:
+    """Ten are listed, the rest is one line whose number is the API's; Status lists them all."""
+    titles = [f"Package number {number}" for number in range(100)]
+    with running(random_weeks(tmp_path, 5, titles)) as hotspot:
+        month = hotspot.newest("M")
+        label = month["aggValue"]
+        with opened(browser, f"{hotspot.url}/{label}") as (page, _):
+            settled(page)
+            card = page.locator('[data-kpi="2001"]')
+            assert card.locator("tr[data-package]").count() == 10
+            others = card.locator("[data-others]")
+            expect(others.locator("td.strong")).to_have_attribute(
+                "data-value", str(month["others"]["visits"])
+            )
+            beyond = month["others"]["packagesVisited"] - 10
+            expect(others).to_contain_text(f"{beyond} other packages")
+            page.get_by_role("link", name="Status").click()
+            expect(page.locator(".package-list tbody tr")).to_have_count(101)
+
+
+def test_one_package(browser: Browser, tmp_path: Path) -> None:
+    """A single package fills the donut and the table, without others."""
+    hotspot = Hotspot(tmp_path, ["Bees"])
+    hotspot.fill(line(time.time() - 60, "/content/package_0/") for _ in range(3))
+    with running(hotspot), opened(browser, hotspot.url) as (page, watch):
+        settled(page)
+        card = page.locator('[data-kpi="2001"]')
+        expect(card.locator(".big")).to_have_text("3 visits")
+        assert card.locator("tr[data-package]").count() == 1
+        assert card.locator("[data-others]").count() == 0
+        assert card.locator(".donut path").count() == 1
+        assert watch.errors == []
+        assert violations(page) == []
+
+
+def test_an_empty_database_says_what_will_happen(browser: Browser, tmp_path: Path) -> None:
+    """Nothing counted yet: the page says since when it collects, and when figures will come."""
+    hotspot = Hotspot(tmp_path, processing=True)
+    hotspot.fill(iter(()))
+    with running(hotspot), opened(browser, hotspot.url, viewport=PHONE) as (page, watch):
+        expect(page.locator(".notice, .card.uptime-card").first).to_be_visible()
+        if page.locator(".notice").count():
+            expect(page.locator(".notice")).to_contain_text("Collecting since")
+        assert violations(page) == []
+        assert watch.errors == []
+
+
+def test_switched_off_counting_is_said(browser: Browser, tmp_path: Path) -> None:
+    """With processing disabled and no figures, the page says that nothing will come."""
+    hotspot = Hotspot(tmp_path)
+    hotspot.fill(iter(()))
+    with running(hotspot), opened(browser, hotspot.url) as (page, watch):
+        expect(page.locator(".notice")).to_contain_text("Counting is switched off")
+        page.goto(f"{hotspot.url}/2020-W10")
+        expect(page.locator(".notice")).to_contain_text("Nothing counted in this period")
+        page.goto(f"{hotspot.url}/2999")
+        expect(page.locator(".notice")).to_contain_text("still to come")
+        assert watch.errors == []

@@ -1,0 +1,173 @@
+"""Getting around: addresses, the keyboard, language, colours."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+
+from tests.browser.hotspot import Hotspot
+from tests.browser.pages import DESKTOP, PHONE, opened, settled
+
+FOCUSED = """() => {
+  const e = document.activeElement;
+  if (!e || e === document.body) return null;
+  const style = getComputedStyle(e);
+  const around = e.closest('.language') ? getComputedStyle(e.closest('.language')) : style;
+  const box = e.getBoundingClientRect();
+  return {
+    name: e.getAttribute('aria-label') || e.textContent.trim() || e.tagName,
+    ring: style.outlineStyle !== 'none' || around.outlineStyle !== 'none',
+    inside: box.width > 0 && box.bottom > 0,
+  };
+}"""
+
+
+def walk(page: Page, limit: int = 80) -> list[str]:
+    """Tab through the page once; every stop must show its focus."""
+    names: list[str] = []
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused is None:
+            return names
+        assert focused["ring"], f"no visible focus on {focused['name']}"
+        assert focused["inside"], f"focus out of sight on {focused['name']}"
+        names.append(focused["name"])
+    raise AssertionError(f"the walk does not end: {names}")
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("path", ["", "popularity/", "status", "about"])
+def test_every_control_is_reached_by_keyboard(
+    browser: Browser, hotspot: Hotspot, viewport: ViewportSize, path: str
+) -> None:
+    """Tab stops at every visible control once, in order, with a visible focus."""
+    week = hotspot.newest("W")["previous"]["aggValue"].replace(" ", "-")
+    url = f"{hotspot.url}/{path}{'' if path in {'status', 'about'} else week}"
+    with opened(browser, url, viewport=viewport) as (page, _):
+        settled(page)
+        controls = page.evaluate(
+            """[...document.querySelectorAll('a[href], button:not(:disabled), select, input')]
+            .filter((e) => e.getClientRects().length).length"""
+        )
+        assert len(walk(page)) == controls
+
+
+def test_the_dashboard_is_used_by_keyboard_alone(browser: Browser, hotspot: Hotspot) -> None:
+    """Skip link, period, jump to a date, export and language work without a mouse."""
+    with opened(browser, hotspot.url) as (page, _):
+        settled(page)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_be_focused()
+        page.get_by_role("link", name="Month", exact=True).press("Enter")
+        expect(page).to_have_url(re.compile(r"/\d{4}-\d\d$"))
+        export = page.get_by_role("button", name="Export")
+        settled(page)
+        export.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Spreadsheet (CSV)")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(export).to_be_focused()
+        expect(page.locator(".panel")).to_have_count(0)
+        page.get_by_role("button", name="Choose a period").press("Enter")
+        day = hotspot.newest("D")["previous"]["aggValue"]
+        page.get_by_label("Go to a date").fill(day)
+        page.get_by_role("button", name="Show", exact=True).press("Enter")
+        expect(page).to_have_url(re.compile(rf"/{day[:7]}$"))
+        page.get_by_label("Language").select_option("fr")
+        expect(page.locator("html")).to_have_attribute("lang", "fr")
+
+
+def test_every_view_and_period_has_its_address(browser: Browser, hotspot: Hotspot) -> None:
+    """Today is the default; each step changes the address; Back returns; a reload keeps it."""
+    today = datetime.now(UTC).date().isoformat()
+    with opened(browser, hotspot.url) as (page, _):
+        settled(page)
+        assert hotspot.newest("D")["aggValue"] == today
+        expect(page.locator(".pill.strong")).to_have_text("Today")
+        first = page.locator("h1").inner_text()
+        page.get_by_role("button", name="Previous").click()
+        expect(page.locator(".pill.strong")).to_have_text("Yesterday")
+        page.get_by_role("link", name="Week", exact=True).click()
+        expect(page).to_have_url(re.compile(r"/\d{4}-W\d\d$"))
+        page.get_by_role("link", name="Usage", exact=True).click()
+        expect(page).to_have_url(re.compile(r"/usage/\d{4}-W\d\d$"))
+        settled(page)
+        there = page.locator("main").inner_text()
+        page.reload()
+        settled(page)
+        assert page.locator("main").inner_text() == there
+        for _ in range(3):
+            page.go_back()
+        expect(page.locator("h1")).to_have_text(first)
+        settled(page)
+
+
+def test_a_period_is_chosen_from_those_with_figures(browser: Browser, hotspot: Hotspot) -> None:
+    """The list of the jump panel holds every month of the API; choosing one goes there."""
+    months = [p["aggValue"] for p in hotspot.ask("periods")["periods"] if p["aggKind"] == "M"]
+    with opened(browser, f"{hotspot.url}/{months[0]}") as (page, _):
+        settled(page)
+        page.get_by_role("button", name="Choose a period").click()
+        known = page.get_by_label("Periods with figures")
+        values = known.locator("option").evaluate_all("(all) => all.map((o) => o.value)")
+        assert values == ["", *months]
+        known.select_option(months[-1])
+        expect(page).to_have_url(f"{hotspot.url}/{months[-1]}")
+
+
+def test_language_comes_from_address_choice_then_browser(
+    browser: Browser, hotspot: Hotspot
+) -> None:
+    """?lang= goes before the stored choice, that before the browser's language."""
+    with opened(browser, hotspot.url, lang="es-MX") as (page, _):
+        html = page.locator("html")
+        expect(html).to_have_attribute("lang", "es")
+        expect(page).to_have_title(re.compile(r"\d{4} · Lycée Amani"))
+        page.get_by_label("Idioma").select_option("ar")
+        expect(html).to_have_attribute("dir", "rtl")
+        page.reload()
+        expect(html).to_have_attribute("lang", "ar")
+        page.goto(f"{hotspot.url}/?lang=fr")
+        expect(html).to_have_attribute("lang", "fr")
+        page.get_by_role("link", name="À propos").click()
+        expect(page).to_have_url(f"{hotspot.url}/about?lang=fr")
+
+
+def test_colours_follow_the_device_unless_chosen(browser: Browser, hotspot: Hotspot) -> None:
+    """Dark with the device, light when the reader says so, and it is remembered."""
+    ground = "getComputedStyle(document.body).backgroundColor"
+    with opened(browser, hotspot.url, scheme="dark") as (page, _):
+        settled(page)
+        dark = page.evaluate(ground)
+        button = page.get_by_role("button", name=re.compile("^Colours"))
+        button.click()
+        expect(button).to_have_accessible_name("Colours: light")
+        light = page.evaluate(ground)
+        assert light != dark
+        page.reload()
+        settled(page)
+        assert page.evaluate(ground) == light
+
+
+def test_a_package_has_one_colour_everywhere(browser: Browser, hotspot: Hotspot) -> None:
+    """The colour of a title is the same in every view and period."""
+    seen: dict[str, set[str]] = {}
+    month = hotspot.newest("M")["aggValue"]
+    for path in ("/", f"/{month}", f"/popularity/{month}", f"/usage/{month}", "/status"):
+        with opened(browser, hotspot.url + path) as (page, _):
+            settled(page)
+            pairs = page.evaluate(
+                """[...document.querySelectorAll('.package')].map((p) =>
+                [p.querySelector('bdi')?.textContent,
+                 p.querySelector('rect').getAttribute('fill')])"""
+            )
+            for title, color in pairs:
+                if title:
+                    seen.setdefault(title, set()).add(color)
+    assert len(seen) > 5
+    assert all(len(colors) == 1 for colors in seen.values()), seen

@@ -1,0 +1,81 @@
+"""Every view, on a phone and a desktop, left to right and right to left, light and dark."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, ViewportSize, expect
+
+from tests.browser.hotspot import Hotspot
+from tests.browser.pages import (
+    DESKTOP,
+    PHONE,
+    Scheme,
+    opened,
+    settled,
+    violations,
+    wider_than_window,
+)
+
+VIEWS = ("", "popularity", "usage", "status", "about")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("lang", ["en", "ar"])
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_every_view_is_clean(
+    browser: Browser, hotspot: Hotspot, viewport: ViewportSize, lang: str, scheme: Scheme
+) -> None:
+    """Axe finds nothing, the policy is kept, nothing leaves the host, nothing scrolls sideways."""
+    week = hotspot.newest("W")["aggValue"].replace(" ", "-")
+    found: list[str] = []
+    for view in VIEWS:
+        path = f"/{view}" if view in {"status", "about"} else f"/{view}/{week}".replace("//", "/")
+        url = hotspot.url + path
+        with opened(browser, url, viewport=viewport, lang=lang, scheme=scheme) as (page, watch):
+            settled(page)
+            expect(page.locator("html")).to_have_attribute("dir", "rtl" if lang == "ar" else "ltr")
+            page.wait_for_load_state("networkidle")
+            assert wider_than_window(page) <= 0, path
+            assert page.evaluate("window.policyViolations") == [], path
+            assert watch.errors == [], path
+            assert watch.abroad == [], path
+            found += violations(page)
+    assert found == []
+
+
+@pytest.mark.parametrize("path", ["/", "/popularity", "/usage", "/status", "/about"])
+def test_the_narrowest_phone_needs_no_sideways_scrolling(
+    browser: Browser, hotspot: Hotspot, path: str
+) -> None:
+    """At 320 pixels, and with text of twice the size, a view fits, and targets are 44 pixels."""
+    narrow: ViewportSize = {"width": 320, "height": 600}
+    with opened(browser, hotspot.url + path, viewport=narrow) as (page, _):
+        settled(page)
+        assert wider_than_window(page) <= 0
+        small = page.evaluate(
+            """[...document.querySelectorAll('a, button, select, input')]
+            .filter((e) => e.offsetParent && !e.classList.contains('skip'))
+            .map((e) => [e.outerHTML.slice(0, 90), e.getBoundingClientRect()])
+            .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
+            .map(([html, box]) => `${html} ${box.width}x${box.height}`)"""
+        )
+        assert small == []
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert wider_than_window(page) <= 0
+
+
+@pytest.mark.parametrize("kind", ["D", "M", "Y"])
+def test_other_lengths_of_period_are_clean_too(
+    browser: Browser, hotspot: Hotspot, kind: str
+) -> None:
+    """A day, a month and a year draw other charts, and axe accepts those and their tables."""
+    label = hotspot.newest(kind)["aggValue"]
+    with opened(browser, f"{hotspot.url}/{label}") as (page, watch):
+        settled(page)
+        assert violations(page) == []
+        for button in page.locator(".twin-button").all():
+            button.click()
+            expect(button).to_have_attribute("aria-pressed", "true")
+        page.get_by_role("button", name="Choose a period").click()
+        assert violations(page) == []
+        assert watch.errors == []

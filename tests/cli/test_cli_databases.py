@@ -1,0 +1,223 @@
+"""Databases that are not there, not ours, newer, damaged, or in use, and ports that are taken."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cases import NOBODY, Program, invoke, visits, write
+
+UPSTREAM = """
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('3c40b9f8c0e8');
+CREATE TABLE indicator_dimension (
+    id INTEGER NOT NULL PRIMARY KEY, value0 VARCHAR, value1 VARCHAR, value2 VARCHAR);
+CREATE INDEX ix_indicator_dimension_value0 ON indicator_dimension (value0);
+CREATE TABLE indicator_period (timestamp INTEGER NOT NULL PRIMARY KEY);
+CREATE TABLE indicator_record (
+    id INTEGER NOT NULL PRIMARY KEY, indicator_id INTEGER NOT NULL, value INTEGER NOT NULL,
+    period_id INTEGER NOT NULL REFERENCES indicator_period (timestamp),
+    dimension_id INTEGER NOT NULL REFERENCES indicator_dimension (id),
+    UNIQUE (indicator_id, period_id, dimension_id));
+CREATE TABLE indicator_state (
+    id INTEGER NOT NULL PRIMARY KEY, indicator_id INTEGER NOT NULL, state VARCHAR NOT NULL,
+    period_id INTEGER NOT NULL REFERENCES indicator_period (timestamp),
+    dimension_id INTEGER NOT NULL REFERENCES indicator_dimension (id),
+    UNIQUE (indicator_id, period_id, dimension_id));
+CREATE TABLE kpi (
+    id INTEGER NOT NULL PRIMARY KEY, kpi_id INTEGER NOT NULL, agg_kind VARCHAR NOT NULL,
+    agg_value VARCHAR NOT NULL, kpi_value VARCHAR NOT NULL, UNIQUE (kpi_id, agg_value));
+INSERT INTO indicator_dimension VALUES (1, 'Bees', NULL, NULL);
+INSERT INTO indicator_period VALUES (1781388000);
+INSERT INTO indicator_record VALUES (1, 1001, 5, 1781388000, 1);
+"""
+
+
+def made_by(path: Path, script: str) -> Path:
+    """A database made by this SQL."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+    return path
+
+
+def commands(database: Path, place: Path) -> dict[str, list[object]]:
+    """Every command that opens a database, on this one."""
+    return {
+        "serve": ["serve", "--port", "0", "--logs", place, "--database", database],
+        "replay": ["replay", "-q", "--database", database, place / "log.json"],
+        "kpis": ["kpis", "--database", database],
+    }
+
+
+def names_in(folder: Path) -> set[str]:
+    """What is in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def sound(place: Path, packages: Path) -> Path:
+    """A database of ours with thirty visits."""
+    (log,) = write(place, log__json=visits(600, 30))
+    database = place / "metrics.db"
+    done = invoke("replay", "-q", "--packages", packages, "--database", database, log)
+    assert done.code == 0, done.err
+    return database
+
+
+@pytest.mark.parametrize("command", ["serve", "replay", "kpis"])
+def test_a_database_of_offspot_metrics_is_kept_as_it_is(
+    program: Program, packages: Path, place: Path, command: str
+) -> None:
+    """78, the hint is `import`, and the file is the same to the byte."""
+    database = made_by(place / "upstream.db", UPSTREAM)
+    write(place, log__json=visits(600, 1))
+    before, names = database.read_bytes(), names_in(place)
+    arguments = commands(database, place)[command]
+    result = program.run(*arguments, PACKAGE_CONF_FILE=str(packages))
+    result.failed(78, f"{database} is a database of offspot/metrics", f"import {database}")
+    assert database.read_bytes() == before
+    assert names_in(place) - names <= {"upstream.db.lock"}
+
+
+@pytest.mark.parametrize("command", ["serve", "replay", "kpis"])
+def test_a_newer_database_is_refused_untouched(
+    program: Program, packages: Path, sound: Path, command: str
+) -> None:
+    """An older program must not guess what a newer one meant."""
+    with closing(sqlite3.connect(sound)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = sound.read_bytes()
+    arguments = commands(sound, sound.parent)[command]
+    result = program.run(*arguments, PACKAGE_CONF_FILE=str(packages))
+    result.failed(78, "made by a newer version", "not touched")
+    assert sound.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["replay", "kpis"])
+def test_a_database_of_somebody_else_is_78(packages: Path, place: Path, command: str) -> None:
+    """Any SQLite file that is not ours stays as it is."""
+    database = made_by(place / "other.db", "CREATE TABLE cats (name)")
+    (log,) = write(place, log__json=visits(600, 1))
+    before = database.read_bytes()
+    more = ["--packages", packages, log] if command == "replay" else []
+    result = invoke(command, "--database", database, *more)
+    result.failed(78, "of another program", "--database")
+    assert database.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", visits(0, 5), b"SQLite format 3\0"])
+def test_what_is_no_database_is_65_and_stays(place: Path, content: bytes) -> None:
+    """An empty file, a text, a log in the place of the database."""
+    (path,) = write(place, m__db=content)
+    invoke("kpis", "--database", path).failed(65, f"{path} is not a database", "--database")
+    assert path.read_bytes() == content
+
+
+def test_a_database_that_is_not_there(place: Path) -> None:
+    """66, with who makes one; nothing is made by asking."""
+    invoke("kpis", "--database", place / "no.db").failed(66, "is not there", "serve and replay")
+    assert not (place / "no.db").exists()
+
+
+def test_a_folder_in_its_place(place: Path) -> None:
+    """A folder is no database."""
+    invoke("kpis", "--database", place).failed(78, "is not a file")
+
+
+def test_a_database_of_another_user(program: Program, sound: Path) -> None:
+    """77, with who to run as."""
+    result = program.run("kpis", "--database", sound, user=NOBODY)
+    result.failed(77, str(sound), "may not be", "run as the user that owns it")
+
+
+def test_a_folder_that_cannot_be_written(program: Program, packages: Path, place: Path) -> None:
+    """Replay into a folder of somebody else says so before it counts."""
+    (log,) = write(place, log__json=visits(600, 1))
+    options = ["--packages", packages, "--database", place / "m.db"]
+    result = program.run("replay", "-q", *options, log, user=NOBODY)
+    result.failed(74, "cannot be written", "--database")
+
+
+def test_a_second_instance_is_75(program: Program, packages: Path, sound: Path) -> None:
+    """One database has one writer: serve and replay are refused while serve runs, kpis is not."""
+    options = ["--packages", packages, "--logs", sound.parent, "--database", sound]
+    with program.serving(*options):
+        second = program.run("serve", "--port", "0", *options)
+        second.failed(75, "in use by another offspot-metrics", "stop that one first")
+        log = sound.parent / "log.json"
+        replay = program.run("replay", "-q", *options[:2], *options[4:], log)
+        replay.failed(75, "in use by another offspot-metrics")
+        assert program.run("kpis", "--period", "2026", "--database", sound).code == 0
+    again = program.run("replay", "-q", *options[:2], *options[4:], log)
+    assert again.code == 0, again.err
+
+
+def test_a_port_in_use_is_a_start_error(program: Program, packages: Path, place: Path) -> None:
+    """The address is named, and what to do; nothing keeps running."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        options = ["--packages", packages, "--logs", place, "--database", place / "m.db"]
+        result = program.run("serve", "--port", port, *options)
+        result.failed(1, str(port), "in use")
+
+
+def test_an_address_that_is_not_ours(program: Program, packages: Path, place: Path) -> None:
+    """A host that this machine does not have is said, not raised."""
+    options = ["--packages", packages, "--logs", place, "--database", place / "m.db"]
+    result = program.run("serve", "--port", "0", "--host", "192.0.2.1", *options)
+    assert result.code == 1
+    assert "192.0.2.1" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_filebeat_that_is_asked_for_and_not_there_is_69(
+    program: Program, packages: Path, place: Path
+) -> None:
+    """Asked for by name it must be there; otherwise the built-in reader takes over."""
+    options = ["--packages", packages, "--logs", place, "--database", place / "m.db"]
+    result = program.run(
+        "serve", "--port", "0", "--reader", "filebeat", "--filebeat", place / "no", *options
+    )
+    result.failed(69, f"Filebeat is not there: {place}/no", "--reader tail")
+
+
+def test_bad_settings_are_reported_together(program: Program) -> None:
+    """Options and environment, all of them in one go, before anything starts."""
+    result = program.run(
+        "serve",
+        "--port",
+        "notaport",
+        "--timezone",
+        "Mars/Base",
+        DATABASE_URL="postgresql://db/metrics",
+        LOG_LEVEL="CHATTY",
+        REVERSE_PROXY_LOGS_PATTERN="a/b",
+        ALLOWED_ORIGINS="metrics.box",
+        PROCESSING_DISABLED="maybe",
+        UI_LOCATION="/no/such/folder",
+        READER="eyes",
+    )
+    result.failed(
+        78,
+        "--port: 'notaport'",
+        "--timezone: time zone 'Mars/Base'",
+        "DATABASE_URL: 'postgresql://db/metrics'",
+        "LOG_LEVEL: 'CHATTY'",
+        "REVERSE_PROXY_LOGS_PATTERN: 'a/b'",
+        "ALLOWED_ORIGINS: 'metrics.box'",
+        "PROCESSING_DISABLED: 'maybe'",
+        "UI_LOCATION: '/no/such/folder'",
+        "READER: 'eyes'",
+    )
+    assert len([line for line in result.err.splitlines() if line.startswith("offspot")]) == 9
+
+
+def test_only_options_that_are_wrong_are_wrong_usage(program: Program) -> None:
+    """2, and both are named."""
+    result = program.run("serve", "--port", "70000", "--reader", "eyes")
+    result.failed(2, "--port: '70000'", "--reader: 'eyes'")

@@ -1,0 +1,158 @@
+"""`kpis`: one period from the database, by every name that a period has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.cases import Result, invoke, kpis_of, lines, write
+
+CLICKS = (
+    "2024-12-29T23:59:30.111Z",  # Sunday of 2024 W52
+    "2024-12-30T00:00:30.222Z",  # Monday of 2025 W01
+    "2025-01-05T23:30:00.333Z",  # Sunday of 2025 W01
+    "2025-01-06T00:10:00.444Z",  # Monday of 2025 W02
+)
+
+
+@pytest.fixture
+def database(place: Path, packages: Path) -> Path:
+    """Four visits around the turn of a year."""
+    log = lines(*(f"{time} GET lib.box/content/bees_en/ 200" for time in CLICKS))
+    (path,) = write(place, log__json=log)
+    done = invoke("replay", "-q", "--packages", packages, "--database", place / "metrics.db", path)
+    assert done.code == 0, done.err
+    return place / "metrics.db"
+
+
+def asked(database: Path, period: str, *more: object) -> dict[str, Any]:
+    """What `kpis --format json` says of a period."""
+    result = invoke("kpis", "--database", database, "--period", period, "--format", "json", *more)
+    assert result.code == 0, result.err
+    printed: dict[str, Any] = result.json
+    return printed
+
+
+@pytest.mark.parametrize(
+    ("period", "kind", "label", "count"),
+    [
+        ("2024-12-29", "D", "2024-12-29", 1),
+        ("2024-12-30", "D", "2024-12-30", 1),
+        ("2024-W52", "W", "2024 W52", 1),
+        ("2025-W01", "W", "2025 W01", 2),
+        ("2025 W01", "W", "2025 W01", 2),
+        ("2025-W02", "W", "2025 W02", 1),
+        ("2024-12", "M", "2024-12", 2),
+        ("2025-01", "M", "2025-01", 2),
+        ("2024", "Y", "2024", 2),
+        ("2025", "Y", "2025", 2),
+    ],
+)
+def test_every_kind_of_period(
+    database: Path, period: str, kind: str, label: str, count: int
+) -> None:
+    """A week over a year's end has days of both; month and year end where the calendar does."""
+    found = asked(database, period)
+    assert (found["aggKind"], found["aggValue"]) == (kind, label)
+    assert [item["kpiId"] for item in found["kpis"]] == [2001, 2003, 2004, 2005]
+    assert kpis_of(found)[2001]["totalVisits"] == count
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("today", "D"),
+        ("yesterday", "D"),
+        ("this-week", "W"),
+        ("this-month", "M"),
+        ("this-year", "Y"),
+    ],
+)
+def test_periods_by_name(database: Path, name: str, kind: str) -> None:
+    """They are those of the clock, and without figures there is a note and zeros."""
+    before = datetime.now(UTC).date()
+    result = invoke("kpis", "--database", database, "--period", name, "--format", "json")
+    after = datetime.now(UTC).date()
+    assert result.code == 0
+    found = result.json
+    assert found["aggKind"] == kind
+    assert kpis_of(found)[2001] == {"items": [], "totalVisits": 0}
+    assert "nothing was recorded in" in result.err
+    if name == "today":
+        assert found["aggValue"] in {str(before), str(after)}
+
+
+def test_today_is_the_default(database: Path) -> None:
+    """`kpis` alone is what a person asks first."""
+    alone = invoke("kpis", "--database", database, "--format", "csv")
+    today = invoke("kpis", "--database", database, "--format", "csv", "--period", "today")
+    assert alone.out == today.out
+
+
+@pytest.mark.parametrize(
+    "period", ["", "tomorrow", "2026-13", "2026-02-30", "2026-W54", "26-06-14", "2026/06", "D"]
+)
+def test_an_unknown_period_says_which_there_are(database: Path, period: str) -> None:
+    """Wrong usage, with every form that is understood."""
+    result = invoke("kpis", "--database", database, "--period", period)
+    result.failed(2, f"{period!r} names no period", "2026-W24", "this-month")
+
+
+def test_a_period_without_figures_says_what_there_is(database: Path) -> None:
+    """So that a wrong guess leads to a right one."""
+    result = invoke("kpis", "--database", database, "--period", "2020-01-01")
+    assert result.code == 0
+    assert "nothing was recorded in 2020-01-01; there is 2024-12-29 to 2025-01-06" in result.err
+
+
+def test_another_zone_moves_days_and_stores_nothing(database: Path) -> None:
+    """In Kathmandu (UTC+5:45) the first click is on Monday; the file is the same to the byte."""
+    before = database.read_bytes()
+    there = asked(database, "2024-12-30", "--timezone", "Asia/Kathmandu")
+    assert kpis_of(there)[2001]["totalVisits"] == 2
+    assert kpis_of(asked(database, "2024-12-30"))[2001]["totalVisits"] == 1
+    assert kpis_of(asked(database, "2025-W01", "--timezone", "Asia/Kathmandu"))[2001] == {
+        "items": [{"package": "Bees", "visits": 2}],
+        "totalVisits": 2,
+    }
+    assert database.read_bytes() == before
+
+
+def _csv_rows(result: Result) -> list[str]:
+    assert result.out.endswith("\r\n")
+    return result.out.split("\r\n")[:-1]
+
+
+def test_csv_has_a_row_per_figure(database: Path) -> None:
+    """The header and the rows of the specification, ended as RFC 4180 has it."""
+    result = invoke("kpis", "--database", database, "--period", "2024", "--format", "csv")
+    assert _csv_rows(result) == [
+        "agg_kind,agg_value,kpi_id,kpi,package,metric,value",
+        "Y,2024,2001,PackagePopularity,Bees,visits,2",
+        "Y,2024,2001,PackagePopularity,,totalVisits,2",
+        "Y,2024,2003,TotalUsage,Bees,minutesActivity,20",
+        "Y,2024,2003,TotalUsage,,totalMinutesActivity,20",
+        "Y,2024,2004,Uptime,,nbMinutesOn,2",
+        "Y,2024,2005,SharedFiles,,filesCreated,0",
+        "Y,2024,2005,SharedFiles,,filesDeleted,0",
+    ]
+
+
+def test_the_table_says_when_a_week_is(database: Path) -> None:
+    """Dates in words, ranks, and time in hours and minutes."""
+    result = invoke("kpis", "--database", database, "--period", "2025-W01")
+    assert result.out == (
+        "Week 2025 W01, 30 December 2024 to 5 January 2025\n"
+        "  Visits of all packages                   2\n"
+        "  Time with activity                  20 min\n"
+        "  Time on                              2 min\n"
+        "  Files shared            0 added, 0 deleted\n"
+        "#  Most visited  Visits\n"
+        "1  Bees               2\n"
+        "#  Most used    Time\n"
+        "1  Bees       20 min\n"
+        "\n"
+    )

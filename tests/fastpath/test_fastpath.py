@@ -1,0 +1,130 @@
+"""The fast path counts what the slow one does, on whatever bytes."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from engine.inputs import caddy
+from engine.inputs.blocks import PART_BYTES
+from engine.inputs.model import Request
+from engine.packages import Packages, parse_packages
+from engine.pipeline import Pipeline
+from tests.fastpath import lines, reference
+
+QUICK_LINES = 40_000
+FULL_LINES = 1_200_000
+LINES_PER_BLOCK = 400
+SEED = 20260614
+
+
+@pytest.fixture(scope="module")
+def packages() -> Packages:
+    return parse_packages(lines.PACKAGES.encode(), "packages.yml")
+
+
+def test_mutated_lines_count_as_they_do_one_by_one(packages: Packages) -> None:
+    """A block of forty thousand mutated lines counts as its lines do one by one."""
+    compare(packages, SEED, QUICK_LINES)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1800)
+def test_a_million_mutated_lines_count_as_they_do_one_by_one(packages: Packages) -> None:
+    """More than a million mutated lines count in blocks as they do one by one."""
+    compare(packages, SEED + 1, FULL_LINES)
+
+
+def compare(packages: Packages, seed: int, number: int) -> None:
+    """Count blocks both ways until `number` lines were seen; fail on a line that differs."""
+    chance = random.Random(seed)
+    pipeline = Pipeline(packages)
+    while number > 0:
+        block = b"".join(
+            lines.make(chance) + b"\n" for _ in range(chance.randrange(1, LINES_PER_BLOCK * 2))
+        )
+        number -= block.count(b"\n")
+        if not agree(block, packages, pipeline):
+            for line in block.split(b"\n")[:-1]:
+                assert agree(line + b"\n", packages, pipeline), line[:3000]
+            pytest.fail(f"each line agrees, together they do not: {block[:3000]!r}")
+
+
+def agree(block: bytes, packages: Packages, pipeline: Pipeline) -> bool:
+    """Whether both ways say the same of a block."""
+    fast = pipeline.count(block)
+    slow = reference.count(block, packages)
+    return (
+        fast.states == slow.states
+        and +fast.fates == slow.fates
+        and fast.seconds == slow.seconds
+        and fast.first_at == min(slow.seconds, default=None)
+        and fast.last_at == max(slow.seconds, default=None)
+    )
+
+
+def test_lines_after_a_second(packages: Packages) -> None:
+    """Counting only what is later than a second leaves out exactly the lines until then."""
+    chance = random.Random(SEED + 2)
+    pipeline = Pipeline(packages)
+    after = 1781388059
+    for _ in range(20):
+        kept = [line for line in (lines.make(chance) for _ in range(100)) if b"\n" not in line]
+        later = []
+        for line in kept:
+            parsed = caddy.parse_line(line)
+            if isinstance(parsed, Request) and parsed.at > after:
+                later.append(line)
+        fast = pipeline.count(b"".join(line + b"\n" for line in kept), after=after)
+        slow = reference.count(b"".join(line + b"\n" for line in later), packages)
+        assert fast.states == slow.states
+        assert +fast.fates == slow.fates
+        assert fast.seconds == slow.seconds
+
+
+def test_one_line_is_judged_as_ruled() -> None:
+    """Caddy's exact shape counts without a look at header values; the rest must be strict JSON."""
+    chance = random.Random(SEED + 3)
+    seen = set()
+    for _ in range(15_000):
+        line = lines.make(chance).replace(b"\n", b"")
+        verdict, read = reference.judge(line)
+        parsed = caddy.parse_line(line)
+        seen.add(verdict)
+        if verdict == "shape":
+            assert isinstance(parsed, Request), line
+            assert (parsed.method, parsed.host, parsed.uri, str(parsed.status)) == read[1:]
+        elif verdict == "json":
+            assert parsed not in ("not-json", "too-long"), line
+        else:
+            assert parsed == verdict, line
+    assert seen >= {"shape", "json", "not-json"}
+
+
+@pytest.mark.parametrize("limit", [PART_BYTES, caddy.MAX_LINE_BYTES])
+def test_long_lines_at_every_limit(packages: Packages, limit: int) -> None:
+    """A line as long as a part, or as a line may be, counts as it does by itself; so do others."""
+    pipeline = Pipeline(packages)
+    plain = lines.make_plain(random.Random(limit))
+    for length in range(limit - 2, limit + 4):
+        block = plain + b"\n" + lines.lengthened(plain, length) + b"\n" + plain + b"\n"
+        assert agree(block, packages, pipeline), length
+
+
+@pytest.mark.parametrize("depth", [10, 900, 1100, 100_000])
+def test_deep_nesting_is_a_fate(packages: Packages, depth: int) -> None:
+    """However deep a header's value is nested, both ways say the same and none raises."""
+    pipeline = Pipeline(packages)
+    line = lines.make_plain(random.Random(depth))
+    nested = b'"headers":{"X":' + b"[" * depth + b"]" * depth + b","
+    for block in (line, line.replace(b'"headers":{', nested), b"[" * depth):
+        assert agree(block + b"\n", packages, pipeline)
+
+
+def test_most_lines_take_the_fast_path(packages: Packages) -> None:
+    """Of the recorded week at most one line in a hundred is read by itself."""
+    pipeline = Pipeline(packages)
+    week = b"".join(line + b"\n" for line in lines.week())
+    usual, odd = pipeline._scanner.scan([week])
+    assert len(odd) < 0.01 * (usual.total() + len(odd))

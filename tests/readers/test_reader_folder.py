@@ -1,0 +1,200 @@
+"""The folder at each look, step by step, without a thread: what is held, let go, said."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.sources.filebeat import Event, events_in
+from engine.sources.folder import GRACE_SECONDS, LogFolder
+from engine.sources.held import MAX_HELD, is_in_memory
+from engine.sources.model import Lost
+from tests.support.reading import CURRENT, PATTERN, Ledger, line, lines
+
+
+class Looks:
+    """A folder that is looked into and read when a test says so."""
+
+    def __init__(self, logs: Path) -> None:
+        self.ledger = Ledger()
+        self.folder = LogFolder(logs, PATTERN, self.ledger.tracker.generations)
+        self.now = 0.0
+
+    def look(self, seconds: float = 1.0) -> list[Lost]:
+        """Look and read; what was said to be lost."""
+        self.now += seconds
+        messages = [*self.folder.look(self.now), *self.folder.read_new()]
+        while self.folder.packed.waiting:
+            messages += self.folder.packed.read_next()
+        for message in messages:
+            self.ledger.take(message)
+        return [message for message in messages if isinstance(message, Lost)]
+
+
+@pytest.fixture
+def looks(logs: Path) -> Iterator[Looks]:
+    made = Looks(logs)
+    yield made
+    made.folder.close()
+
+
+def test_finished_logs_are_let_go(looks: Looks, logs: Path) -> None:
+    """R14: of a thousand rotations a handful of files stays open, and as little in memory."""
+    log = logs / CURRENT
+    wanted = b""
+    for roll in range(1000):
+        data = lines(range(roll * 10, roll * 10 + 3))
+        log.write_bytes(data)
+        wanted += data
+        assert looks.look() == []
+        log.rename(logs / f"caddy_access_logs-{roll:04d}.json")
+        if roll >= 2:
+            (logs / f"caddy_access_logs-{roll - 2:04d}.json").unlink()
+        assert len(looks.folder.held) <= 3 + GRACE_SECONDS + 1
+        assert len(looks.folder.follower.mirror) <= 3 + GRACE_SECONDS + 1
+    assert looks.ledger.has(wanted)
+
+
+def test_a_torn_end_that_vanishes_is_lost(looks: Looks, logs: Path) -> None:
+    """A last line that never became complete is a loss of its bytes, said when the log is gone."""
+    roll = logs / "caddy_access_logs-1.json"
+    roll.write_bytes(line(0) + line(1)[:77])
+    looks.look()
+    (logs / CURRENT).write_bytes(line(2))
+    looks.look()
+    roll.unlink()
+    looks.look()
+    assert looks.folder.lag_bytes == 77
+    [lost] = looks.look(GRACE_SECONDS)
+    assert (lost.length, lost.at_least) == (77, False)
+    assert looks.folder.lag_bytes == 0
+
+
+def test_a_log_cut_before_it_was_read_is_a_loss(looks: Looks, logs: Path) -> None:
+    """What was seen in a log and gone before it was read is counted in bytes."""
+    log = logs / CURRENT
+    log.write_bytes(lines(range(10)))
+    looks.look()
+    with log.open("ab") as stream:
+        stream.write(lines(range(10, 14)))
+    looks.folder.look(looks.now)  # seen, not read
+    log.write_bytes(lines(range(100, 102)))
+    [lost] = looks.look()
+    assert (lost.length, lost.at_least) == (len(lines(range(10, 14))), True)
+    assert looks.ledger.has(lines([*range(10), 100, 101]))
+
+
+def test_a_hundred_thousand_files(looks: Looks, logs: Path) -> None:
+    """S20: the newest are read, a bounded number is held, and it is said."""
+    source = logs / "source"
+    for number in range(100_000):
+        if number % 60_000 == 0:  # an inode has no more names than that
+            source = logs / f"source-{number}"
+            source.write_bytes(b"")
+        os.link(source, logs / f"caddy_access_logs-{number}.json")
+    (logs / CURRENT).write_bytes(lines(range(10)))
+    looks.look()
+    assert looks.ledger.has(lines(range(10)))
+    assert len(looks.folder.held) <= MAX_HELD
+    assert looks.folder.crowded
+    assert "logs more than" in looks.folder.problems[""]
+
+
+def test_permission_denied_then_granted(looks: Looks, logs: Path) -> None:
+    """F16: what may not be read is said, and read as soon as it may be, compressed or not."""
+    log, packed = logs / CURRENT, logs / "caddy_access_logs-1.json.gz"
+    log.write_bytes(lines(range(5)))
+    source = logs / "x"
+    source.write_bytes(lines(range(100, 105)))
+    packed.write_bytes(
+        subprocess.run(["gzip", "-c", source], capture_output=True, check=True).stdout
+    )
+    nobody = 65534
+    for path in (logs, log, packed):
+        os.chown(path, nobody, nobody)
+    for path in logs.parents:
+        if path.stat().st_mode & 0o001 == 0:
+            path.chmod(path.stat().st_mode | 0o011)
+    log.chmod(0)
+    packed.chmod(0)
+    os.seteuid(nobody)
+    try:
+        looks.look()
+        looks.look()
+        assert "Permission denied" in looks.folder.problems[CURRENT]
+        assert "may not be read" in looks.folder.problems[packed.name]
+        assert looks.ledger.applied == []
+        log.chmod(0o600)
+        packed.chmod(0o600)
+        looks.look()
+        looks.look()
+    finally:
+        os.seteuid(0)
+    assert looks.folder.problems == {}
+    assert looks.ledger.has(lines(range(5)) + lines(range(100, 105)))
+
+
+def test_a_damaged_roll_is_said(looks: Looks, logs: Path) -> None:
+    """A compressed roll that is cut short counts up to there; what the rest held is not known."""
+    source = logs / "x"
+    source.write_bytes(lines(range(3000)))
+    packed = subprocess.run(["gzip", "-c", source], capture_output=True, check=True).stdout
+    (logs / "caddy_access_logs-1.json.gz").write_bytes(packed[: len(packed) // 2])
+    (logs / CURRENT).write_bytes(line(5000))
+    [lost] = looks.look()
+    assert lost.at_least
+    assert 500 < len(looks.ledger.applied) < 3000
+    assert looks.look() == [], "once"
+    assert "cut short" in looks.folder.problems["caddy_access_logs-1.json.gz"]
+
+
+def test_the_log_that_we_stopped_in_is_looked_for(looks: Looks, logs: Path) -> None:
+    """Gone, it is a loss of unknown size; as a roll, compressed or not, it is there."""
+    log = logs / CURRENT
+    log.write_bytes(lines(range(5)))
+    looks.look()
+    [identity] = looks.folder.unfinished(looks.ledger.tracker.generations)
+
+    def missed() -> list[Lost]:
+        again = Looks(logs)
+        again.folder.expected = {identity}
+        again.look()
+        said = [m for m in again.folder.missed() if isinstance(m, Lost)]
+        assert again.folder.missed() == [], "once"
+        again.folder.close()
+        return said
+
+    assert missed() == []
+    log.rename(logs / "caddy_access_logs-1.json")
+    assert missed() == []
+    subprocess.run(["gzip", logs / "caddy_access_logs-1.json"], check=True)
+    assert missed() == []
+    (logs / "caddy_access_logs-1.json.gz").unlink()
+    assert missed() == [Lost(identity, 0, at_least=True)]
+    shutil.rmtree(logs)
+    again = Looks(logs)
+    again.folder.expected = {identity}
+    again.look()
+    assert again.folder.missed() == [], "while the folder cannot be read, nothing is known"
+
+
+def test_what_lies_in_memory(tmp_path: Path) -> None:
+    """A tmpfs is known as such: after a boot and an orderly stop it may be empty."""
+    assert is_in_memory(Path("/dev/shm"))
+    assert not is_in_memory(Path("/proc"))
+    assert not is_in_memory(tmp_path / "not there")
+
+
+def test_events() -> None:
+    """Lines that follow each other are one event; what is no event is measured."""
+    output = b"0\t/l/a\tx\n2\t/l/a\t\ty\n9\t/l/a\tz\n0\t/l/b\tq\nfetching V2 controller: 3\n"
+    events, rubbish = events_in(output)
+    assert events == [
+        Event("/l/a", 0, b"x\n\ty\n"),
+        Event("/l/a", 9, b"z\n"),
+        Event("/l/b", 0, b"q\n"),
+    ]
+    assert rubbish == len(b"fetching V2 controller: 3\n")

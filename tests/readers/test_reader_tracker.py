@@ -1,0 +1,127 @@
+"""B11: the tracker alone, fed with anything in any order: a byte counts once, at its position."""
+
+from collections.abc import Iterator
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.sources.model import ANCHOR_WINDOW_BYTES, Chunk, Generation, generation_id
+from engine.sources.tracker import (
+    Tracker,
+    agrees,
+    locate,
+    not_yet_counted,
+    settle,
+    split_at_doubt,
+)
+
+GENERATIONS = 4
+STREAMS = 3
+LOGS = [
+    b"".join(b'{"ts":%d.%d,"n":%d}%s\n' % (1000 + n, log, n, b"x" * (n % 97)) for n in range(60))
+    for log in range(GENERATIONS)
+]
+IDS = [generation_id(log.split(b"\n", 1)[0]) for log in LOGS]
+ENDS = [[i + 1 for i, byte in enumerate(log) if byte == 10] for log in LOGS]
+
+pieces = st.tuples(
+    st.integers(0, GENERATIONS - 1), st.integers(0, 59), st.integers(1, 60), st.booleans()
+)
+"""A log, the line at which a piece of it begins, how many lines; whether its stream brings it
+although it does not come next (a stream restarted, a copy, events dropped)."""
+
+
+def piece_of(log: int, first: int, count: int) -> Chunk:
+    """Some lines of a log, as a reader would bring them."""
+    begin = ENDS[log][first - 1] if first else 0
+    end = ENDS[log][min(59, first + count - 1)]
+    data = LOGS[log][begin:end]
+    return Chunk(begin, data, len(data), data[-ANCHOR_WINDOW_BYTES:], IDS[log])
+
+
+def apply(tracker: Tracker, chunk: Chunk) -> bytes:
+    """What the counting thread counts of a chunk; one behind a gap must wait."""
+    generation = tracker.get(chunk.generation)
+    if chunk.offset > generation.position:
+        return b""
+    new = not_yet_counted(generation, chunk)
+    if new is None:
+        return b""
+    tracker.applied(generation, new)
+    return new.data
+
+
+def streams(moves: list[tuple[int, int, int, bool]]) -> Iterator[Chunk]:
+    """Pieces as up to three streams of each log bring them, interleaved, some out of place."""
+    places: dict[tuple[int, int], int] = {}
+    for log, first, count, out_of_place in moves:
+        stream = (log, first % STREAMS)
+        begin = first if out_of_place else places.get(stream, 0)
+        if begin < 60:
+            yield piece_of(log, begin, count)
+        places[stream] = begin + count
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(pieces, max_size=60))
+def test_each_byte_is_applied_once(moves: list[tuple[int, int, int, bool]]) -> None:
+    """Whatever streams repeat, drop or swap: what was applied is the log up to its position."""
+    tracker = Tracker()
+    applied = dict.fromkeys(IDS, b"")
+    for chunk in streams(moves):
+        applied[chunk.generation] += apply(tracker, chunk)
+        for log, identity in zip(LOGS, IDS, strict=True):
+            generation = tracker.generations.get(identity, Generation(identity))
+            assert applied[identity] == log[: generation.position]
+            assert agrees(generation, lambda at, size, log=log: log[at : at + size])  # type: ignore[misc]
+    for number, identity in enumerate(IDS):  # and the rest, as after a restart
+        applied[identity] += apply(tracker, piece_of(number, 0, 60))
+    assert list(applied.values()) == LOGS
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.integers(1, 20), min_size=1, max_size=20), st.integers(0, 59), st.binary(max_size=9)
+)
+def test_reading_on_where_a_file_still_agrees(steps: list[int], kept: int, other: bytes) -> None:
+    """A file cut at any place, and written on in any way, is read on at or below that place."""
+    tracker = Tracker()
+    first = 0
+    for step in steps:
+        if first < 60:
+            apply(tracker, piece_of(0, first, step))
+            first += step
+    generation = tracker.get(IDS[0])
+    counted = generation.position
+    content = LOGS[0][: ENDS[0][kept]] + other
+    begin = locate(generation, lambda at, size: content[at : at + size])
+    assert begin <= min(counted, len(content))
+    assert content[:begin] == LOGS[0][:begin]
+    assert counted in {begin, generation.doubt_until}
+    assert begin in {0, *ENDS[0]}
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000), st.lists(st.integers(1, 40), min_size=1))
+def test_doubt_splits_at_a_line(until: int, offset: int, sizes: list[int]) -> None:
+    """Lines that begin below the doubtful offset are doubtful, all others are not."""
+    data = b"".join(b"x" * (size - 1) + b"\n" for size in sizes)
+    generation = Generation(b"g", position=offset, doubt_until=until)
+    doubtful, certain = split_at_doubt(generation, Chunk(offset, data, len(data), data))
+    assert doubtful + certain == data
+    assert not doubtful or doubtful.endswith(b"\n")
+    place = offset
+    for line in data.splitlines(keepends=True):
+        assert (place < offset + len(doubtful)) == (place < until)
+        place += len(line)
+
+
+def test_many_anchors_stay_few() -> None:
+    """A log of any length has at most 32 anchors, and the newest one is where it was read to."""
+    generation = Generation(b"g")
+    place = 0
+    for number in range(5000):
+        place += 70_000
+        generation.advance(place, b"%d" % number * 500)
+    assert len(generation.anchors) <= 32
+    assert generation.anchors[-1][0] == generation.position == place
+    assert settle(generation, generation.anchors[-1], b"") == place

@@ -1,0 +1,61 @@
+"""Damage that shows while `serve` runs: F21 while running."""
+
+import random
+from pathlib import Path
+
+from tests.reliability.serving import Serving
+from tests.reliability.store_support import figures
+from tests.reliability.test_store_disk import QUICK
+
+
+def tells(serving: Serving) -> bool:
+    """Ask for figures, as a dashboard does, and see whether the status tells of damage."""
+    serving.get("/api/v1/aggregations/D")
+    return any("damaged" in note for note in serving.status().get("notes", ()))
+
+
+def test_a_file_that_is_removed_while_it_runs(tmp_path: Path) -> None:
+    """When somebody removes the database under the running process, it is noticed at the next save,
+    said, and the logs are counted into a new one.
+    """
+    with Serving(tmp_path, code=QUICK) as serving:
+        serving.add(6)
+        serving.wait(lambda: serving.metric("saves_total") > 0)
+        serving.database.unlink()
+        serving.add(6, first=6)
+        serving.wait(lambda: tells(serving), 60)
+        serving.wait(serving.counted(12))
+        assert serving.stop()[0] == 0, serving.text()
+    found = figures(serving.database)
+    assert sum(row[1] + row[2] for row in found["logs"].values()) == 12
+
+
+def test_damage_while_it_runs(tmp_path: Path) -> None:
+    """When the database breaks under the running process, it sets it aside, goes on from the best
+    replacement, reads the logs from where that stands, answers again, and says so; at the end every
+    line is there once (F21).
+    """
+    with Serving(tmp_path, code=QUICK) as serving:
+        serving.add(60)
+        serving.wait(serving.counted(60))
+        serving.wait(lambda: serving.metric("saves_total") > 0)
+        rng = random.Random(3)
+        for suffix in ("-wal", ""):
+            path = serving.database.with_name("metrics.db" + suffix)
+            if path.exists():
+                size = path.stat().st_size
+                with path.open("r+b") as file:
+                    file.seek(min(size, 4096))
+                    file.write(rng.randbytes(max(0, size - 4096)))
+        serving.add(60, first=60)
+        serving.wait(lambda: tells(serving), 60)
+        serving.wait(lambda: serving.get("/api/v1/aggregations/D")[0] == 200)
+        serving.wait(lambda: serving.get("/health")[0] == 200)
+        serving.add(6, first=120)
+        serving.wait(lambda: serving.status()["lines"]["read"] >= 126)
+        assert serving.stop()[0] == 0, serving.text()
+    assert len(list(serving.database.parent.glob("quarantine/*/metrics.db"))) == 1
+    found = figures(serving.database)
+    assert sum(row[1] + row[2] for row in found["logs"].values()) == 126
+    visits = sum(v for (_, indicator, _), (v, _) in found["figures"].items() if indicator == 1001)
+    assert visits == 42

@@ -1,0 +1,183 @@
+"""States, records and totals: how they merge, whatever comes when."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.indicators.model import States
+from engine.report import Report
+from engine.sources.model import Generation
+from engine.store.store import Store
+from engine.times import KEPT, hour_of, labels_of_hour, load_zone, period_of, slots
+
+UTC = load_zone("UTC")
+HOUR = 1_781_388_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "metrics.db", UTC) as opened:
+        yield opened
+
+
+def record(store: Store, hour: int, indicator: int) -> tuple[int, int | None] | None:
+    found: tuple[int, int | None] | None = store.connection.execute(
+        "SELECT value, minutes FROM record WHERE hour = ? AND indicator_id = ?", (hour, indicator)
+    ).fetchone()
+    return found
+
+
+def test_a_running_hour_is_state_and_then_record(store: Store) -> None:
+    """What is of the running hour is state; when the hour is over it is a record, merged with what
+    the record had already.
+    """
+    store.commit({(HOUR, 1001, "Bees"): 2, (HOUR, 1005, ""): 0b1}, running_hour=HOUR, at=HOUR)
+    assert record(store, HOUR, 1001) is None
+    store.commit({(HOUR, 1001, "Bees"): 3}, running_hour=HOUR + 3600, at=HOUR)
+    assert record(store, HOUR, 1001) == (5, None)
+    store.commit({(HOUR, 1005, ""): 1 << 59}, running_hour=HOUR, at=HOUR)  # the clock went back
+    store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR + 7200, at=HOUR)
+    assert record(store, HOUR, 1001) == (6, None)
+    assert record(store, HOUR, 1005) == (20, 1 | 1 << 59)
+
+
+def test_any_order_gives_the_same_figures(tmp_path: Path) -> None:
+    """The same states in any order, cut in any way and with any hour running, give the same totals,
+    and those of every stored period are the sums of its records.
+    """
+    rng = random.Random(5)
+    parts: list[States] = [
+        {
+            (HOUR + rng.randrange(-900, 900) * 3600, 1001, rng.choice("abc")): rng.randrange(1, 9),
+            (HOUR + rng.randrange(-900, 900) * 3600, 1006, rng.choice("abc")): rng.getrandbits(60),
+        }
+        for _ in range(300)
+    ]
+    seen = []
+    for number in range(3):
+        rng.shuffle(parts)
+        with Store.open(tmp_path / f"{number}.db", load_zone("Europe/Paris")) as store:
+            for part in parts:
+                running = HOUR + rng.randrange(-900, 900) * 3600
+                store.commit(part, running_hour=running, at=HOUR)
+            store.commit({}, at=HOUR)
+            assert store.problems() == []
+            report = Report(store.reader())
+            seen.append((report.aggregations(), [report.aggregation(kind) for kind in "DWMY"]))
+            for kind in KEPT:
+                assert len(store.reader().stored_labels(kind)) <= KEPT[kind]
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_another_zone_computes_the_periods_anew(tmp_path: Path) -> None:
+    """With another zone at start, stored totals are those of the new zone, and it is said."""
+    states: States = {(HOUR + n * 3600, 1001, "Bees"): 1 for n in range(100)}
+    with Store.open(tmp_path / "metrics.db", UTC) as store:
+        store.commit(states, at=HOUR)
+    zone = load_zone("Australia/Lord_Howe")
+    with Store.open(tmp_path / "metrics.db", zone) as store:
+        assert any("Lord_Howe" in note for note in store.notes)
+        assert store.problems() == []
+        for kind in "DWMY":
+            for label in store.reader().stored_labels(kind):
+                period = period_of(kind, label, zone)
+                assert period
+                expected = sum(period.contains(hour) for hour, _, _ in states)
+                assert store.reader().stored_sums(period, zone)[1001] == {"Bees": expected}
+    with Store.open(tmp_path / "metrics.db") as store:
+        assert store.zone == zone
+        assert store.notes == []
+
+
+def test_an_imported_value_holds_where_it_is_larger(store: Store) -> None:
+    """An imported record has no minutes: sums add to it, for minutes the larger value holds, also
+    after more lines, in the record, its totals and while the hour runs.
+    """
+    store.commit({(HOUR, 1005, ""): 0b1, (HOUR, 1001, "Bees"): 4}, at=HOUR)
+    store.connection.execute(
+        "UPDATE record SET value = 40, minutes = NULL, imported = 40, "
+        "seal = seal_of(hour, indicator_id, dimension_id, 40, NULL, 40) WHERE indicator_id = 1005"
+    )
+    with store.transaction():
+        store.records.recompute_periods()
+    store.commit({(HOUR, 1005, ""): 0b11, (HOUR, 1001, "Bees"): 1}, running_hour=HOUR, at=HOUR)
+    assert Report(store.reader()).kpi_value(2003, "D", "2026-06-13") == {
+        "kpiId": 2003,
+        "value": {"items": [], "totalMinutesActivity": 40},
+    }
+    store.commit({}, at=HOUR)
+    assert record(store, HOUR, 1005) == (40, 0b11)
+    store.commit({(HOUR, 1005, ""): 1 << 15 | 1 << 25 | 1 << 35 | 1 << 45}, at=HOUR)
+    assert record(store, HOUR, 1005) == (50, 0b11 | 1 << 15 | 1 << 25 | 1 << 35 | 1 << 45)
+    assert record(store, HOUR, 1001) == (5, None)
+    assert store.problems() == []
+
+
+def test_more_minutes_may_be_fewer_slots(store: Store) -> None:
+    """An earlier minute may shift the slots so that there are fewer: record and totals follow."""
+    later = 1 << 5 | 1 << 24 | 1 << 25
+    store.commit({(HOUR, 1005, ""): later}, at=HOUR)
+    assert record(store, HOUR, 1005) == (30, later)
+    store.commit({(HOUR, 1005, ""): 1}, at=HOUR)
+    assert slots(later | 1) == 2
+    assert record(store, HOUR, 1005) == (20, later | 1)
+    assert store.problems() == []
+
+
+def test_purge_keeps_the_years_and_drops_the_titles(store: Store) -> None:
+    """Purged records take the titles that only they used with them; the totals of their year stay,
+    a late line for it is added to them, and nothing is computed from what is no longer there.
+    """
+    old = hour_of(HOUR - 3 * 365 * 86400)
+    store.commit({(old, 1001, "Old"): 5, (HOUR, 1001, "New"): 1}, at=HOUR)
+    for _ in range(8):  # days push the old day out of those that are kept
+        store.commit({(HOUR + _ * 86400, 1001, "New"): 1}, at=HOUR)
+    year = dict(labels_of_hour(old, UTC))["Y"]
+    boundary = period_of("Y", str(int(year) + 1), UTC)
+    assert boundary
+    assert store.purge(boundary.start) == 1
+    report = Report(store.reader())
+    value = {"items": [{"package": "Old", "visits": 5}], "totalVisits": 5}
+    assert report.kpi_value(2001, "Y", year) == {"kpiId": 2001, "value": value}
+    store.commit({(old, 1001, "Old"): 2}, at=HOUR)
+    value = {"items": [{"package": "Old", "visits": 7}], "totalVisits": 7}
+    assert report.kpi_value(2001, "Y", year) == {"kpiId": 2001, "value": value}
+    assert store.problems() == []
+
+
+def test_unsaved_states_grow_with_hours_and_packages_only(tmp_path: Path) -> None:
+    """A store that cannot be written for long keeps one number per hour, indicator and title."""
+    from tests.reliability import store_support as support
+
+    store = Store.open(tmp_path / "metrics.db", UTC)
+    counting = support.make_counting(store, tmp_path)
+    counting.begin(HOUR)
+    store._disconnect()
+    store.path = tmp_path / "gone" / "there" / "metrics.db"
+    store.path.parent.mkdir(parents=True)
+    store.path.mkdir()  # cannot be opened
+    log = support.Log(1)
+    for number in range(3000):
+        log.content = support.line(HOUR, 1) + support.line(HOUR + number % 7200, number)
+        counting.tally.add(counting.pipeline.count(log.content))
+        assert not counting.save(at=HOUR, last=True)
+    assert counting.vitals.save_problem
+    assert len(counting.tally.states) <= 2 * 2 * 5 * 4
+
+
+def test_positions_come_back_as_they_were(store: Store) -> None:
+    """A generation is read back with its position, anchors, times, doubt and fates."""
+    generation = Generation(b"g" * 12, name="a.json", first_at=1, last_at=2, began_at=1)
+    generation.advance(5000, b"x" * 3000)
+    generation.fates.update({"counted": 3, "not-json": 1})
+    generation.doubt_until, generation.doubt_after = 7, 8
+    store.commit({}, [generation], at=HOUR)
+    found = store.generations()[generation.id]
+    generation.tail = b""
+    assert {f: getattr(found, f) for f in found.__slots__ if f != "fates"} == {
+        f: getattr(generation, f) for f in generation.__slots__ if f != "fates"
+    }
+    assert +found.fates == generation.fates
+    assert store.reader().fates()["counted"] == 3

@@ -1,0 +1,191 @@
+"""A reader at work over real files, and a ledger of what came of it.
+
+In: a folder with logs, a reader (`tail`, or `filebeat` with a program). Out: every line that was
+handed on and applied, in a list: a line lost or doubled is seen. The ledger applies messages by the
+same rules as the counting thread does, with the real tracker.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.runtime.reader import Reader
+from engine.sources.folder import LogFolder
+from engine.sources.model import Chunk, Generation, Lost, Message, Settled
+from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
+from tests.support.chain import wait_until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FILEBEAT = ROOT / "build" / "filebeat"
+READERS = ("tail", "filebeat")
+CURRENT = "caddy_access_logs.json"
+PATTERN = "caddy_access_logs*.json"
+START_AT = 1_781_388_000
+WAIT_SECONDS = 60.0
+"""For what takes a second or two: the machine may be busy with other things."""
+
+
+def line(number: int, *, at: float | None = None, uri: str = "/") -> bytes:
+    """A line of Caddy's shape, unlike any other; each next one is a second later."""
+    time = START_AT + number if at is None else at
+    return (
+        f'{{"level":"info","ts":{time + (number % 999) / 1000:.3f},'
+        '"logger":"http.log.access.log0","msg":"handled request","request":'
+        f'{{"remote_ip":"10.0.0.2","remote_port":"{number}","proto":"HTTP/1.1","method":"GET",'
+        f'"host":"games.box","uri":"{uri}","headers":{{}}}},"user_id":"","duration":0.0012,'
+        '"size":1024,"status":200,"resp_headers":{}}\n'
+    ).encode()
+
+
+def lines(numbers: Iterable[int]) -> bytes:
+    """Such lines, one after the other."""
+    return b"".join(map(line, numbers))
+
+
+class Ledger:
+    """What was applied, and what was said to be lost. It is what outlives a reader."""
+
+    def __init__(self) -> None:
+        self.tracker = Tracker()
+        self.applied: list[bytes] = []
+        self.settled = 0
+        self.lost_bytes = 0
+        self.lost_at_least = False
+
+    def take(self, message: Message) -> None:
+        """Apply a message as the counting thread does."""
+        if isinstance(message, Lost):
+            self.lost_bytes += message.length
+            self.lost_at_least |= message.at_least
+        elif isinstance(message, Settled):
+            self._adopt(message.generation)
+        else:
+            self._apply(message)
+
+    def _adopt(self, settled: Generation) -> None:
+        self.settled += 1
+        known = self.tracker.get(settled.id, settled.name)
+        known.doubt_until = max(settled.doubt_until, known.position)
+        known.position, known.anchors = settled.position, list(settled.anchors)
+        known.doubt_after = max(settled.doubt_after, known.last_at or 0)
+        known.tail = settled.tail
+
+    def _apply(self, chunk: Chunk) -> None:
+        assert chunk.data.endswith(b"\n")
+        generation = self.tracker.get(chunk.generation, chunk.name)
+        assert chunk.offset <= generation.position, "a gap that the reader did not fill"
+        new = not_yet_counted(generation, chunk)
+        if new is None:
+            return
+        doubtful, certain = split_at_doubt(generation, new)
+        for data, after in ((doubtful, generation.doubt_after), (certain, None)):
+            for text in data.split(b"\n")[:-1]:
+                at = second_of(text)
+                if after is None or (at or 0) > after:
+                    self.applied.append(text + b"\n")
+                    generation.saw(at, at)
+        self.tracker.applied(generation, new)
+
+    def has(self, wanted: bytes) -> bool:
+        """Whether exactly these lines were applied, each once, in whatever order."""
+        return Counter(self.applied) == Counter(_split(wanted))
+
+    def differences(self, wanted: bytes) -> tuple[list[bytes], list[bytes]]:
+        """Lines that are missing, and lines that are too many; the first few of each."""
+        have, want = Counter(self.applied), Counter(_split(wanted))
+        return list((want - have).elements())[:3], list((have - want).elements())[:3]
+
+
+def _split(data: bytes) -> list[bytes]:
+    return [text + b"\n" for text in data.split(b"\n")[:-1]]
+
+
+class Following:
+    """A reader that runs between __enter__ and __exit__."""
+
+    def __init__(
+        self,
+        folder: Path,
+        reader: str,
+        *,
+        ledger: Ledger | None = None,
+        filebeat: Path = FILEBEAT,
+        pattern: str = PATTERN,
+        emit: Callable[[Message], None] | None = None,
+        expected: Iterable[bytes] = (),
+    ) -> None:
+        self.ledger = ledger or Ledger()
+        self.folder = LogFolder(folder, pattern, self.ledger.tracker.generations)
+        self.folder.expected = set(expected)
+        self.reader = Reader(
+            self.folder,
+            emit or self.ledger.take,
+            filebeat=str(filebeat) if reader == "filebeat" else None,
+            base=folder.parent / f"run-{reader}",
+        )
+        self.thread = threading.Thread(target=self.reader.run, name="reader", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop, and wait for the end."""
+        self.reader.stop()
+        self.thread.join(30.0)
+        assert not self.thread.is_alive(), "the reader did not stop"
+
+    def wait_for(
+        self, condition: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS
+    ) -> None:
+        """Wait until a condition holds."""
+        wait_until(condition, what, seconds)
+
+    def wait_for_lines(self, wanted: bytes) -> None:
+        """Wait until as many lines were applied; they must be exactly these."""
+        number = wanted.count(b"\n")
+        self.wait_for(
+            lambda: len(self.ledger.applied) >= number,
+            f"{number} lines (there are {len(self.ledger.applied)})",
+        )
+        assert self.ledger.has(wanted), self.ledger.differences(wanted)
+
+    @property
+    def filebeat_pid(self) -> int | None:
+        """The process of Filebeat."""
+        filebeat = self.reader._filebeat
+        return filebeat.process.pid if filebeat else None
+
+    def wait_for_filebeat(self, but: int | None = None) -> int:
+        """Wait until Filebeat runs and has a log open; its process."""
+        self.wait_for(
+            lambda: self.filebeat_pid not in {None, but} and self._reads_a_log(),
+            "Filebeat reads",
+        )
+        assert self.filebeat_pid is not None
+        return self.filebeat_pid
+
+    def _reads_a_log(self) -> bool:
+        filebeat = self.reader._filebeat
+        if filebeat is None:
+            return False
+        for path in filebeat.open_files():
+            try:
+                if str(path.readlink()).startswith(str(self.folder.folder.resolve())):
+                    return True
+            except OSError:
+                continue
+        return False
