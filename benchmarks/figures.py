@@ -1,0 +1,159 @@
+"""Rows about records and KPIs: what a save costs, the end of an hour, the end of a year.
+
+In: a database made for the purpose, through the store that the program uses. Out: rows and
+growth tables. Runs in this process: what is measured are single calls.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from benchmarks import workload
+from benchmarks.measure import Sample
+from benchmarks.table import RECORDED, Row
+from engine.indicators.model import States
+from engine.report import Report
+from engine.store.store import Store
+
+YEAR: Final = 1767225600  # 2026-01-01T00:00:00Z
+HOUR: Final = 3600
+UPSTREAM_HOURLY, UPSTREAM_YEAR = 0.025, 0.107
+UTC: Final = ZoneInfo("UTC")
+
+
+def an_hour(hour: int, packages: int, *, first: int = 0) -> States:
+    """States of an hour in which packages were visited and used."""
+    states: States = {(hour, 1004, ""): (1 << 60) - 1, (hour, 1005, ""): 0b111 << 9}
+    for number in range(first, first + packages):
+        states[hour, 1001, f"Package {number}"] = 1 + number % 7
+        states[hour, 1006, f"Package {number}"] = 0b1 << number % 60
+    return states
+
+
+def a_year(database: Path, packages: int, *, hours_a_day: int = 3) -> None:
+    """A database with a year of records."""
+    with Store.open(database, UTC) as store, store.transaction():
+        for day in range(365):
+            states: States = {}
+            for number in range(hours_a_day):
+                states |= an_hour(YEAR + day * 24 * HOUR + number * HOUR, packages)
+            store.commit(states)
+
+
+def _with_records(database: Path, packages: int, hours: int) -> None:
+    """Records of the last hours of a year, `packages` * 2 + 2 in each."""
+    end = YEAR + 365 * 24 * HOUR
+    with Store.open(database, UTC) as store, store.transaction():
+        for number in range(hours, 0, -1):
+            store.commit(an_hour(end - (number + 1) * HOUR, packages))
+
+
+def end_of_hour(database: Path, packages: int, runs: int) -> Sample:
+    """Seconds for what is done when an hour is over: its states become records and KPIs."""
+    end = YEAR + 365 * 24 * HOUR
+    found = []
+    with Store.open(database, UTC) as store:
+        for number in range(runs):
+            hour = end - HOUR - (number + 1) * 24 * HOUR - 12 * HOUR
+            store.commit(an_hour(hour, packages), running_hour=hour)
+            begun = time.perf_counter()
+            store.commit({}, running_hour=hour + HOUR)
+            found.append(time.perf_counter() - begun)
+    return Sample(tuple(found))
+
+
+def end_of_year(database: Path, packages: int) -> float:
+    """Seconds for the last hour of a year to become records, and for all kinds to be read."""
+    end = YEAR + 365 * 24 * HOUR
+    with Store.open(database, UTC) as store:
+        store.commit(an_hour(end - HOUR, packages), running_hour=end - HOUR)
+        begun = time.perf_counter()
+        store.commit({}, running_hour=end)
+        report = Report(store.reader(), UTC)
+        for kind in "DWMY":
+            report.aggregation(kind)
+        return time.perf_counter() - begun
+
+
+def rows(runs: int) -> list[Row]:
+    """The hourly computation and that of the year's end: 1,000 packages, 62,000 records."""
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=workload.FOLDER))
+    hourly: list[float] = []
+    yearly: list[float] = []
+    try:
+        for number in range(runs):
+            database = folder / f"{number}.db"
+            _with_records(database, 1000, 31)
+            yearly.append(end_of_year(database, 1000))
+            hourly.append(end_of_hour(database, 1000, 1).median)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [
+        _row("hourly", "end of an hour", Sample(tuple(hourly)), UPSTREAM_HOURLY),
+        _row(
+            "year-end",
+            "end of a year, and all four kinds read",
+            Sample(tuple(yearly)),
+            UPSTREAM_YEAR,
+        ),
+    ]
+
+
+def _row(row: str, what: str, found: Sample, upstream: float) -> Row:
+    return Row(
+        row,
+        f"{what}: 1,000 packages, 62,000 records",
+        f"{found.median * 1000:.0f} ms",
+        f"offspot/metrics: {upstream * 1000:.0f} ms",
+        "no slower",
+        found.median <= upstream,
+        RECORDED,
+        upstream / found.median,
+        found.spread,
+    )
+
+
+def save_growth() -> str:
+    """A table: a minute's save by what changed, and by what is stored."""
+    out = ["| packages that changed | hours stored | a save |", "|---|---|---|"]
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=workload.FOLDER))
+    try:
+        for stored in (24, 240, 2400):
+            database = folder / f"{stored}.db"
+            _with_records(database, 10, stored)
+            changes = (1, 10, 100) if stored == 24 else (10,)
+            for changed in changes:
+                found = Sample(tuple(_a_save(database, changed) for _ in range(9)))
+                out.append(f"| {changed} | {stored:,} | {found.median * 1000:.1f} ms |")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return "\n".join(out) + "\n"
+
+
+def _a_save(database: Path, packages: int) -> float:
+    hour = YEAR + 366 * 24 * HOUR
+    with Store.open(database, UTC) as store:
+        store.commit(an_hour(hour, packages), running_hour=hour)
+        begun = time.perf_counter()
+        store.commit(an_hour(hour, packages), running_hour=hour)
+        return time.perf_counter() - begun
+
+
+def kpi_growth() -> str:
+    """A table: the end of an hour by the records of the hour, and by what is stored."""
+    out = ["| packages in the hour | hours stored | end of the hour |", "|---|---|---|"]
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=workload.FOLDER))
+    try:
+        for packages, stored in ((10, 24), (100, 24), (1000, 24), (10, 240), (10, 2400)):
+            database = folder / f"{packages}-{stored}.db"
+            _with_records(database, packages, stored)
+            found = end_of_hour(database, packages, 5)
+            out.append(f"| {packages:,} | {stored:,} | {found.median * 1000:.1f} ms |")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return "\n".join(out) + "\n"

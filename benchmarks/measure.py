@@ -1,0 +1,152 @@
+"""Measuring: child processes with their time and memory, several sides turn by turn, medians.
+
+In: commands, or callables that give a figure. Out: `Sample`s. It must not know what is measured.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+LOOK_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Figures of one side, one per run."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The one in the middle."""
+        return statistics.median(self.values)
+
+    @property
+    def spread(self) -> float:
+        """How far the outermost figures are apart, as a share of the median."""
+        return (max(self.values) - min(self.values)) / self.median if self.median else 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command."""
+
+    seconds: float
+    peak_bytes: int
+    """The most memory that the process and its children had at a time, shared pages once."""
+
+
+def turn_by_turn(sides: Mapping[str, Callable[[], float]], runs: int) -> dict[str, Sample]:
+    """Run each side `runs` times, one after the other, so that all meet the same machine."""
+    figures: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(runs):
+        for name, side in sides.items():
+            figures[name].append(side())
+    return {name: Sample(tuple(found)) for name, found in figures.items()}
+
+
+def timed(command: Sequence[str], processor: list[float] | None = None) -> float:
+    """Seconds from start to end of a command; its output goes nowhere.
+
+    The processor time that it and its children used is put into `processor`.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    seconds = time.perf_counter() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr[-500:]!r}")
+    if processor is not None:
+        processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return seconds
+
+
+def watched(command: Sequence[str]) -> Run:
+    """The same, with the peak of memory."""
+    begun = time.perf_counter()
+    peak = 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        waiter = threading.Thread(target=process.communicate)
+        waiter.start()
+        while waiter.is_alive():
+            peak = max(peak, memory_of(process.pid))
+            waiter.join(LOOK_SECONDS)
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}")
+    return Run(time.perf_counter() - begun, peak)
+
+
+def family(pid: int) -> list[int]:
+    """A process and all below it."""
+    found = [pid]
+    for member in found:
+        try:
+            for task in Path(f"/proc/{member}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of memory of a process and its children; a page that n share counts 1/n for each."""
+    return sum(_proportional(member) for member in family(pid))
+
+
+def _proportional(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def wake_ups(pid: int) -> int:
+    """How often the threads of a process have been put to sleep and woken so far."""
+    total = 0
+    for member in family(pid):
+        try:
+            for task in Path(f"/proc/{member}/task").iterdir():
+                for line in (task / "status").read_text().splitlines():
+                    if line.startswith("voluntary_ctxt_switches:"):
+                        total += int(line.split()[1])
+        except OSError:
+            continue
+    return total
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its children so far."""
+    ticks = 0
+    for member in family(pid):
+        try:
+            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / float(os.sysconf("SC_CLK_TCK"))
+
+
+def bytes_written(pid: int) -> tuple[int, int]:
+    """(bytes that went to the disk, write calls) of a process so far."""
+    found = dict(
+        line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines() if line
+    )
+    return int(found["write_bytes"]), int(found["syscw"])
+
+
+def load() -> float:
+    """How many processes want to run at the moment, on average over a minute."""
+    return os.getloadavg()[0]

@@ -1,0 +1,182 @@
+"""Rows about `replay`: lines per second, memory, and how both grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from benchmarks import peers, workload
+from benchmarks.measure import Sample, timed, turn_by_turn, watched
+from benchmarks.table import MEASURED, MISSING, RECORDED, Row, megabytes, rate
+
+UPSTREAM_RATE: Final = 8_200
+GOAL_ALL, GOAL_ONE, GOAL_UPSTREAM, GOAL_READING = 15, 6, 80, 4
+GOAL_BYTES: Final = 64 * 1024 * 1024
+STAND_IN_LINES: Final = 20_000
+SPREAD_DAYS: Final = 28
+
+
+def speed(lines: int, runs: int) -> list[Row]:
+    """Lines per second against GoAccess, plain reading, and line by line."""
+    packages = workload.packages_file()
+    log, spread = workload.recorded(lines), workload.spread(lines, SPREAD_DAYS)
+    report, database = workload.FOLDER / "goaccess.json", workload.FOLDER / "stand-in.db"
+    analyser = peers.goaccess(log, report)
+    work: dict[str, list[float]] = {"one": [], "goaccess": []}
+    sides: dict[str, Callable[[], float]] = {
+        "all": lambda: timed(peers.replay(packages, log)),
+        "one": lambda: timed(peers.replay(packages, log, "--jobs", "1"), work["one"]),
+        "spread": lambda: timed(peers.replay(packages, spread)),
+        "spread one": lambda: timed(peers.replay(packages, spread, "--jobs", "1")),
+        "reading": lambda: timed(peers.plain_reading(log)),
+        "stand-in": lambda: (
+            peers.line_by_line(log, database, STAND_IN_LINES) / STAND_IN_LINES * lines
+        ),
+    }
+    if analyser:
+        sides["goaccess"] = lambda: timed(analyser, work["goaccess"])
+        spread_analyser = peers.goaccess(spread, report)
+        assert spread_analyser is not None
+        sides["goaccess spread"] = lambda: timed(spread_analyser)
+    sides["reading"]()  # the file into the page cache, for all alike
+    found = turn_by_turn(sides, runs)
+    found |= {f"work {side}": Sample(tuple(used)) for side, used in work.items() if used}
+    rows = [
+        _against(found, "replay-all", "replay, all cores", "all", "goaccess", lines, GOAL_ALL),
+        _against(found, "replay-one", "replay `--jobs 1`", "one", "goaccess", lines, GOAL_ONE),
+        _against(
+            found,
+            "replay-work",
+            "the same by processor time, which a busy machine changes least",
+            "work one",
+            "work goaccess",
+            lines,
+            GOAL_ONE,
+        ),
+        _against(
+            found,
+            "replay-spread-all",
+            f"the same lines spread over {SPREAD_DAYS} days, all cores",
+            "spread",
+            "goaccess spread",
+            lines,
+            GOAL_ALL,
+        ),
+        _against(
+            found,
+            "replay-spread-one",
+            "the same, `--jobs 1`",
+            "spread one",
+            "goaccess spread",
+            lines,
+            GOAL_ONE,
+        ),
+    ]
+    all_rate = lines / found["all"].median
+    rows.append(
+        Row(
+            "replay-upstream",
+            "replay, all cores, against offspot/metrics 0.3.1 line by line",
+            rate(all_rate),
+            f"offspot/metrics: {rate(UPSTREAM_RATE)}",
+            f"{GOAL_UPSTREAM}x",
+            all_rate / UPSTREAM_RATE >= GOAL_UPSTREAM,
+            RECORDED,
+            all_rate / UPSTREAM_RATE,
+            found["all"].spread,
+        )
+    )
+    stand_in = lines / found["stand-in"].median
+    rows.append(
+        Row(
+            "replay-stand-in",
+            "the same, against a stand-in of ours: a `json.loads` and a transaction per line",
+            rate(all_rate),
+            f"stand-in: {rate(stand_in)}",
+            "",
+            None,
+            ratio=all_rate / stand_in,
+            spread=max(found["all"].spread, found["stand-in"].spread),
+        )
+    )
+    reading = lines / found["reading"].median
+    rows.append(
+        Row(
+            "replay-reading",
+            "replay, all cores, against reading lines and nothing else",
+            rate(all_rate),
+            f"`for line in file`: {rate(reading)}",
+            f"within {GOAL_READING}x",
+            reading <= GOAL_READING * all_rate,
+            ratio=all_rate / reading,
+            spread=max(found["all"].spread, found["reading"].spread),
+        )
+    )
+    return rows
+
+
+def _against(
+    found: dict[str, Sample], row: str, what: str, ours: str, peer: str, lines: int, goal: int
+) -> Row:
+    our_rate = lines / found[ours].median
+    if peer not in found:
+        return Row(row, what, rate(our_rate), "GoAccess: missing", f"{goal}x", None, MISSING)
+    their_rate = lines / found[peer].median
+    return Row(
+        row,
+        what,
+        rate(our_rate),
+        f"GoAccess: {rate(their_rate)}",
+        f"{goal}x",
+        our_rate / their_rate >= goal,
+        ratio=our_rate / their_rate,
+        spread=max(found[ours].spread, found[peer].spread),
+    )
+
+
+def memory(lines: int, times: int) -> list[Row]:
+    """Peak memory for the recorded log, and for one several times as long."""
+    packages = workload.packages_file()
+    rows = []
+    for factor in (1, times):
+        log = workload.scaled(lines, factor)
+        size = f"{log.stat().st_size / 1e9:.1f} GB"
+        run = watched(peers.replay(packages, log))
+        analyser = peers.goaccess(log, workload.FOLDER / "goaccess.json")
+        theirs = watched(analyser) if analyser else None
+        rows.append(
+            Row(
+                f"replay-memory-{factor}",
+                f"replay, memory, {size} (parent and children, shared pages once)",
+                megabytes(run.peak_bytes),
+                "GoAccess: missing"
+                if theirs is None
+                else f"GoAccess: {megabytes(theirs.peak_bytes)}",
+                megabytes(GOAL_BYTES),
+                run.peak_bytes <= GOAL_BYTES,
+                MISSING if theirs is None else MEASURED,
+                None if theirs is None else theirs.peak_bytes / run.peak_bytes,
+            )
+        )
+    return rows
+
+
+def growth(lines: int, factors: tuple[int, ...], runs: int) -> str:
+    """A table: time and memory for logs of growing length."""
+    packages = workload.packages_file()
+    out = ["| lines | bytes | seconds | lines/s | memory |", "|---|---|---|---|---|"]
+    for factor in factors:
+        log = _of_length(lines, lines // 10 * factor)
+        count = lines // 10 * factor
+        seconds = min(timed(peers.replay(packages, log)) for _ in range(runs))
+        peak = watched(peers.replay(packages, log)).peak_bytes
+        out.append(
+            f"| {count:,} | {log.stat().st_size / 1e6:,.0f} MB | {seconds:.2f} "
+            f"| {count / seconds:,.0f} | {megabytes(peak)} |"
+        )
+    return "\n".join(out) + "\n"
+
+
+def _of_length(base: int, lines: int) -> Path:
+    return workload.cut(base, lines) if lines < base else workload.scaled(base, lines // base)
