@@ -241,12 +241,17 @@ def test_completion_knows_commands_options_and_values(program: Program) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_can_be_shown(program: Program, shell: str) -> None:
-    """For those who install it themselves."""
+    """For those who install it themselves, whatever shell or program asks for it."""
     result = program.run("--show-completion", shell)
-    if result.code == 2:  # a Typer that finds the shell by itself
-        with_shell = f'exec {shell} -c "$0 -I -S {program.path} --show-completion"'
-        pytest.skip(f"not asked by name: {with_shell}")
-    assert "_OFFSPOT_METRICS_COMPLETE" in result.out
+    assert result.code == 0, result.err
+    assert f"_OFFSPOT_METRICS_COMPLETE=complete_{shell}" in result.out
+
+
+def test_completion_for_an_unknown_shell(program: Program) -> None:
+    """Wrong use, with the shells that there are."""
+    result = program.run("--show-completion", "tcsh")
+    assert result.code == 2
+    assert "'bash', 'zsh', 'fish'" in result.err
 
 
 def test_completion_is_installed_and_works(program: Program) -> None:
@@ -257,7 +262,7 @@ def test_completion_is_installed_and_works(program: Program) -> None:
         "SHELL": "/bin/bash",
     }
     script = (
-        "offspot-metrics --install-completion >/dev/null || exit 3\n"
+        "offspot-metrics --install-completion bash >/dev/null || exit 3\n"
         "source ~/.bashrc\n"
         "COMP_WORDS=(offspot-metrics do); COMP_CWORD=1\n"
         "_offspot_metrics_completion offspot-metrics; echo ${COMPREPLY[@]}\n"
