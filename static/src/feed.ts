@@ -78,6 +78,12 @@ export const shown = computed(() => answers.get(shownLabel.value ?? ''))
 
 export const isPlain = computed(() => state.hasStatus === false)
 
+/** UTC midnight of the first day that has figures; 0: not known. */
+export const firstDay = computed(() => {
+  const days = state.list?.periods.filter((p) => p.aggKind === 'D') ?? []
+  return isPlain.value || !days.length ? 0 : Math.min(...days.map((p) => span(p.aggValue).first))
+})
+
 let question = 0
 let tries = 0
 let timer: ReturnType<typeof setTimeout> | undefined

@@ -39,6 +39,7 @@ from tests.support.reading import CURRENT, FILEBEAT, ROOT, START_AT
 PACKAGES = 20
 LINES_PER_SECOND = 50  # of the time in the log, not of the writing
 KEPT = 2
+SMALLEST_ROLL = 64 * 1024
 WAIT_SECONDS = 180.0
 VISITS = 1001
 
@@ -130,7 +131,8 @@ class Log:
             self.error = error
 
     def _write_one_log(self) -> None:
-        limit = self.random.randint(*self.sizes)
+        least, most = self.sizes
+        limit = least * (most / least) ** self.random.random()  # as many small ones as large ones
         size = 0
         head = b""
         with self.path.open("ab", buffering=0) as stream:
@@ -284,7 +286,7 @@ def run(
     lines: int,
     seed: int,
     *,
-    sizes: tuple[int, int] = (64 * 1024, 1024 * 1024),
+    sizes: tuple[int, int] = (SMALLEST_ROLL, 1024 * 1024),
     pause: tuple[float, float] = (0.5, 8.0),
 ) -> Result:
     """Write, disturb, and compare."""
@@ -403,6 +405,9 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=200_000)
     parser.add_argument("--seed", type=int, action="append")
     parser.add_argument(
+        "--largest", type=int, default=1024 * 1024, help="size of the largest roll, in bytes"
+    )
+    parser.add_argument(
         "--pause", type=float, default=10.0, help="longest, between two disturbances"
     )
     options = parser.parse_args()
@@ -411,7 +416,14 @@ def main() -> int:
     for reader in options.reader or ["tail", "filebeat"]:
         for seed in options.seed or [1, 2]:
             with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-                result = run(Path(folder), reader, options.lines, seed, pause=(0.5, options.pause))
+                result = run(
+                    Path(folder),
+                    reader,
+                    options.lines,
+                    seed,
+                    sizes=(SMALLEST_ROLL, options.largest),
+                    pause=(0.5, options.pause),
+                )
             print(result.row(), flush=True)
             if not result.is_exact:
                 exact = False

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.reliability.chaos import Service, run
+from tests.reliability.chaos import SMALLEST_ROLL, Service, run
 from tests.support.chain import wait_until
 from tests.support.reading import (
     CURRENT,
@@ -41,7 +41,7 @@ def test_chaos(reader: str, tmp_path: Path) -> None:
     """B1: kills, stops, stray output: lost 0, doubled 0, nothing said to be lost or left over."""
     seed = random.randrange(1_000_000)
     print(f"reader {reader}, seed {seed}")
-    result = run(tmp_path, reader, 8_000, seed, sizes=(64 * 1024, 256 * 1024), pause=(0.5, 4.0))
+    result = run(tmp_path, reader, 8_000, seed, sizes=(SMALLEST_ROLL, 256 * 1024), pause=(0.5, 4.0))
     print(result.row())
     assert result.is_exact, result
 
@@ -51,7 +51,8 @@ def test_chaos(reader: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_chaos_at_full_size(reader: str, tmp_path: Path, seed: int) -> None:
     """B1 with a million lines."""
-    result = run(tmp_path, reader, 1_000_000, seed, pause=(0.5, 20.0))
+    sizes = (SMALLEST_ROLL, 16 * 1024 * 1024)  # no roll goes before it is counted: a few hundred
+    result = run(tmp_path, reader, 1_000_000, seed, sizes=sizes, pause=(0.5, 8.0))
     print(result.row())
     assert result.is_exact, result
 

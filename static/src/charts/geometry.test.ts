@@ -79,6 +79,18 @@ describe('hours on', () => {
     ])
     expect(rows[1]?.cells[0]?.on).toBe(0.5)
   })
+  it('says nothing of days before the first that has figures', () => {
+    const january = { ...day('2026-01', 0, []), aggKind: 'M' as const }
+    january.uptime = { unit: 'day', minutes: Array.from({ length: 31 }, () => 720) }
+    const [row] = uptimeRows(january, 'UTC', Infinity, '2026-01-20', Date.UTC(2026, 0, 10))
+    const why = row?.cells.map((cell) => cell.why)
+    expect(why?.slice(0, 9)).toEqual(Array.from({ length: 9 }, () => 'before'))
+    expect(why?.slice(9, 20)).toEqual(Array.from({ length: 11 }, () => undefined))
+    expect(why?.slice(20)).toEqual(Array.from({ length: 11 }, () => 'later'))
+    expect(row?.cells[8]?.on).toBeNull()
+    expect(row?.cells[9]?.on).toBe(0.5)
+  })
+
   it('nothing is drawn for a server that does not send them', () => {
     const older: Period = { ...day('2026-06-14', 0, []), uptime: undefined }
     expect(uptimeRows(older, 'UTC', 0, '2026-06-14')).toEqual([])

@@ -7,8 +7,10 @@ import type { Period } from '../api'
 import { labelOf, span } from '../periods'
 
 export interface Cell {
-  /** 0..1 of the time; null: still to come, or no such time */
+  /** 0..1 of the time; null: nothing can be said of it: see `why` */
   on: number | null
+  /** still to come (or no such time), or a day before the first that has figures */
+  why?: 'later' | 'before'
   minutes: number
   /** UTC midnight of the day it is in, and the hour when it is one */
   day: number
@@ -76,10 +78,28 @@ function dayCells(period: Period, today: string): Cell[] {
   })
 }
 
-export function uptimeRows(period: Period, timezone: string, now: number, today: string): Row[] {
+/** A hotspot that did not count yet was not "off": nothing is said of days before the first one known. */
+function blankBefore(cells: Cell[], firstDay: number): Cell[] {
+  return cells.map((cell) => {
+    if (cell.day < firstDay) return { ...cell, on: null, why: 'before' }
+    return cell.on === null ? { ...cell, why: 'later' } : cell
+  })
+}
+
+export function uptimeRows(
+  period: Period,
+  timezone: string,
+  now: number,
+  today: string,
+  firstDay = 0,
+): Row[] {
   if (!period.uptime?.minutes.length) return []
-  if (period.uptime.unit === 'hour') return hourRows(period, timezone, now)
-  const cells = dayCells(period, today)
+  if (period.uptime.unit === 'hour')
+    return hourRows(period, timezone, now).map((row) => ({
+      day: row.day,
+      cells: blankBefore(row.cells, firstDay),
+    }))
+  const cells = blankBefore(dayCells(period, today), firstDay)
   if (period.aggKind !== 'Y') return [{ day: cells[0]?.day ?? 0, cells }]
   const months = new Map<string, Row>()
   for (const cell of cells) {
