@@ -35,7 +35,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
-.PHONY: help run build filebeat filebeat-arm64 static wheel test test-full lint lint-python \
+.PHONY: help run build filebeat filebeat-arm64 static wheel test test-full faults faults-full lint lint-python \
 	lint-static format bench bench-check lock packages clean distclean
 
 help: ## list what can be made
@@ -66,6 +66,13 @@ test: packages build filebeat lint ## install what tests need, check style and t
 test-full: packages build filebeat lint ## the same with the slow tests at their full sizes
 	cd $(WEB) && $(NPM) test
 	$(BIN)/python -m pytest -m "full or not full"
+
+faults: packages build filebeat $(DEV) ## run the faults and threats, write the table of docs/reliability.md
+	$(BIN)/python -m tests.faults
+
+faults-full: packages build filebeat $(DEV) ## the same at full sizes (hours)
+	$(BIN)/python -m tests.faults --full
+	$(BIN)/python -m tests.reliability.chaos --lines 1000000 --largest 16777216 --seeds 10
 
 lint: lint-python lint-static ## check style and types only
 

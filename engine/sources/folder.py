@@ -139,7 +139,8 @@ class LogFolder:
         """The logs of which there is more to count, or may be: the newest may always grow."""
         logs = list(self.held.values())
         newest = self._newest(logs)
-        found = list(self.expected)  # as long as it is not known whether they are there
+        # As long as it is not known whether they are there; those that are speak for themselves.
+        found = sorted(self.expected - {held.generation.id for held in logs if held.generation})
         for held in logs:
             generation = held.generation
             if generation is None or len(found) >= MAX_EXPECTED:
@@ -151,7 +152,10 @@ class LogFolder:
 
     @staticmethod
     def _newest(logs: list[HeldLog]) -> HeldLog | None:
-        return max(logs, key=lambda log: (log.grew_at, log.modified), default=None)
+        """The one that grew last; of several at one look and one tick of the clock, the last seen:
+        a roll is seen before the log that takes its place.
+        """
+        return max(reversed(logs), key=lambda log: (log.grew_at, log.modified), default=None)
 
     # What of them is new
 

@@ -31,6 +31,7 @@ from engine.api.server import HttpServer
 from engine.errors import AddressInUse
 from tests.api.sockets import DEADLINE, Clock, Connection, serving
 from tests.api.web import Hotspot, an_app
+from tests.support.measured import measured
 
 HOST = b"Host: localhost\r\n"
 LARGE = b"x" * (6 << 20)
@@ -673,7 +674,7 @@ def mutated(chance: random.Random) -> bytes:
 def test_mutated_requests(server: HttpServer, count: int, caplog: pytest.LogCaptureFixture) -> None:
     """S24: each is answered or closed, nothing reaches the top, memory stays flat."""
     seed = 20261123
-    print(f"seed {seed}")
+    measured(f"seed {seed}: {count:,} requests")
     chance = random.Random(seed)
     caplog.set_level(logging.WARNING)
     after_warm_up = 0

@@ -181,6 +181,25 @@ def test_the_log_that_we_stopped_in_is_looked_for(looks: Looks, logs: Path) -> N
     assert again.folder.missed() == [], "while the folder cannot be read, nothing is known"
 
 
+def test_a_finished_log_is_not_waited_for(looks: Looks, logs: Path) -> None:
+    """Nor a roll that grew at the same instant as its successor, nor one that was expected."""
+    roll, log = logs / "caddy_access_logs-1.json", logs / CURRENT
+    log.write_bytes(lines(range(5)))
+    looks.look()
+    [first] = looks.folder.unfinished(looks.ledger.tracker.generations)
+    with log.open("ab") as stream:
+        stream.write(lines(range(5, 9)))
+    log.rename(roll)
+    log.write_bytes(lines(range(9, 12)))
+    for path in (roll, log):
+        os.utime(path, ns=(10**18, 10**18))
+    looks.folder.expected = {first, b"gone"}
+    looks.look()
+    gone, second = looks.folder.unfinished(looks.ledger.tracker.generations)
+    assert gone == b"gone"
+    assert second != first
+
+
 def test_what_lies_in_memory(tmp_path: Path) -> None:
     """A tmpfs is known as such: after a boot and an orderly stop it may be empty."""
     assert is_in_memory(Path("/dev/shm"))

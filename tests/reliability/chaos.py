@@ -73,6 +73,13 @@ class Result:
             and sum(self.fates.values()) == self.lines
         )
 
+    def words(self) -> str:
+        """The same in a few words."""
+        return (
+            f"{self.reader}, seed {self.seed}: {self.lines:,} lines, {self.kills} kills of us, "
+            f"{self.filebeat_kills} of Filebeat, {self.lost} lost, {self.doubled} doubled"
+        )
+
     def row(self) -> str:
         """One row of the table in docs/reliability-reader.md."""
         return (
@@ -404,6 +411,7 @@ def main() -> int:
     parser.add_argument("--reader", action="append", choices=["tail", "filebeat"])
     parser.add_argument("--lines", type=int, default=200_000)
     parser.add_argument("--seed", type=int, action="append")
+    parser.add_argument("--seeds", type=int, default=2, help="how many, without --seed")
     parser.add_argument(
         "--largest", type=int, default=1024 * 1024, help="size of the largest roll, in bytes"
     )
@@ -414,7 +422,7 @@ def main() -> int:
     print(HEADER, flush=True)
     exact = True
     for reader in options.reader or ["tail", "filebeat"]:
-        for seed in options.seed or [1, 2]:
+        for seed in options.seed or range(options.seeds):
             with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
                 result = run(
                     Path(folder),

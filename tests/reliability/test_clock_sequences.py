@@ -16,6 +16,7 @@ from engine.runtime.ticker import Tick, Ticker
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, UTC
+from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
 YEAR = 365 * 86400
@@ -114,8 +115,8 @@ def test_sums_are_exact_whatever_the_clock_does(memory: Path, sequences: int) ->
     """In random sequences of lines, minutes, jumps of up to twelve years, restarts and kills, the
     sum over everything equals the lines applied at every step, and nothing is ever purged (D-T1).
     """
-    print(f"seeds {SEED} and {SEED + 1}: {sequences} sequences")
     steps = 50 if sequences > 1000 else 10
+    measured(f"seeds {SEED} and {SEED + 1}: {sequences:,} sequences of {steps} steps")
 
     def half(seed: int) -> None:
         rng = random.Random(seed)

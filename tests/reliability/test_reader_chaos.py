@@ -14,6 +14,7 @@ import pytest
 
 from tests.reliability.chaos import SMALLEST_ROLL, Service, run
 from tests.support.chain import wait_until
+from tests.support.measured import measured
 from tests.support.reading import (
     CURRENT,
     FILEBEAT,
@@ -42,7 +43,7 @@ def test_chaos(reader: str, tmp_path: Path) -> None:
     seed = random.randrange(1_000_000)
     print(f"reader {reader}, seed {seed}")
     result = run(tmp_path, reader, 8_000, seed, sizes=(SMALLEST_ROLL, 256 * 1024), pause=(0.5, 4.0))
-    print(result.row())
+    measured(result.words())
     assert result.is_exact, result
 
 
@@ -64,7 +65,7 @@ def test_chaos_at_full_size(reader: str, tmp_path: Path, seed: int) -> None:
 def test_equivalence(reader: str, tmp_path: Path, kills: int) -> None:
     """B2: killed at random moments, the database ends as that of a run that nothing disturbed."""
     seed = random.randrange(1_000_000)
-    print(f"reader {reader}, seed {seed}")
+    measured(f"{reader}, seed {seed}: {kills} kills")
     chance = random.Random(seed)
     dumps = []
     for name, times in (("undisturbed", 0), ("killed", kills)):
@@ -145,7 +146,7 @@ def test_burst(reader: str, tmp_path: Path, seconds: int) -> None:
             worst = max(worst, written - len(following.ledger.applied))
             pause.wait(0.05)
         following.wait_for(lambda: len(following.ledger.applied) >= written, "all is read")
-    print(f"{reader}: {written} lines, {rolls} rolls, at most {worst} behind")
+    measured(f"{reader}: {written:,} lines, {rolls} rolls, at most {worst:,} behind")
     assert worst < 20_000
     assert following.ledger.has(lines(range(written)))
     assert (following.ledger.lost_bytes, following.ledger.lost_at_least) == (0, False)

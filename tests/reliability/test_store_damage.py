@@ -19,6 +19,7 @@ from engine.store.schema import MIGRATIONS
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, UTC
+from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
 COMPARED = ("dimension", "state", "record", "total", "period", "generation")
@@ -260,7 +261,7 @@ def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> N
                 else:  # of a torn write-ahead log an earlier commit is what is durable
                     assert _is_earlier(found, truth), what
             shutil.rmtree(folder)
-    print(
+    measured(
         f"seed {SEED}: {count} mutants, {repaired} repaired with a note, {unharmed} unharmed, "
         f"slowest {slowest:.2f} s, records kept as they were: mean {sum(kept) / len(kept):.1%}"
     )

@@ -18,6 +18,7 @@ from tests.reliability import store_support as support
 from tests.reliability.serving import ROOT, Serving
 from tests.reliability.store_support import HOUR, UTC, figures
 from tests.support.chain import missing_programs
+from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
 
@@ -203,5 +204,5 @@ def test_errors_of_the_disk_at_any_call(cases: int) -> None:
             assert saved + kept == 25 or (kept and saved + kept <= 25 + kept), (what, saved, kept)
             assert kept or saved == 25, (what, saved)
             shutil.rmtree(folder)
-    print(f"seed {SEED}: {cases} cases, {seen_failures} with commits that failed")
+    measured(f"seed {SEED}: {cases} cases, {seen_failures} with commits that failed")
     assert seen_failures

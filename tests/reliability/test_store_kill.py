@@ -12,6 +12,7 @@ from engine.store.schema import APPLICATION_ID, MIGRATIONS
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, KillAt, figures, in_fork, in_forks, killed_at
+from tests.support.measured import measured
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def sweep(
             shutil.rmtree(folder)
 
     assert in_forks([lambda: half(0), lambda: half(1)]) == [0, 0]
-    print(f"killed at {len(moments)} of {events} events: always the undisturbed figures")
+    measured(f"killed at {len(moments)} of {events} events: always the undisturbed figures")
     return events
 
 

@@ -19,6 +19,7 @@ from tests.reliability import store_support as support
 from tests.reliability.store_power import Call, Disk, trace
 from tests.reliability.store_support import HOUR, UTC
 from tests.support.chain import missing_programs
+from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
 COMMITS = 90
@@ -66,7 +67,7 @@ def test_power_cut_at_any_moment(memory: Path, calls: tuple[Path, list[Call]], s
     F4).
     """
     root, trail = calls
-    print(f"seed {SEED}, {states} states of {len(trail)} system calls")
+    measured(f"seed {SEED}, {states:,} states of {len(trail):,} system calls")
     rng = random.Random(SEED)
     moments = sorted(rng.randrange(1, len(trail) + 1) for _ in range(states))
     disk, done = Disk(root), 0
@@ -116,7 +117,7 @@ def test_a_card_that_lies(memory: Path, calls: tuple[Path, list[Call]], states: 
             repaired += bool(store.repairs)
             unseen += not (commits == position == total or store.repairs)
         shutil.rmtree(folder)
-    print(f"seed {SEED + 1}: {states} states, {repaired} repaired with a note, {unseen} unseen")
+    measured(f"seed {SEED + 1}: {states} states, {repaired} repaired with a note, {unseen} unseen")
     assert unseen == 0
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.reliability.serving import ROOT, Serving
 from tests.reliability.store_support import figures, wait_for
+from tests.support.measured import measured
 
 ENTRY = "import sys; from offspot_metrics import main; sys.exit(main())"
 """The program's entry, behind what a test puts before it."""
@@ -367,7 +368,7 @@ def test_wakes_and_memory_while_idle(tmp_path: Path) -> None:
         rate = (switches() - before) / (time.monotonic() - begin)
         status = Path(f"/proc/{serving.process.pid}/status").read_text()
         resident = int(status.split("VmRSS:")[1].split()[0]) / 1024
-        print(f"idle: {rate:.1f} wake-ups a second, {resident:.1f} MiB resident")
+        measured(f"{rate:.1f} wake-ups a second, {resident:.1f} MiB resident")
         assert rate <= 5
         assert resident < 45
         serving.stop()

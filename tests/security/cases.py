@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import re
 import threading
@@ -258,8 +257,3 @@ def proxy_log(path: Path, keep: int = 100) -> Iterator[ProxyLog]:
         yield log
     finally:
         log.close()
-
-
-def report(row: str, **figures: object) -> None:
-    """Print what was measured: the table in docs/security.md is made of these lines."""
-    print(f"measured {row}: {json.dumps(figures, default=str)}")

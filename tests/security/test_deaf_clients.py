@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.cases import MEGABYTE, SECONDS, MemoryWatch, Serve, line, report
+from tests.security.cases import MEGABYTE, SECONDS, MemoryWatch, Serve, line
 from tests.security.crowd import Crowd, Visitor
 from tests.security.test_hostile_load import PATHS, largest_script
 from tests.support.chain import LOOPBACK
+from tests.support.measured import measured
 
 MAX_RESIDENT = 100 * MEGABYTE
 
@@ -30,7 +31,7 @@ def test_a_deaf_client_costs_one_answer(tmp_path: Path, clients: int) -> None:
                 serve.wait_for(lambda: visitor.answers >= 500, "answers", SECONDS)
         assert serve.stop() == 0
     p95 = visitor.percentile(0.95)
-    report("S14", deaf=clients, own_mb=memory.own / MEGABYTE, p95_ms=p95 * 1000)
+    measured(deaf=clients, own_mb=memory.own / MEGABYTE, p95_ms=p95 * 1000)
     assert visitor.failures == []
     assert p95 < 1.0
     assert memory.own <= MAX_RESIDENT
@@ -50,7 +51,7 @@ def test_deaf_clients_do_not_keep_the_workers(tmp_path: Path) -> None:
         paths = [f"/api/v1/periods/D/2026-06-{day:02d}" for day in range(1, 29)]
         visitor.waits = [visitor.ask(path) for path in paths]  # each has to be computed
         assert visitor.failures == []
-        report("S14", deaf=16, worst_ms=max(visitor.waits) * 1000)
+        measured(deaf=16, worst_ms=max(visitor.waits) * 1000)
         assert visitor.percentile(0.95) < 1.0
         assert max(visitor.waits) < 5.0, "a worker would wait for twenty seconds"
         assert serve.stop() == 0
@@ -69,6 +70,6 @@ def test_a_connection_that_waits_keeps_no_answer(tmp_path: Path) -> None:
                 taken = 0
                 while taken < size:
                     taken += len(client.recv(1 << 16))
-        report("S14", waiting=300, grew_mb=(memory.own - before) / MEGABYTE)
+        measured(waiting=300, grew_mb=(memory.own - before) / MEGABYTE)
         assert memory.own - before < 300 * size // 3
         assert serve.stop() == 0

@@ -17,7 +17,8 @@ from engine.packages import parse_packages
 from engine.pipeline import Pipeline, Tally
 from engine.store.store import Store
 from tests.cli.cases import invoke, kpis_of
-from tests.security.cases import DAY, MEGABYTE, NOON, PACKAGES, line, report, resident
+from tests.security.cases import DAY, MEGABYTE, NOON, PACKAGES, line, resident
+from tests.support.measured import measured
 
 CREATED, DELETED = "X-Tfm-Files-Added", "X-Tfm-Files-Deleted"
 WHEN = re.compile(rb'(?<="ts":)[0-9.]+')
@@ -256,7 +257,7 @@ def test_mutated_lines(count: int, tmp_path: Path) -> None:
         assert sum_in(store) == saved
     finally:
         store.close()
-    report("S24", lines=count, fates=dict(fates), growth_mb=growth / MEGABYTE)
+    measured(lines=count, fates=dict(fates), growth_mb=growth / MEGABYTE)
     assert set(fates) <= set(FATES)
     assert fates["not-json"] > count // 10 < fates["counted"], "neither all broken nor all whole"
     assert growth < MAX_GROWTH

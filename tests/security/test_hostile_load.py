@@ -19,9 +19,9 @@ from tests.security.cases import (
     Serve,
     line,
     proxy_log,
-    report,
 )
 from tests.security.crowd import Crowd, Visitor
+from tests.support.measured import measured
 
 BEFORE = "2026-06-13"
 MAX_RESIDENT = 150 * MEGABYTE
@@ -107,8 +107,7 @@ def test_everything_at_once(tmp_path: Path, reader: str, steps: int) -> None:
     with Serve(tmp_path, reader=reader) as again:
         found, lines = again.figures(2001), again.lines
         assert again.stop() == 0
-    report(
-        "S2+S3+S14",
+    measured(
         reader=reader,
         lines=log.lines,
         megabytes=log.written / MEGABYTE,

@@ -15,9 +15,9 @@ from tests.security.cases import (
     Serve,
     line,
     proxy_log,
-    report,
     resident,
 )
+from tests.support.measured import measured
 
 LONG = 900_000
 LESS_LONG = 40_000
@@ -55,8 +55,7 @@ def test_long_addresses_are_counted_in_bounded_memory(
             serve.wait_for_lines(number + 1)
         lines, status = serve.lines, serve.status
         saved = serve.metric("saves_total") - saves
-        report(
-            "S2",
+        measured(
             reader=reader,
             number=number,
             grew_mb=(memory.own - before) / MEGABYTE,
@@ -120,7 +119,7 @@ def test_many_addresses_and_hosts_are_counted_and_not_kept(
         assert again.stop() == 0
     stored = serve.stored_bytes()
     own = memory.own / MEGABYTE
-    report("S3", uris=uris, hosts=hosts, own_mb=own, stored=stored, lines_per_second=rate)
+    measured(uris=uris, hosts=hosts, own_mb=own, stored=stored, lines_per_second=rate)
     assert (lines["read"], lines["unmatched"]) == (uris + 1, hosts)
     assert {item["package"]: item["visits"] for item in found["items"]} == {
         "Bees": 1,

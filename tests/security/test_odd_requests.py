@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from engine.packages import clean_text, parse_packages
-from tests.security.cases import CURRENT, SECONDS, Serve, report
+from tests.security.cases import CURRENT, SECONDS, Serve
 from tests.support.chain import Browser, Caddy, missing_programs
+from tests.support.measured import measured
 
 OURS = '{"level":"info","ts":1781388000.5,"msg":"handled request","status":200}'
 ODD = {
@@ -85,7 +86,7 @@ def test_odd_requests_make_one_line_each(caddy: Caddy, tmp_path: Path) -> None:
         assert lines["counted"] >= expected
         assert serve.stop() == 0
     separators = sum(len(line.splitlines()) > 1 for line in written.decode().split("\n"))
-    report("S1", sent=len(targets) + 8, refused_by_proxy=refused, lines=passed, split=separators)
+    measured(sent=len(targets) + 8, refused_by_proxy=refused, lines=passed, split=separators)
     assert separators >= 3, "splitting at other ends of lines would have gone wrong"
 
 

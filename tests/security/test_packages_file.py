@@ -16,7 +16,8 @@ import pytest
 
 from engine.errors import ConfigError
 from engine.packages import MAX_FILE_BYTES, MAX_NODES, Packages, parse_packages
-from tests.security.cases import MEGABYTE, PACKAGES, ROOT, SECONDS, Serve, line, report
+from tests.security.cases import MEGABYTE, PACKAGES, ROOT, SECONDS, Serve, line
+from tests.support.measured import measured
 
 GAMES = '{kind: files, url: "//g.box/", title: Games}'
 TAGS = ("int", "float", "bool", "timestamp", "binary", "null", "str", "seq", "map", "set", "omap")
@@ -143,7 +144,7 @@ def test_a_large_file_takes_bounded_memory(name: str, tmp_path: Path) -> None:
         timeout=SECONDS,
     )
     took = int(done.stdout)
-    report("S17", file=name, bytes=len(LARGE[name]), took_mb=took / MEGABYTE)
+    measured(file=name, bytes=len(LARGE[name]), took_mb=took / MEGABYTE)
     assert took < 100 * MEGABYTE
 
 

@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 
-from tests.security.cases import MEGABYTE, MIB, NOON, PACKAGES, PROGRAM, line, report
+from tests.security.cases import MEGABYTE, MIB, NOON, PACKAGES, PROGRAM, line
+from tests.support.measured import measured
 
 MAX_RESIDENT = 150 * MEGABYTE
 GOOD = b"".join(line(at=NOON + n) for n in range(3))
@@ -74,7 +75,7 @@ def test_a_bomb_streams(tmp_path: Path, megabytes: int, how: str) -> None:
     bomb.write_bytes(zeros(megabytes, GOOD, b"\n" + line(at=NOON + 60)))
     logs = [str(bomb)] if how == "file" else ["-"]
     code, found, _, memory = replay(tmp_path, *logs, stdin=bomb if how == "pipe" else None)
-    report("S18", packed=bomb.stat().st_size, megabytes=megabytes, how=how, mb=memory / MEGABYTE)
+    measured(packed=bomb.stat().st_size, megabytes=megabytes, how=how, mb=memory / MEGABYTE)
     assert code == 0
     assert (found["lines"]["counted"], found["lines"]["too-long"]) == (4, 1)
     assert memory <= MAX_RESIDENT
@@ -90,7 +91,7 @@ def test_endless_members(tmp_path: Path, members: int) -> None:
     log = tmp_path / "log.gz"
     log.write_bytes(gzip.compress(GOOD) + empty * members + gzip.compress(line(at=NOON + 60)))
     code, found, _, memory = replay(tmp_path, str(log))
-    report("S18", members=members, mb=memory / MEGABYTE)
+    measured(members=members, mb=memory / MEGABYTE)
     assert code == 0
     assert found["lines"]["counted"] == found["lines"]["read"] == 4
     assert memory <= MAX_RESIDENT

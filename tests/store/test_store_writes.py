@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.sources.model import Generation
 from engine.store.store import Store
 from engine.times import load_zone
+from tests.support.measured import measured
 
 HOUR = 1_781_388_000
 MOST_BYTES = 14_000
@@ -46,5 +47,5 @@ def test_bytes_written_in_a_minute(tmp_path: Path) -> None:
             facts = {"steady_seconds": minute * 60, "backup_age": minute * 60, "reading": "x"}
             store.commit(states, [generation], running_hour=hour, at=at, facts=facts)
         each = (written() - before) / 120
-        print(f"{each:.0f} bytes a minute")
+        measured(f"{each:,.0f} bytes a minute")
     assert each <= MOST_BYTES
