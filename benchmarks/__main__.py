@@ -32,12 +32,12 @@ def groups(options: argparse.Namespace) -> dict[str, Callable[[], list[Row]]]:
     lines, runs, large = options.lines, options.runs, options.large
     return {
         "replay": lambda: replaying.speed(lines, runs),
-        "memory": lambda: replaying.memory(lines, 12 if large else 3),
+        "memory": lambda: replaying.memory(lines, large=large),
         "live": lambda: serving.live(lines, runs),
         "line": lambda: serving.line_to_figure("tail") + serving.line_to_figure("filebeat"),
         "idle": lambda: serving.idle(600 if large else 60),
         "serve": serving.memory,
-        "written": lambda: serving.written(120 if large else 5),
+        "written": figures.written,
         "requests": lambda: serving.requests(3, runs),
         "figures": lambda: figures.rows(runs),
         "start": lambda: serving.start(max(runs, 7)),
@@ -68,7 +68,8 @@ def circumstances(options: argparse.Namespace, loads: list[float]) -> str:
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, check=False
     ).stdout.decode()
     return (
-        f"{options.lines:,} lines, median of {options.runs} runs turn by turn; "
+        f"A recorded log of {options.lines:,} lines, for speed {replaying.LONGER} times over; "
+        f"median of {options.runs} runs turn by turn; "
         f"{len(_cores())} cores ({model}), Python {platform.python_version()}, "
         f"commit {commit.strip()}. "
         f"Processes wanting to run while measuring: {min(loads):.1f} to {max(loads):.1f} on "

@@ -1,4 +1,4 @@
-"""Rows about records and KPIs: what a save costs, the end of an hour, the end of a year.
+"""Rows about what is stored: bytes a minute, a save, the end of an hour, the end of a year.
 
 In: a database made for the purpose, through the store that the program uses. Out: rows and
 growth tables. Runs in this process: what is measured are single calls.
@@ -19,10 +19,12 @@ from benchmarks.table import RECORDED, Row
 from engine.indicators.model import States
 from engine.report import Report
 from engine.store.store import Store
+from tests.support.writes import bytes_a_minute
 
 YEAR: Final = 1767225600  # 2026-01-01T00:00:00Z
 HOUR: Final = 3600
 UPSTREAM_HOURLY, UPSTREAM_YEAR = 0.025, 0.107
+UPSTREAM_BYTES_PER_MINUTE: Final = 42_000
 UTC: Final = ZoneInfo("UTC")
 
 
@@ -116,6 +118,25 @@ def _row(row: str, what: str, found: Sample, upstream: float) -> Row:
         upstream / found.median,
         found.spread,
     )
+
+
+def written() -> list[Row]:
+    """Bytes given to the system to write, a minute: the real store, two hours of saves."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=workload.FOLDER) as folder:
+        found = bytes_a_minute(Path(folder))
+    ratio = UPSTREAM_BYTES_PER_MINUTE / found
+    return [
+        Row(
+            "written",
+            "bytes written a minute, 2 hours of 30 lines a minute over 29 packages",
+            f"{found / 1000:.1f} kB",
+            "offspot/metrics: 42 kB",
+            "a third",
+            ratio >= 3,
+            RECORDED,
+            ratio,
+        )
+    ]
 
 
 def save_growth() -> str:

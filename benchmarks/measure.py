@@ -139,14 +139,6 @@ def cpu_seconds(pid: int) -> float:
     return ticks / float(os.sysconf("SC_CLK_TCK"))
 
 
-def bytes_written(pid: int) -> tuple[int, int]:
-    """(bytes that went to the disk, write calls) of a process so far."""
-    found = dict(
-        line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines() if line
-    )
-    return int(found["write_bytes"]), int(found["syscw"])
-
-
 def load() -> float:
     """How many processes want to run at the moment, on average over a minute."""
     return os.getloadavg()[0]

@@ -15,12 +15,16 @@ GOAL_ALL, GOAL_ONE, GOAL_UPSTREAM, GOAL_READING = 15, 6, 80, 4
 GOAL_BYTES: Final = 64 * 1024 * 1024
 STAND_IN_LINES: Final = 20_000
 SPREAD_DAYS: Final = 28
+LONGER: Final = 4
+"""The log that speed is measured with is so many recorded ones: start-up is no part of a rate."""
+SMALL_BYTES, LARGE_BYTES = 500_000_000, 5_000_000_000
 
 
 def speed(lines: int, runs: int) -> list[Row]:
     """Lines per second against GoAccess, plain reading, and line by line."""
     packages = workload.packages_file()
-    log, spread = workload.recorded(lines), workload.spread(lines, SPREAD_DAYS)
+    log, spread = workload.scaled(lines, LONGER), workload.spread(lines, SPREAD_DAYS)
+    few, lines = lines, lines * LONGER
     report, database = workload.FOLDER / "goaccess.json", workload.FOLDER / "stand-in.db"
     analyser = peers.goaccess(log, report)
     work: dict[str, list[float]] = {"one": [], "goaccess": []}
@@ -57,10 +61,10 @@ def speed(lines: int, runs: int) -> list[Row]:
         _against(
             found,
             "replay-spread-all",
-            f"the same lines spread over {SPREAD_DAYS} days, all cores",
+            f"{few:,} lines spread over {SPREAD_DAYS} days, all cores",
             "spread",
             "goaccess spread",
-            lines,
+            few,
             GOAL_ALL,
         ),
         _against(
@@ -69,7 +73,7 @@ def speed(lines: int, runs: int) -> list[Row]:
             "the same, `--jobs 1`",
             "spread one",
             "goaccess spread",
-            lines,
+            few,
             GOAL_ONE,
         ),
     ]
@@ -135,11 +139,13 @@ def _against(
     )
 
 
-def memory(lines: int, times: int) -> list[Row]:
-    """Peak memory for the recorded log, and for one several times as long."""
+def memory(lines: int, *, large: bool) -> list[Row]:
+    """Peak memory for a log of half a gigabyte, and for one of five (or of three halves)."""
     packages = workload.packages_file()
+    one = workload.recorded(lines).stat().st_size
     rows = []
-    for factor in (1, times):
+    for wanted in (SMALL_BYTES, LARGE_BYTES if large else 3 * SMALL_BYTES):
+        factor = max(1, round(wanted / one))
         log = workload.scaled(lines, factor)
         size = f"{log.stat().st_size / 1e9:.1f} GB"
         run = watched(peers.replay(packages, log))
@@ -147,7 +153,7 @@ def memory(lines: int, times: int) -> list[Row]:
         theirs = watched(analyser) if analyser else None
         rows.append(
             Row(
-                f"replay-memory-{factor}",
+                f"replay-memory-{wanted // SMALL_BYTES}",
                 f"replay, memory, {size} (parent and children, shared pages once)",
                 megabytes(run.peak_bytes),
                 "GoAccess: missing"

@@ -1,4 +1,4 @@
-"""Rows about `serve`: bursts, line to figure, idle, memory, bytes written, answers, start.
+"""Rows about `serve`: bursts, line to figure, idle, memory, answers, start.
 
 In: the built program, Filebeat, `tail`. Out: rows. Everything runs in a folder of its own, on free
 loopback ports, and ends with the row.
@@ -25,7 +25,6 @@ from typing import Final
 from benchmarks import peers, workload
 from benchmarks.measure import (
     Sample,
-    bytes_written,
     cpu_seconds,
     memory_of,
     timed,
@@ -40,7 +39,6 @@ GOAL_LIVE: Final = 0.8
 GOAL_COUNTED_SECONDS, GOAL_SHOWN_SECONDS = 3.0, 65.0
 GOAL_WAKE_UPS, GOAL_CPU = 5.0, 0.002
 GOAL_BYTES: Final = 45 * 1024 * 1024
-UPSTREAM_BYTES_PER_MINUTE: Final = 42_000
 UPSTREAM_REQUESTS: Final = 271
 GOAL_REQUESTS: Final = 10
 _DAYS: Final = "/api/v1/aggregations/D"
@@ -319,34 +317,6 @@ def _get(port: int, path: str) -> bytes:
     body = connection.getresponse().read()
     connection.close()
     return body
-
-
-def written(minutes: float) -> list[Row]:
-    """Bytes to the disk a minute, with 30 lines a minute over 29 packages."""
-    pool = workload.recorded(20_000).read_bytes().split(b"\n")[:5000]
-    with served("tail") as serve:
-        _burst(serve.log, pool[0] + b"\n")
-        wait(lambda: serve.lines() == 1, 30)
-        time.sleep(65)
-        begun, (before, _) = time.perf_counter(), bytes_written(serve.pid)
-        for number in range(int(minutes * 30)):
-            line = re.sub(rb'"ts":[0-9.]+', b'"ts":%.3f' % time.time(), pool[number], count=1)
-            _burst(serve.log, line + b"\n")
-            time.sleep(2)
-        per_minute = (bytes_written(serve.pid)[0] - before) / (time.perf_counter() - begun) * 60
-    ratio = UPSTREAM_BYTES_PER_MINUTE / per_minute if per_minute else 0.0
-    return [
-        Row(
-            "written",
-            f"bytes written to disk a minute, over {minutes:.0f} minutes of 30 lines each",
-            f"{per_minute / 1000:.0f} kB",
-            "offspot/metrics: 42 kB",
-            "a third",
-            ratio >= 3,
-            RECORDED,
-            ratio,
-        )
-    ]
 
 
 def requests(seconds: float, runs: int) -> list[Row]:

@@ -36,8 +36,8 @@ def make_app(*, drawn: bool | None = None) -> typer.Typer:
     """The application. Its help is drawn on a terminal and plain text elsewhere."""
     if drawn is None:
         drawn = sys.stdout.isatty()
-    # Completion asks for the shell by name: Typer's guess is that of the parent process, which under
-    # sudo, make or a container's sh is none that it knows.
+    # Completion asks for the shell by name: Typer's guess is that of the parent process, which
+    # under sudo, make or a container's sh is none that it knows.
     os.environ["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
     app = typer.Typer(
         name="offspot-metrics",
