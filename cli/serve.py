@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from typing import Annotated
 
 import typer
@@ -74,6 +72,9 @@ def serve(
 
     Ctrl-C or SIGTERM ends it in order, a second one at once; SIGHUP reads the packages file again.
     """
+    import logging
+    import sys
+
     from cli import say
     from engine.config import make_config
     from engine.runtime.serve import serve as serve_until_stopped

@@ -336,7 +336,7 @@ class Counting:
         self.vitals.timezone = self.store.zone.key
         self.vitals.notes = [*self.store.notes, *self.store.kept_notes()]
         if self.vitals.collecting_since is None:
-            self.vitals.collecting_since = reader.first_hour()
+            self.vitals.collecting_since = reader.first_minute()
         self.vitals.fates = self.fates_before.copy()
         if self.vitals.last_line_at is None:
             self.vitals.last_line_at = reader.last_line_at()

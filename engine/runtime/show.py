@@ -85,7 +85,7 @@ class Showing:
         with reader.snapshot():
             vitals.timezone = str(reader.get("timezone", "UTC"))
             vitals.site_id = str(reader.get("site_id", ""))
-            vitals.collecting_since = reader.first_hour()
+            vitals.collecting_since = reader.first_minute()
             vitals.last_line_at = reader.last_line_at()
             vitals.saved_at = int(reader.get("saved_at", 0)) or None
             vitals.fates = reader.fates()

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from engine import indicators
 from engine.store import database, positions
 from engine.store.records import minutes_value, record_hours
-from engine.times import KINDS, Period, labels_of_hour
+from engine.times import KINDS, MINUTE_SECONDS, Period, labels_of_hour
 
 Sums = dict[int, dict[str, int]]
 """indicator id -> dimension value0 -> value."""
@@ -168,10 +168,20 @@ class Reader:
         row = self.connection.execute("SELECT max(last_at) FROM generation").fetchone()
         return None if row[0] is None else int(row[0])
 
-    def first_hour(self) -> int | None:
-        """The oldest hour with a record or state."""
-        row = self.connection.execute(
+    def first_minute(self) -> int | None:
+        """The first minute that was on; the beginning of the oldest hour if that is all we know."""
+        (hour,) = self.connection.execute(
             "SELECT min(hour) FROM (SELECT min(hour) AS hour FROM record "
             "UNION ALL SELECT min(hour) FROM state)"
         ).fetchone()
-        return None if row[0] is None else int(row[0])
+        if hour is None:
+            return None
+        minutes = 0
+        for (some,) in self.connection.execute(
+            "SELECT minutes FROM record WHERE hour = ?1 AND indicator_id = ?2 "
+            "UNION ALL SELECT state FROM state WHERE hour = ?1 AND indicator_id = ?2",
+            (hour, indicators.uptime.id),
+        ):
+            minutes |= some or 0
+        first = (minutes & -minutes).bit_length() - 1
+        return int(hour) + max(0, first) * MINUTE_SECONDS

@@ -9,7 +9,7 @@ that was copied here may bring, do not verify.
 
 from __future__ import annotations
 
-import secrets
+import os
 import sqlite3
 from typing import Any
 from zlib import crc32
@@ -21,7 +21,7 @@ def install(connection: sqlite3.Connection) -> None:
     """Make the functions known to a connection; a database without a salt will get a new one."""
     salt = stored_salt(connection)
     if salt is None:
-        salt = secrets.randbits(31)
+        salt = int.from_bytes(os.urandom(4)) >> 1  # `secrets` is slow to load
 
     connection.create_function("seal_of", -1, lambda *row: seal(salt, row), deterministic=True)
     connection.create_function("seal_salt", 0, lambda: salt)

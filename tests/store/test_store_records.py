@@ -43,6 +43,18 @@ def test_a_running_hour_is_state_and_then_record(store: Store) -> None:
     assert record(store, HOUR, 1005) == (20, 1 | 1 << 59)
 
 
+def test_the_first_minute_is_told(store: Store) -> None:
+    """To the minute, from state and record, as long as there is a set of minutes; else the hour."""
+    reader = store.reader()
+    assert reader.first_minute() is None
+    store.commit({(HOUR, 1004, ""): 0b11 << 40}, running_hour=HOUR, at=HOUR)
+    assert reader.first_minute() == HOUR + 40 * 60
+    store.commit({(HOUR, 1004, ""): 0b1 << 7}, running_hour=HOUR + 3600, at=HOUR)
+    assert reader.first_minute() == HOUR + 7 * 60
+    store.commit({(HOUR - 3600, 1001, "Bees"): 1}, running_hour=HOUR + 3600, at=HOUR)
+    assert reader.first_minute() == HOUR - 3600
+
+
 def test_any_order_gives_the_same_figures(tmp_path: Path) -> None:
     """The same states in any order, cut in any way and with any hour running, give the same totals,
     and those of every stored period are the sums of its records.
