@@ -74,7 +74,6 @@ def replay(
     from cli import exit_code_of, say, say_error
     from cli.progress import progress_bar
     from engine.config import make_config
-    from engine.errors import InputDamaged
     from engine.packages import read_packages
     from engine.replay import Replay
     from engine.report import Report
@@ -115,18 +114,15 @@ def replay(
         say(f"offspot-metrics: {total:,} lines in {seconds:.2f} s{speed}")
     for name in summary.known:
         say(f"offspot-metrics: {name}: known already, nothing new in it")
-    errors = [error for _, error in summary.refused]
-    errors += [
-        InputDamaged(
-            f"{name}: {damage}; what came before it was counted",
-            "copy the file again from the hotspot, and replay it: only new lines are added",
+    for name, lines in summary.doubted:
+        say(
+            f"offspot-metrics: {name}: it begins like a log that was counted, and goes on "
+            f"otherwise; {lines:,} of its lines are of the time of that log and were left out"
         )
-        for name, damage in summary.damaged
-    ]
-    for error in errors:
+    for error in summary.errors:
         say_error(error)
-    if errors:
-        raise typer.Exit(exit_code_of(errors[0]))
+    if summary.errors:
+        raise typer.Exit(exit_code_of(summary.errors[0]))
 
 
 def _print(report: Report, summary: Summary, how: Format) -> None:

@@ -21,6 +21,9 @@ from engine.inputs.rules import inputs_of
 from engine.packages import FILE_MANAGER, Packages, without_port
 from engine.times import MINUTE_SECONDS, hour_of, minute_bit
 
+Span = range
+"""Seconds, as `range(first, last + 1)`."""
+
 MAX_REMEMBERED: Final = 20_000
 MAX_REMEMBERED_BYTES: Final = 500
 """Longer questions are looked at each time: a visitor may send a thousand of 900 kB."""
@@ -100,26 +103,26 @@ class Pipeline:
         self._scanner = Scanner({without_port(host) for host in shares})
         self._meanings = _Meanings(packages)
 
-    def count(self, block: bytes, *, after: int | None = None) -> Tally:
+    def count(self, block: bytes, *, outside: Span | None = None) -> Tally:
         """The tally of a block of complete lines, the last one with its newline too.
 
-        With `after`, only lines whose time is later than that second are looked at.
+        With `outside`, only lines whose time is not within those seconds are looked at.
         """
-        return self.count_all((block,), after=after)
+        return self.count_all((block,), outside=outside)
 
-    def count_all(self, those: Iterable[bytes], *, after: int | None = None) -> Tally:
+    def count_all(self, those: Iterable[bytes], *, outside: Span | None = None) -> Tally:
         """The tally of several blocks."""
         tally = Tally()
         usual, odd = self._scanner.scan(those)
-        if after is not None:
-            usual = Counter({key: n for key, n in usual.items() if int(key[0]) > after})
+        if outside is not None:
+            usual = Counter({key: n for key, n in usual.items() if int(key[0]) not in outside})
         seconds = self._count_usual(usual, tally)
         for line in odd:
             parsed = caddy.parse_line(line)
             if isinstance(parsed, str):
-                if after is None:
+                if outside is None:
                     tally.fates[parsed] += 1
-            elif after is None or parsed.at > after:
+            elif outside is None or parsed.at not in outside:
                 self._count_request(parsed, tally)
                 seconds.add(parsed.at)
         if seconds:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -29,7 +29,7 @@ from engine.errors import (
 from engine.packages import Packages
 from engine.parallel import Workers, count_range, front, line_ranges, tail_of
 from engine.pipeline import Pipeline, Tally, fill_silences
-from engine.sources.content import Content, cut_lines, open_content
+from engine.sources.content import STANDARD_INPUT, Content, cut_lines, open_content
 from engine.sources.model import Chunk, Generation, generation_id
 from engine.sources.tracker import (
     find_known,
@@ -63,8 +63,12 @@ class Summary:
 
     fates: Counter[str] = field(default_factory=Counter)
     known: list[str] = field(default_factory=list)
-    damaged: list[tuple[str, str]] = field(default_factory=list)
-    refused: list[tuple[str, MetricsError]] = field(default_factory=list)
+    doubted: list[tuple[str, int]] = field(default_factory=list)
+    """File, and lines of it that were left out because their time is that of known ones."""
+    unfinished: list[str] = field(default_factory=list)
+    """Files whose last line has no end: it is not read."""
+    errors: list[MetricsError] = field(default_factory=list)
+    """What went wrong, in the order of the files: some not counted, some read up to a damage."""
     first_at: int | None = None
     last_at: int | None = None
 
@@ -78,7 +82,10 @@ class _Job:
     staged: dict[bytes, Generation] = field(default_factory=dict)
     fresh: Tally = field(default_factory=Tally)  # the span of logs that were not known
     lines: int = 0
-    repeats: int = 0  # how often the first line of a log came again in it
+    doubted: int = 0  # lines left out, of a log that goes on otherwise than what was counted
+    repeats: int = 0  # how often the first line of a log came again, and the log did not
+    shadows: list[Generation] = field(default_factory=list)
+    differs: bool = False  # the log that is being read is no shorter copy of the one that is known
 
 
 class Replay:
@@ -106,6 +113,8 @@ class Replay:
         """Some log that is known begins with a line whose second is not plain to see."""
         for generation in self.known.values():
             self._note_beginning(generation)
+        self.foreseen: dict[bytes, Generation] = {}
+        """Logs that come in a later file of this run, maybe inside of an earlier one, too."""
         self.summary = Summary()
         self._bytes_before = 0  # of the files that are done
 
@@ -115,6 +124,8 @@ class Replay:
         `now` is written as the time of the save. Raises StorageError when the store fails.
         """
         try:
+            if len(paths) > 1 and not self.check_overlap:  # where pieces are not refused
+                self._foresee(paths)
             for path in paths:
                 try:
                     with closing(open_content(path)) as content, self.store.transaction():
@@ -122,7 +133,7 @@ class Replay:
                         self._bytes_before += os.fstat(content.file.fileno()).st_size
                         self.progress(self._bytes_before, 0)
                 except INPUT_ERRORS as error:
-                    self.summary.refused.append((path, error))
+                    self.summary.errors.append(error)
         finally:
             if self.workers:
                 self.workers.close()
@@ -134,6 +145,19 @@ class Replay:
         before = dict(states)
         fill_silences(states, gap_minutes)
         self.store.commit({k: v for k, v in states.items() if before.get(k) != v}, at=now)
+
+    def _foresee(self, paths: Sequence[str]) -> None:
+        """Note how each log begins, so that it is found where it comes first inside of another."""
+        for path in paths:
+            with suppress(*INPUT_ERRORS, OSError):
+                if path == STANDARD_INPUT:
+                    continue
+                with closing(open_content(path)) as content:
+                    line = content.peek_line()
+                if line and (second := second_of(line)) is not None:
+                    found = Generation(generation_id(line), began_at=second)
+                    self.foreseen[found.id] = found
+                    self._note_beginning(found)
 
     def _note_beginning(self, generation: Generation) -> None:
         if generation.began_at is None:
@@ -151,12 +175,22 @@ class Replay:
             earlier = self.known.get(identity)
             if earlier and staged.position < earlier.position and staged.fates == earlier.fates:
                 del job.staged[identity]  # a shorter copy: what is known of the log stands
+        for shadow in job.shadows:
+            job.staged.setdefault(shadow.id, shadow)
+            self._note_beginning(shadow)
         self.store.commit(job.tally.states, job.staged.values(), at=now)
         for generation in job.staged.values():
             self.known[generation.id] = generation
+        if job.doubted:
+            self.summary.doubted.append((content.name, job.doubted))
         self.summary.fates.update(job.tally.fates)
         if content.damage:
-            self.summary.damaged.append((content.name, content.damage))
+            self.summary.errors.append(
+                InputDamaged(
+                    f"{content.name}: {content.damage}; what came before it was counted",
+                    "copy the file again from the hotspot, and replay it: only new lines are added",
+                )
+            )
         elif not job.lines and job.staged:
             self.summary.known.append(content.name)
         span = Tally(first_at=self.summary.first_at, last_at=self.summary.last_at)
@@ -172,22 +206,50 @@ class Replay:
         if not line:
             return None
         generation, known = self._stage(job, line)
+        before = generation.copy()
         begin = 0
         if known and content.seekable:
             begin = locate(generation, content.read_at, base)
         elif known:
             begin, shorter = locate_in_stream(generation, content)
-            if shorter:
+            if shorter and begin not in before.stops:
                 return None
         if known:
             content.go_to(base + begin)
+        job.differs = not content.seekable or bool(content.read_at(base + before.position - 1, 1))
+        if 0 < begin < before.position and begin in before.stops:
+            job.staged[generation.id] = before  # from here on it is another log, or one it knows
+            return base + begin
+        shadow = None
+        if begin:
+            generation.resumed = True
+            follower = content.peek_line()
+            shadow = follower and Generation(generation_id(follower), began_at=second_of(follower))
         for read in self._tallies(job, generation, base, begin):
             chunk, tally, place = self._look_for_known(job, generation, base, *read)
             if chunk.length:
                 self._take(job, generation, chunk, tally, known)
+                if shadow:
+                    self._take_shadow(job, generation, shadow, chunk, begin)
             if place is not None:
                 return base + place
         return None
+
+    @staticmethod
+    def _take_shadow(
+        job: _Job, generation: Generation, shadow: Generation, chunk: Chunk, begin: int
+    ) -> None:
+        """What follows where an earlier reading ended is known as a log of its own, too.
+
+        It may be one, and come again by itself; or the log before it comes again, and goes on
+        otherwise.
+        """
+        if not shadow.position:
+            generation.stops.add(begin)
+            job.shadows.append(shadow)
+            shadow.name = generation.name
+        shadow.advance(chunk.end - begin, chunk.tail)
+        shadow.saw(generation.first_at, generation.last_at)
 
     def _stage(self, job: _Job, line: bytes) -> tuple[Generation, bool]:
         identity = generation_id(line)
@@ -240,7 +302,7 @@ class Replay:
         doubtful, certain = split_at_doubt(generation, chunk)
         if not doubtful:
             return self.pipeline.count(certain)
-        tally = self.pipeline.count(doubtful, after=generation.doubt_after)
+        tally = self.pipeline.count(doubtful, outside=generation.doubted)
         if certain:
             other = self.pipeline.count(certain)
             seconds = tally.seconds | other.seconds
@@ -256,10 +318,12 @@ class Replay:
         if not seconds and not self.nameless:
             return chunk, tally, None
         data = chunk.data or job.content.read_at(base + chunk.offset, chunk.length)
-        known = {**self.known, **job.staged}
+        known = {**self.foreseen, **self.known, **job.staged}
         place = None
         for begin, identity in find_known(data, None if self.nameless else seconds, known):
-            if identity != generation.id or self._begins_again(job, base, chunk, data, begin):
+            if identity != generation.id or self._begins_again(
+                job, generation, base, chunk, data, begin
+            ):
                 place = begin
                 break
         if place is None:
@@ -267,13 +331,15 @@ class Replay:
         before = front(Chunk(chunk.offset, data, len(data), b""), place)
         return before, self._count(generation, before), before.end
 
-    @staticmethod
-    def _begins_again(job: _Job, base: int, chunk: Chunk, data: bytes, begin: int) -> bool:
+    def _begins_again(
+        self, job: _Job, generation: Generation, base: int, chunk: Chunk, data: bytes, begin: int
+    ) -> bool:
         """Whether what begins there is the log from its beginning, not one more line like it."""
         place = chunk.offset + begin
         size = min(place, SAME_BYTES)
-        job.repeats += place > 0  # a line that comes more often is just that
-        if size < LEAST_SAME_BYTES or job.repeats > 1:
+        earlier = self.known.get(generation.id)
+        whole = earlier is not None and earlier.position == place  # right behind all we knew of it
+        if not place or job.repeats or (size < LEAST_SAME_BYTES and not whole):
             return False
         if job.content.seekable:
             again = job.content.read_at(base + place, size)
@@ -283,11 +349,14 @@ class Replay:
             before = before[: len(again)]
         else:
             return False
+        job.repeats += again != before  # a line that comes more often is just that
         return again == before
 
     def _take(
         self, job: _Job, generation: Generation, chunk: Chunk, tally: Tally, known: bool
     ) -> None:
+        if job.differs and chunk.offset < generation.doubt_until:
+            job.doubted += chunk.data.count(b"\n") - tally.lines
         generation.advance(chunk.end, chunk.tail)
         generation.fates.update(tally.fates)
         generation.saw(tally.first_at, tally.last_at)

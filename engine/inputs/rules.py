@@ -29,7 +29,7 @@ CREATED: Final = 201
 NO_CONTENT: Final = 204
 NOT_MODIFIED: Final = 304  # a revalidated page, no redirect
 
-_ORIGIN = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*")
+_ORIGIN = re.compile(r"\A(?:[A-Za-z][A-Za-z0-9+.-]*:)?//[^/?#]*")
 _QUERY = re.compile(r"[?#]")
 _DOCUMENT = re.compile(r"/api/documents/[^/]+/?", re.S)
 _COUNT = re.compile(r"0*([0-9]{1,6})")

@@ -150,9 +150,9 @@ class Counting:
         if new is None:
             return
         doubtful, certain = split_at_doubt(generation, new)
-        for lines, after in ((doubtful, generation.doubt_after), (certain, None)):
+        for lines, outside in ((doubtful, generation.doubted), (certain, None)):
             if lines:
-                tally = self._count_lines(lines, after)
+                tally = self._count_lines(lines, outside)
                 generation.fates.update(tally.fates)
                 generation.saw(tally.first_at, tally.last_at)
                 self.tally.add(tally)
@@ -171,10 +171,10 @@ class Counting:
             generation.doubt_until, generation.doubt_after = _EVERYWHERE, self._unknown_until
         return generation
 
-    def _count_lines(self, lines: bytes, after: int | None) -> Tally:
+    def _count_lines(self, lines: bytes, outside: range | None) -> Tally:
         """Count lines; where the program fails on one of them, all others."""
         try:
-            return self.pipeline.count(lines, after=after)
+            return self.pipeline.count(lines, outside=outside)
         except MemoryError:
             raise  # no fault of a line
         except Exception:
@@ -182,7 +182,7 @@ class Counting:
         tally = Tally()
         for line in lines.split(b"\n")[:-1]:
             try:
-                tally.add(self.pipeline.count(line + b"\n", after=after))
+                tally.add(self.pipeline.count(line + b"\n", outside=outside))
             except MemoryError:
                 raise
             except Exception:
@@ -198,6 +198,8 @@ class Counting:
         known.position, known.anchors = settled.position, list(settled.anchors)
         known.doubt_after = settled.doubt_after
         known.doubt_after = max(known.doubt_after, known.last_at or 0)
+        known.doubt_before = known.first_at
+        known.stops = {stop for stop in known.stops if stop <= known.position}
         known.tail = settled.tail
         self.tracker.moved[known.id] = known
         log.warning(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from engine.sources.model import (
 )
 
 BLOCK_BYTES: Final = 1024 * 1024
+STANDARD_INPUT: Final = "-"
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _OTHERS: Final = {
     b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
@@ -238,9 +238,12 @@ def open_content(path: str) -> Content:
 
     Raises InputMissing, InputUnreadable, InputDamaged (packed in another way than gzip).
     """
-    if path == "-":
-        raw: BinaryIO = sys.stdin.buffer
+    if path == STANDARD_INPUT:
         name = "standard input"
+        try:  # a copy of the descriptor: it may be named twice
+            raw: BinaryIO = os.fdopen(os.dup(0), "rb", buffering=BLOCK_BYTES)
+        except OSError as error:
+            raise InputMissing(f"{name} is closed", "pipe a log into it, or name files") from error
         regular = stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
     else:
         name = path
@@ -259,7 +262,7 @@ def open_content(path: str) -> Content:
     if not regular:
         return PipeContent(peek, name)
     content = Content(peek, name)
-    content.path = "" if path == "-" else path
+    content.path = "" if path == STANDARD_INPUT else path
     return content
 
 

@@ -27,6 +27,8 @@ ANCHOR_WINDOW_BYTES: Final = 2048
 ANCHOR_SPACING_BYTES: Final = 64 * 1024
 MAX_ANCHORS: Final = 32
 
+_STOP: Final = 1 << 63
+
 Anchor = tuple[int, bytes]
 """(offset, hash of the window that ends there)."""
 
@@ -106,9 +108,15 @@ class Generation:
     doubt_until: int = 0
     """Up to this offset the content may have been counted before, in another shape ..."""
     doubt_after: int = 0
-    """... so that only lines later than this second are counted there."""
+    """... so that only lines later than this second are counted there ..."""
+    doubt_before: int | None = None
+    """... or earlier than this one. Not saved: then only the later ones are."""
     tail: bytes = b""
     """What the bytes below the position end with; not saved."""
+    stops: set[int] = field(default_factory=set)
+    """Anchors where an earlier reading ended: what follows there is known as a log of its own."""
+    resumed: bool = False
+    """The newest anchor stays where it is; not saved."""
 
     def advance(self, end: int, tail: bytes) -> None:
         """Move the position to `end`; `tail` is the new content, or what it ends with."""
@@ -118,16 +126,24 @@ class Generation:
         self.tail = tail[-ANCHOR_WINDOW_BYTES:]
         anchor = (end, window_hash(self.tail))
         kept = self.anchors
-        if len(kept) >= 2 and end - kept[-2][0] < ANCHOR_SPACING_BYTES:
+        if len(kept) >= 2 and end - kept[-2][0] < ANCHOR_SPACING_BYTES and not self.resumed:
             kept[-1] = anchor  # the newest anchor moves along until it is far enough
         else:
             kept.append(anchor)
         if len(kept) > MAX_ANCHORS:  # dense at the end, ever wider towards the beginning
             del kept[1 : MAX_ANCHORS // 2 : 2]
+        self.resumed = False
 
     def copy(self) -> Generation:
         """A copy that can be moved without moving this one."""
-        return replace(self, anchors=list(self.anchors), fates=self.fates.copy())
+        return replace(
+            self, anchors=list(self.anchors), fates=self.fates.copy(), stops=self.stops.copy()
+        )
+
+    @property
+    def doubted(self) -> range:
+        """The seconds whose lines are not counted again while there is doubt."""
+        return range(self.doubt_before or 0, self.doubt_after + 1)
 
     def saw(self, first_at: int | None, last_at: int | None) -> None:
         """Widen the span of event times by that of more valid lines."""
@@ -137,12 +153,17 @@ class Generation:
             self.last_at = last_at if self.last_at is None else max(self.last_at, last_at)
 
 
-def pack_anchors(anchors: list[Anchor]) -> bytes:
-    """Anchors as bytes for the database."""
-    return b"".join(struct.pack(">Q8s", offset, digest) for offset, digest in anchors)
+def pack_anchors(anchors: list[Anchor], stops: set[int]) -> bytes:
+    """Anchors as bytes for the database; the highest bit of an offset marks a stop."""
+    return b"".join(
+        struct.pack(">Q8s", offset | _STOP * (offset in stops), digest)
+        for offset, digest in anchors
+    )
 
 
-def unpack_anchors(packed: bytes) -> list[Anchor]:
-    """The anchors that `pack_anchors` wrote; a torn end is left out."""
+def unpack_anchors(packed: bytes) -> tuple[list[Anchor], set[int]]:
+    """The anchors and stops that `pack_anchors` wrote; a torn end is left out."""
     whole = len(packed) // 16 * 16
-    return [(offset, digest) for offset, digest in struct.iter_unpack(">Q8s", packed[:whole])]
+    rows = list(struct.iter_unpack(">Q8s", packed[:whole]))
+    anchors = [(offset & ~_STOP, digest) for offset, digest in rows]
+    return anchors, {offset & ~_STOP for offset, _ in rows if offset & _STOP}

@@ -83,13 +83,15 @@ def settle(generation: Generation, anchor: Anchor | None, tail: bytes) -> int:
     """Make the position the newest anchor that a file agrees with. The offset to read on from.
 
     When that is not where we stopped, the file was cut or replaced below the position: what lies
-    between is counted only where it is later than all that was counted.
+    between is counted only where it is later, or earlier, than all that was counted.
     """
     offset = anchor[0] if anchor else 0
     if offset < generation.position:
         generation.doubt_until = max(generation.doubt_until, generation.position)
         generation.doubt_after = max(generation.doubt_after, generation.last_at or 0)
+        generation.doubt_before = generation.first_at
         generation.anchors = [kept for kept in generation.anchors if kept[0] <= offset]
+        generation.stops = {stop for stop in generation.stops if stop <= offset}
         generation.position = offset
     generation.tail = tail
     return offset
@@ -126,7 +128,8 @@ def locate_in_stream(generation: Generation, content: Content) -> tuple[int, boo
     """The same for a content that is only read forward; `go_to` must follow.
 
     With it, whether the content ended before anything in it was found to differ: then it is a
-    shorter copy, the generation is left as it is, and there is nothing to read on.
+    shorter copy, the generation is left as it is, and there is nothing to read on, unless from
+    the newest stop, where the offset is.
     """
     best: Anchor | None = None
     tail = b""
@@ -142,7 +145,7 @@ def locate_in_stream(generation: Generation, content: Content) -> tuple[int, boo
             window += data
             place += len(data)
         if len(window) != size:
-            return generation.position, True
+            return best[0] if best and best[0] in generation.stops else generation.position, True
         if window_hash(window) != anchor[1]:
             break
         best, tail = anchor, window

@@ -48,7 +48,7 @@ def save_generations(
             (
                 g.id,
                 g.position,
-                pack_anchors(g.anchors),
+                pack_anchors(g.anchors, g.stops),
                 g.name,
                 g.first_at,
                 g.last_at,
@@ -67,10 +67,12 @@ def load_generations(connection: sqlite3.Connection) -> dict[bytes, Generation]:
     """Every generation that is remembered, the most recently moved one last."""
     found: dict[bytes, Generation] = {}
     for row in connection.execute(_SELECT):
+        anchors, stops = unpack_anchors(row[2])
         found[row[0]] = Generation(
             id=row[0],
             position=row[1],
-            anchors=unpack_anchors(row[2]),
+            anchors=anchors,
+            stops=stops,
             name=row[3],
             first_at=row[4],
             last_at=row[5],

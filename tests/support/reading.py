@@ -73,6 +73,7 @@ class Ledger:
         known.doubt_until = max(settled.doubt_until, known.position)
         known.position, known.anchors = settled.position, list(settled.anchors)
         known.doubt_after = max(settled.doubt_after, known.last_at or 0)
+        known.doubt_before = known.first_at
         known.tail = settled.tail
 
     def _apply(self, chunk: Chunk) -> None:
@@ -83,10 +84,10 @@ class Ledger:
         if new is None:
             return
         doubtful, certain = split_at_doubt(generation, new)
-        for data, after in ((doubtful, generation.doubt_after), (certain, None)):
+        for data, outside in ((doubtful, generation.doubted), (certain, range(0))):
             for text in data.split(b"\n")[:-1]:
                 at = second_of(text)
-                if after is None or (at or 0) > after:
+                if (at or 0) not in outside:
                     self.applied.append(text + b"\n")
                     generation.saw(at, at)
         self.tracker.applied(generation, new)
