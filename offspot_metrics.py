@@ -11,7 +11,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line. The exit code; nothing is raised but SystemExit of a command."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:  # asked by scripts: answered without loading anything
-        print(f"offspot-metrics {__version__}")
+        try:
+            print(f"offspot-metrics {__version__}", flush=True)
+        except OSError:
+            import os
+
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails at its end
+            return os.EX_IOERR
         return 0
     from cli import run
 

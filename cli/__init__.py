@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from engine import errors
@@ -56,9 +57,28 @@ def say_error(error: errors.MetricsError) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command. Its exit code."""
+    sys.stdout = sys.stdout or _nowhere()  # None: it was closed
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):  # titles in any script, whatever the locale
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    code = _run_safely(arguments)
+    for stream in (sys.stdout, sys.stderr):  # or the interpreter finds out at its end, with 120
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
+                say(f"offspot-metrics: standard output: {error.strerror}")
+                code = os.EX_IOERR
+    return code
+
+
+def _nowhere() -> io.TextIOBase:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _run_safely(arguments: list[str]) -> int:
     try:
         result = _run(arguments)
     except errors.MetricsError as error:

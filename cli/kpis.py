@@ -48,9 +48,12 @@ def kpis(
         wanted = parse_period(period, now(), report.zone)
         figures = report.as_command_line(wanted)
         known = {(p.kind, p.label) for p in report.known_periods()}
+        gone = report.is_gone(wanted)
     finally:
         report.close()
-    if (wanted.kind, wanted.label) not in known:
+    if gone:
+        say(f"offspot-metrics: the records of {wanted.label} are no longer kept")
+    elif (wanted.kind, wanted.label) not in known:
         labels = sorted(label for kind, label in known if kind == wanted.kind)
         there = f"; there is {labels[0]} to {labels[-1]}" if labels else "; the database is empty"
         say(f"offspot-metrics: nothing was recorded in {wanted.label}{there}")

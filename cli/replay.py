@@ -39,16 +39,17 @@ def replay(
     ] = False,
     timezone: Timezone = None,
     idle_gap: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="MINUTES",
             min=0,
             max=1440,
             help="The longest silence in which the offspot was on all the same "
-            "(without --database only).",
+            "(without --database only; default 10).",
+            show_default=False,
             rich_help_panel=COUNTING,
         ),
-    ] = 10,
+    ] = None,
     jobs: Annotated[
         int,
         typer.Option(
@@ -73,7 +74,7 @@ def replay(
     """
     from cli import exit_code_of, say, say_error
     from cli.progress import progress_bar
-    from engine.config import make_config
+    from engine.config import IDLE_GAP_MINUTES, make_config
     from engine.packages import read_packages
     from engine.replay import Replay
     from engine.report import Report
@@ -102,7 +103,10 @@ def replay(
             summary = counting.run(logfiles, today)
         seconds = clock.monotonic() - started
         if not database:
-            counting.fill_silences(idle_gap, today)
+            gap = IDLE_GAP_MINUTES if idle_gap is None else idle_gap
+            counting.fill_silences(gap, today)
+        elif idle_gap is not None:
+            say("offspot-metrics: --idle-gap is not used: with a database, silences stay silent")
         _print(Report(store.reader()), summary, format)
         store.close()
     finally:
@@ -114,6 +118,10 @@ def replay(
         say(f"offspot-metrics: {total:,} lines in {seconds:.2f} s{speed}")
     for name in summary.known:
         say(f"offspot-metrics: {name}: known already, nothing new in it")
+    for name in summary.unfinished:
+        say(f"offspot-metrics: {name}: its last line has no end, and was not read")
+    if summary.fates["not-json"] == summary.fates.total() > 0:
+        say("offspot-metrics: no line is of Caddy's JSON log: is it the right file?")
     for name, lines in summary.doubted:
         say(
             f"offspot-metrics: {name}: it begins like a log that was counted, and goes on "

@@ -58,7 +58,8 @@ class Report:
             for hour in self.reader.state_hours():
                 labels.add(dict(labels_of_hour(hour, self.zone))[kind])
         else:
-            labels = self.reader.labels_by_kind(self.zone)[kind]
+            found = self._periods(kind, sorted(self.reader.labels_by_kind(self.zone)[kind]))
+            labels = {label for label, period in found if not self._is_purged(period)}
         return sorted(labels)[-KEPT.get(kind, len(labels) + 1) :]
 
     def aggregations(self) -> Json:
@@ -117,10 +118,22 @@ class Report:
 
     def sums(self, period: Period) -> Sums:
         """Sums of a period: as stored, else from its records."""
-        stored = self._stored_zone and period.label in self.reader.stored_labels(period.kind)
-        if stored:
+        if self._is_stored(period):
             return self.reader.stored_sums(period, self.zone)
+        if self._is_purged(period):
+            return {}
         return self.reader.computed_sums(period, self.zone)
+
+    def _is_stored(self, period: Period) -> bool:
+        return self._stored_zone and period.label in self.reader.stored_labels(period.kind)
+
+    def _is_purged(self, period: Period) -> bool:
+        """Whether a period can no longer be computed: it began before the oldest kept record."""
+        return period.start < int(self.reader.get("complete_from", 0))
+
+    def is_gone(self, period: Period) -> bool:
+        """Whether there were figures once that nobody can compute any more."""
+        return self._is_purged(period) and not self._is_stored(period)
 
     def known_periods(self) -> list[Period]:
         """Every period that can be shown, newest first."""
@@ -129,6 +142,7 @@ class Report:
             for kind in KINDS:
                 labels[kind].update(self.reader.stored_labels(kind))
         found = [p for kind in KINDS for _, p in self._periods(kind, sorted(labels[kind]))]
+        found = [period for period in found if not self.is_gone(period)]
         return sorted(found, key=lambda p: (-p.start, "DWMY".index(p.kind)))
 
     def periods(self, now: int) -> Json:
@@ -166,12 +180,12 @@ class Report:
         }
 
     def period(self, kind: str, label: str, now: int) -> Json | None:
-        """One period with all KPIs, its neighbours and its trend; None for no label."""
+        """One period with all KPIs, its neighbours and its trend; None for no label, or if gone."""
         period = period_of(kind, label, self.zone)
         if period is None:
             return None
         with self.reader.snapshot():
-            return self._period(period, now)
+            return None if self.is_gone(period) else self._period(period, now)
 
     def _period(self, period: Period, now: int) -> Json:
         sums = self.sums(period)

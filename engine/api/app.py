@@ -193,7 +193,7 @@ _METHOD_NOT_ALLOWED = error_answer(405, "Method Not Allowed", ("Allow", METHODS)
 _UNKNOWN_HOST = error_answer(
     421,
     "This is not a name of this hotspot. Use its address or its own name, or add the name you "
-    "use to ALLOWED_ORIGINS.",
+    "use to ALLOWED_HOSTS.",
 )
 _INTERNAL_ERROR = error_answer(500, "Internal Server Error")
 _TOO_BUSY = error_answer(503, "Too many requests are being computed", ("Retry-After", "1"))

@@ -80,6 +80,7 @@ class Reader:
         self._start_at = 0.0
         self._waits: dict[FileKey, tuple[int, float]] = {}
         self._silent_since: float | None = None
+        self._problems: dict[str, str] = {}
 
     @property
     def kind(self) -> str:
@@ -136,6 +137,12 @@ class Reader:
         for message in self.folder.look(now):
             self.emit(message)
         self._looked_at = now
+        problems = self.folder.problems
+        for name in problems.keys() - self._problems.keys():
+            log.warning("%s", problems[name])
+        if self._problems and not problems:
+            log.info("nothing is wrong with the logs any more")
+        self._problems = problems
 
     def _say(self, messages: Iterable[Message]) -> None:
         """Hand on, and go on looking for new logs however long that takes."""

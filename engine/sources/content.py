@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,6 +72,12 @@ class Content:
             return os.pread(self.file.fileno(), size, offset)
         except OSError:
             return b""
+
+    @property
+    def ends_in_a_line(self) -> bool:
+        """Whether it ends with a line that has no end; False where that cannot be looked at."""
+        size = os.fstat(self.file.fileno()).st_size
+        return self.seekable and size > 0 and self.read_at(size - 1, 1) != b"\n"
 
     def go_to(self, offset: int) -> None:
         """Let the next `read` begin at a content offset."""
@@ -240,10 +247,10 @@ def open_content(path: str) -> Content:
     """
     if path == STANDARD_INPUT:
         name = "standard input"
-        try:  # a copy of the descriptor: it may be named twice
-            raw: BinaryIO = os.fdopen(os.dup(0), "rb", buffering=BLOCK_BYTES)
-        except OSError as error:
-            raise InputMissing(f"{name} is closed", "pipe a log into it, or name files") from error
+        if sys.stdin is None:  # another file may have its number by now
+            raise InputMissing(f"{name} is closed", "pipe a log into it, or name files")
+        # A copy of the descriptor: it may be named twice.
+        raw: BinaryIO = os.fdopen(os.dup(0), "rb", buffering=BLOCK_BYTES)
         regular = stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
     else:
         name = path

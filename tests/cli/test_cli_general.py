@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -123,6 +124,37 @@ def test_a_reader_that_goes_away_stops_nothing(program: Program, packages: Path)
     assert b"Exception" not in said
     kpis = program.run("kpis", "--database", database, "--period", "2026", "--format", "csv")
     assert ",totalVisits,1200" in kpis.out
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["kpis", "--help"]])
+def test_an_output_that_is_full_is_an_error(program: Program, arguments: list[str]) -> None:
+    """74, whatever was to be written; one that is closed is nobody's loss."""
+    command = shlex.join(program.command(*arguments))
+    for redirection, code in ((">/dev/full", 74), (">&-", 0), ("2>&-", 0), ("2>/dev/full", 0)):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {redirection}"],
+            capture_output=True,
+            env=program.environment,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, (redirection, done.stderr)
+        assert b"Traceback" not in done.stderr
+        assert b"Exception" not in done.stderr
+
+
+def test_an_error_keeps_its_code_when_nobody_can_be_told(program: Program) -> None:
+    """66 for a database that is not there, with standard error closed or full."""
+    command = shlex.join(program.command("kpis", "--database", "nope.db"))
+    for redirection in ("2>&-", "2>/dev/full"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} {redirection}"],
+            env=program.environment,
+            cwd=program.home,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 66
 
 
 class Counting:

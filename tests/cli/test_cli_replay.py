@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,33 @@ def test_standard_input(program: Program, packages: Path, pack: Any) -> None:
     result = program.run(*options, "-", stdin=pack(WHOLE))
     assert result.code == 0, result.err
     assert visits_counted(result) == 60
+
+
+def test_standard_input_twice_or_closed(program: Program, packages: Path) -> None:
+    """Named twice it is read once; closed, it is missing: 66."""
+    options = ["replay", "-q", "--format", "json", "--packages", packages]
+    twice = program.run(*options, "-", "-", stdin=WHOLE)
+    assert twice.code == 0, twice.err
+    assert visits_counted(twice) == 60
+    closed = subprocess.run(
+        ["/bin/sh", "-c", f"{shlex.join(program.command(*options, '-'))} <&-"],
+        capture_output=True,
+        env=program.environment,
+        timeout=60,
+        check=False,
+    )
+    assert closed.returncode == 66
+    assert b"is closed" in closed.stderr
+
+
+def test_what_is_odd_is_said(program: Program, packages: Path, place: Path) -> None:
+    """A last line without end, a file without any line of Caddy, an option that does nothing."""
+    torn, rubbish = write(place, torn__json=WHOLE + b'{"le', rubbish__bin=b"\0\1\n" * 9)
+    options = ["replay", "-q", "--packages", packages]
+    assert "its last line has no end" in program.run(*options, torn).err
+    assert "is it the right file" in program.run(*options, rubbish).err
+    said = program.run(*options, "--database", place / "m.db", "--idle-gap", "5", torn).err
+    assert "--idle-gap is not used" in said
 
 
 def test_standard_input_merges_like_a_file(program: Program, packages: Path, place: Path) -> None:

@@ -153,9 +153,15 @@ def test_purge_keeps_the_years_and_drops_the_titles(store: Store) -> None:
     report = Report(store.reader())
     value = {"items": [{"package": "Old", "visits": 5}], "totalVisits": 5}
     assert report.kpi_value(2001, "Y", year) == {"kpiId": 2001, "value": value}
+    day = dict(labels_of_hour(old, UTC))["D"]
+    assert report.period("D", day, HOUR) is None
+    known = {(period.kind, period.label) for period in report.known_periods()}
+    assert ("D", day) not in known
+    assert ("Y", year) in known
     store.commit({(old, 1001, "Old"): 2}, at=HOUR)
     value = {"items": [{"package": "Old", "visits": 7}], "totalVisits": 7}
     assert report.kpi_value(2001, "Y", year) == {"kpiId": 2001, "value": value}
+    assert report.period("D", day, HOUR) is None, "though it has a record again"
     assert store.problems() == []
 
 
