@@ -99,7 +99,7 @@ def make_config(options: Mapping[str, Any], environment: Mapping[str, str] | Non
     )
     if values.problems:
         kind: type[MetricsError] = UsageError if values.usage_only else ConfigError
-        raise kind("\n".join(values.problems), "see offspot-metrics COMMAND --help")
+        raise kind("\n".join(values.problems), "see offspot-metrics --help, or that of the command")
     return config
 
 
@@ -186,11 +186,18 @@ def _flag(values: _Reader, variable: str) -> bool:
 
 def _origins(values: _Reader) -> frozenset[str]:
     text, source = values.text("allowed_origins", "ALLOWED_ORIGINS", "")
-    origins = frozenset(part.strip().rstrip("/") for part in text.split("|") if part.strip())
+    origins = frozenset(_as_browsers_say(part.strip()) for part in text.split("|") if part.strip())
     for origin in sorted(origins):
         if not origin.lower().startswith(("http://", "https://")):
             values.problem(source, f"{origin!r} is no origin (http://name or https://name)")
     return origins
+
+
+def _as_browsers_say(origin: str) -> str:
+    """Browsers send an origin in small letters, without a path and without the usual port."""
+    origin = origin.rstrip("/").lower()
+    scheme = origin.partition(":")[0]
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(scheme, "/"))
 
 
 def _ui_location(values: _Reader) -> Path | None:

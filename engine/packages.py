@@ -277,7 +277,11 @@ def _read_entry(entry: Any) -> Package | str:
     if named["port"] and int(named["port"]) > 65535:
         return f"its url {url[:100]!r} has an impossible port"
     if kind not in KINDS:
-        return f"its kind is {kind[:50]!r}, not one of {', '.join(KINDS)}" if kind else "no kind"
+        return (
+            f"its kind is {kind[:50]!r}, not one of {', '.join(KINDS)}"
+            if kind
+            else "it has no kind"
+        )
     name = ""
     if kind == "zim":
         name = _zim_name(rest)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import make_config
 from tests.cli.cases import NOBODY, Program, invoke, visits, write
 
 UPSTREAM = """
@@ -221,3 +222,10 @@ def test_only_options_that_are_wrong_are_wrong_usage(program: Program) -> None:
     """2, and both are named."""
     result = program.run("serve", "--port", "70000", "--reader", "eyes")
     result.failed(2, "--port: '70000'", "--reader: 'eyes'")
+
+
+def test_origins_are_compared_as_browsers_send_them() -> None:
+    """In small letters, without a path and without the usual port."""
+    named = "http://Lib.Box/ | https://lib.box:443|http://lib.box:8080|http://lib.box:80"
+    found = make_config({}, {"ALLOWED_ORIGINS": named}).allowed_origins
+    assert found == {"http://lib.box", "https://lib.box", "http://lib.box:8080"}
