@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.hotspot import Hotspot
 from tests.browser.pages import (
@@ -62,6 +62,44 @@ def test_the_narrowest_phone_needs_no_sideways_scrolling(
         assert small == []
         page.evaluate("document.documentElement.style.fontSize = '200%'")
         assert wider_than_window(page) <= 0
+
+
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_panels_open_inside_the_narrowest_phone(
+    browser: Browser, hotspot: Hotspot, lang: str
+) -> None:
+    """At 320 pixels, what the calendar and the export open lies inside the window."""
+    narrow: ViewportSize = {"width": 320, "height": 600}
+    with opened(browser, hotspot.url, viewport=narrow, lang=lang) as (page, _):
+        settled(page)
+        for button in page.locator(".disclosure > button").all():
+            button.click()
+            box = page.locator(".panel").bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= narrow["width"]
+
+
+@pytest.mark.parametrize("lang", ["en", "fr", "es", "ar"])
+def test_large_text_leaves_room_for_names(browser: Browser, hotspot: Hotspot, lang: str) -> None:
+    """With a browser that writes at twice the size, names keep a width and no view scrolls."""
+    narrow: ViewportSize = {"width": 320, "height": 600}
+    month = hotspot.newest("M")["aggValue"]
+
+    def large(page: Page) -> None:
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+
+    for path in (month, f"popularity/{month}", f"usage/{month}", "status", "about"):
+        url = f"{hotspot.url}/{path}"
+        with opened(browser, url, viewport=narrow, lang=lang, prepare=large) as (page, _):
+            settled(page)
+            assert wider_than_window(page) <= 0, path
+            widths = page.evaluate(
+                """[...document.querySelectorAll('.package-name')]
+                .filter((e) => e.offsetParent).map((e) => e.offsetWidth)"""
+            )
+            assert all(width > 44 for width in widths), path
 
 
 @pytest.mark.parametrize("kind", ["D", "M", "Y"])
