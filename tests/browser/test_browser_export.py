@@ -85,6 +85,30 @@ def test_exports_hold_what_the_view_shows(
             assert told[key] == period[key]
 
 
+def printed(page: Page, folder: Path) -> Path:
+    pdf = folder / "report.pdf"
+    page.pdf(path=pdf, prefer_css_page_size=True, print_background=True)
+    return pdf
+
+
+def pages_of(pdf: Path) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf.read_bytes()))
+
+
+@pytest.mark.parametrize("lang", ["en", "fr", "es", "ar"])
+def test_the_longest_report_is_one_page_in_every_language(
+    browser: Browser, hotspot: Hotspot, tmp_path: Path, lang: str
+) -> None:
+    """A year prints on one page whatever the language, also when tables stand on the screen."""
+    year = hotspot.newest("Y")["aggValue"]
+    with opened(browser, f"{hotspot.url}/{year}", lang=lang) as (page, _):
+        settled(page)
+        assert pages_of(printed(page, tmp_path)) == 1
+        for button in page.locator(".twin-button").all():
+            button.click()
+        assert pages_of(printed(page, tmp_path)) == 1
+
+
 @pytest.mark.parametrize("view", ["", "popularity/", "usage/"])
 @pytest.mark.parametrize("kind", ["D", "W", "M", "Y"])
 def test_a_printed_report_is_one_page(
@@ -96,10 +120,8 @@ def test_a_printed_report_is_one_page(
     with opened(browser, f"{hotspot.url}/{view}{slug}", scheme="dark") as (page, _):
         settled(page)
         headline = page.locator("h1").inner_text()
-        pdf = tmp_path / "report.pdf"
-        page.pdf(path=pdf, prefer_css_page_size=True, print_background=True)
-    pages = re.findall(rb"/Type\s*/Page\b(?!s)", pdf.read_bytes())
-    assert len(pages) == 1
+        pdf = printed(page, tmp_path)
+    assert pages_of(pdf) == 1
     text = subprocess.run(
         ["pdftotext", "-layout", pdf, "-"], check=True, capture_output=True, text=True, timeout=60
     ).stdout
