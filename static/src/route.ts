@@ -1,7 +1,7 @@
 // In: the address bar. Out: which view and which period it names, and the way back.
 // /  /2026-W24  /popularity/2026-06  /status ; an address without a period follows today.
 
-import { reactive, readonly } from 'vue'
+import { reactive, readonly, ref } from 'vue'
 import { readLabel, slug } from './periods'
 
 export const VIEWS = ['overview', 'popularity', 'usage', 'status', 'about'] as const
@@ -35,6 +35,8 @@ export function pathOf({ view, label }: Route): string {
 
 const state = reactive<Route>(parsePath(location.pathname))
 export const route = readonly(state)
+/** How often the reader went to another view. Back and Forward do not count: the browser puts those in place. */
+export const moves = ref(0)
 
 /** Address of a place relative to the present one; the language in the query stays. */
 export function href(to: Partial<Route>): string {
@@ -44,7 +46,9 @@ export function href(to: Partial<Route>): string {
 export function go(to: Partial<Route>): void {
   const address = href(to)
   if (address !== location.pathname + location.search) history.pushState(null, '', address)
+  const from = state.view
   Object.assign(state, parsePath(location.pathname))
+  if (state.view !== from) moves.value += 1
 }
 
 /** For links: lets the browser handle "open in a new tab" and takes the plain click itself. */

@@ -76,7 +76,7 @@ def test_the_dashboard_is_used_by_keyboard_alone(browser: Browser, hotspot: Hots
         page.get_by_role("button", name="Choose a period").press("Enter")
         day = hotspot.newest("D")["previous"]["aggValue"]
         page.get_by_label("Go to a date").fill(day)
-        page.get_by_role("button", name="Show", exact=True).press("Enter")
+        page.get_by_role("button", name="Show", exact=True).first.press("Enter")
         expect(page).to_have_url(re.compile(rf"/{day[:7]}$"))
         page.get_by_label("Language").select_option("fr")
         expect(page.locator("html")).to_have_attribute("lang", "fr")
@@ -116,8 +116,43 @@ def test_a_period_is_chosen_from_those_with_figures(browser: Browser, hotspot: H
         known = page.get_by_label("Periods with figures")
         values = known.locator("option").evaluate_all("(all) => all.map((o) => o.value)")
         assert values == ["", *months]
+        known.press("ArrowDown")  # looking through the list is no choice yet
+        expect(known).to_be_focused()
         known.select_option(months[-1])
+        known.press("Tab")
+        page.keyboard.press("Enter")
         expect(page).to_have_url(f"{hotspot.url}/{months[-1]}")
+
+
+def test_the_focus_stays_on_the_button_that_has_no_further(
+    browser: Browser, hotspot: Hotspot
+) -> None:
+    """Today, pressed on yesterday, keeps the focus, and leads nowhere when pressed again."""
+    yesterday = hotspot.newest("D")["previous"]["aggValue"]
+    with opened(browser, f"{hotspot.url}/{yesterday}") as (page, _):
+        settled(page)
+        for name in ("Today", "Next"):
+            button = page.get_by_role("button", name=name, exact=True)
+            button.press("Enter")
+            expect(button).to_have_attribute("aria-disabled", "true")
+            expect(button).to_be_focused()
+            button.press("Enter")
+            expect(page.locator(".pill.strong")).to_have_text("Today")
+
+
+def test_back_leads_to_the_place_that_was_left(browser: Browser, hotspot: Hotspot) -> None:
+    """A new view begins at its top, with the focus on its headline; Back is where one was."""
+    month = hotspot.newest("M")["aggValue"]
+    with opened(browser, f"{hotspot.url}/{month}", viewport=PHONE) as (page, _):
+        settled(page)
+        page.evaluate("window.scrollTo(0, 700)")
+        page.locator("[data-kpi='2003'] .details").click()
+        page.wait_for_selector(".cards [data-kpi='2003'].wide")
+        expect(page.locator("h1")).to_be_focused()
+        assert page.evaluate("window.scrollY") == 0
+        page.go_back()
+        page.wait_for_selector(".cards.whole [data-kpi='2005']")
+        page.wait_for_function("() => window.scrollY > 600")
 
 
 def test_language_comes_from_address_choice_then_browser(

@@ -1,6 +1,6 @@
 // The cards of the dashboard, in reading order. A new KPI is one component and one line here.
 
-import type { Component } from 'vue'
+import { ref, type Component } from 'vue'
 import FilesCard from './FilesCard.vue'
 import PopularityCard from './PopularityCard.vue'
 import UptimeCard from './UptimeCard.vue'
@@ -12,3 +12,6 @@ export const CARDS: { kpiId: number; card: Component; wide?: boolean }[] = [
   { kpiId: 2003, card: UsageCard },
   { kpiId: 2005, card: FilesCard, wide: true },
 ]
+
+/** False until the first screen has been painted. */
+export const whole = ref(false)
