@@ -100,8 +100,18 @@ async function orNull<T>(promise: Promise<T>): Promise<T | null> {
 }
 
 async function fetchPeriod(label: string): Promise<Period | null> {
-  if (plain) return orNull(plainPeriod(label))
-  return orNull(get<Period>(`periods/${span(label).kind}/${slug(label)}`))
+  const period = await orNull(
+    plain ? plainPeriod(label) : get<Period>(`periods/${span(label).kind}/${slug(label)}`),
+  )
+  // A young hotspot is not ten empty columns and a full one: neighbours begin with the first known.
+  if (period)
+    period.trend = period.trend.slice(
+      Math.max(
+        0,
+        period.trend.findIndex((entry) => entry.hasData || entry.aggValue === label),
+      ),
+    )
+  return period
 }
 
 export async function refresh(): Promise<void> {

@@ -60,7 +60,9 @@ def packages_file(titles: Sequence[str]) -> str:
     ]
     share = {"kind": "app", "title": "Share", "url": f"//{SHARE}/"}
     packages.append({**share, "ident": "file-manager.offspot.kiwix.org"})
-    return json.dumps({"metadata": {"name": NAME, "fqdn": FQDN}, "packages": packages})
+    # As letters: escaped, an emoji would be two halves, which YAML does not put together.
+    whole = {"metadata": {"name": NAME, "fqdn": FQDN}, "packages": packages}
+    return json.dumps(whole, ensure_ascii=False)
 
 
 def line(

@@ -106,6 +106,13 @@ def wider_than_window(page: Page) -> int:
     return int(page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
 
 
+def neighbours(period: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trend as the page shows it: from the first period with figures on."""
+    trend: list[dict[str, Any]] = period["trend"]
+    first = next(i for i, e in enumerate(trend) if e["hasData"] or e is trend[-1])
+    return trend[first:]
+
+
 def minutes(text: str) -> int:
     """'1,188 h 15 min' as minutes."""
     plain = text.replace(",", "").replace("\u00a0", " ")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.hotspot import Hotspot, random_weeks, running
-from tests.browser.pages import count, minutes, opened, settled
+from tests.browser.pages import count, minutes, neighbours, opened, settled
 
 KINDS = ("D", "W", "M", "Y")
 
@@ -70,7 +70,9 @@ def check_trend(card: Locator, period: dict[str, Any], *metrics: str) -> None:
         ]
         for row in card.locator("tr[data-label]").all()
     }
-    assert shown == {t["aggValue"]: [t[metric] for metric in metrics] for t in period["trend"]}
+    trend = neighbours(period)
+    expected = {entry["aggValue"]: [entry[metric] for metric in metrics] for entry in trend}
+    assert shown == (expected if len(trend) > 1 else {})
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -51,6 +51,7 @@ def test_a_title_is_text_everywhere(
     )
     with running(hotspot):
         items = hotspot.newest("D")["kpis"][0]["value"]["items"]
+        assert HOSTILE[5] in [item["package"] for item in items], "an emoji is one"
 
         def refuse_dialogs(page: Page) -> None:
             page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
@@ -124,6 +125,23 @@ def test_an_empty_database_says_what_will_happen(browser: Browser, tmp_path: Pat
             expect(page.locator(".notice")).to_contain_text("Collecting since")
         assert violations(page) == []
         assert watch.errors == []
+
+
+def test_what_was_never_counted_is_no_zero(browser: Browser, tmp_path: Path) -> None:
+    """Before the first figures nothing is said to be off or nought, on screen or in tables."""
+    hotspot = Hotspot(tmp_path, ["Bees"])
+    hotspot.fill(line(time.time() - 60, "/content/package_0/") for _ in range(3))
+    with running(hotspot):
+        year = hotspot.newest("Y")["aggValue"]
+        with opened(browser, f"{hotspot.url}/{year}") as (page, _):
+            settled(page)
+            expect(page.locator(".uptime-card .twin tbody tr")).to_have_count(1)
+            expect(page.locator("tr[data-label]")).to_have_count(0)
+            page.goto(f"{hotspot.url}/{int(year) - 3}")
+            expect(page.locator(".notice")).to_contain_text("Collecting since")
+            page.goto(f"{hotspot.url}/{int(year) + 1}")
+            expect(page.locator(".notice")).to_contain_text("still to come")
+            assert page.get_by_text("so far").count() == 0
 
 
 def test_switched_off_counting_is_said(browser: Browser, tmp_path: Path) -> None:
