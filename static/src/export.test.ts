@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Period } from './api'
-import { fileName, toCsv, toJson } from './export'
+import { csvRows, fileName, shownIn, toCsv, toJson } from './export'
 import { plainPeriodOf } from './plain'
 
 const period = (title: string): Period =>
@@ -47,6 +47,34 @@ it('a KPI that the page does not know is exported all the same', () => {
     kpis: [],
     site: null,
   })
+})
+
+it('what lies beyond the ten is a row, so that items add up to the total', () => {
+  const rows = csvRows('popularity', period('Bees')).filter(([, label]) => label === '2026 W24')
+  expect(rows.map(([, , , , title, metric, value]) => [title, metric, value])).toEqual([
+    ['Bees', 'visits', 5],
+    ['', 'totalVisits', 7],
+    ['', 'othersVisits', 2],
+  ])
+  expect(toCsv('usage', period('Bees'))).not.toContain('others')
+})
+
+it('a view of one KPI exports nothing of the others', () => {
+  const whole = period('Bees')
+  whole.previous = { ...whole, aggValue: '2026 W23' }
+  whole.uptime = { unit: 'hour', minutes: [60] }
+  const told = shownIn('popularity', whole)
+  expect(told.kpis.map((k) => k.kpiId)).toEqual([2001])
+  expect(told.previous?.kpis.map((k) => k.kpiId)).toEqual([2001])
+  expect(told.uptime).toBeUndefined()
+  expect(Object.keys(told.trend[1] ?? {})).toEqual([
+    'aggValue',
+    'complete',
+    'hasData',
+    'totalVisits',
+  ])
+  expect(whole.trend[1]?.nbMinutesOn).toBe(0)
+  expect(shownIn('overview', whole)).toEqual(whole)
 })
 
 it('file names are plain ASCII', () => {

@@ -1,6 +1,6 @@
 // In: what a view shows. Out: the same as CSV or JSON text, and a file name that says what it is.
 
-import type { Period, Status, TrendEntry } from './api'
+import type { Others, Period, Snapshot, Status, TrendEntry } from './api'
 import type { View } from './route'
 import { slug } from './periods'
 
@@ -22,11 +22,32 @@ const TREND: Record<number, (keyof TrendEntry)[]> = {
   2005: ['filesCreated', 'filesDeleted'],
 }
 
+/** What lies beyond the listed packages, by KPI; none where nothing is left out. */
+const OTHERS: Record<number, [keyof Others, string]> = {
+  2001: ['visits', 'othersVisits'],
+  2003: ['minutesActivity', 'othersMinutesActivity'],
+}
+
 type Row = [string, string, number, string, string, string, number]
 
 export function shownIn(view: View, period: Period): Period {
   const ids = SHOWN_IN[view]
-  return ids ? { ...period, kpis: period.kpis.filter((k) => ids.includes(k.kpiId)) } : period
+  if (!ids) return period
+  const kpisOf = (of: Snapshot) => of.kpis.filter((k) => ids.includes(k.kpiId))
+  const other = Object.entries(TREND).flatMap(([id, metrics]) =>
+    ids.includes(Number(id)) ? [] : metrics,
+  )
+  return {
+    ...period,
+    kpis: kpisOf(period),
+    previous: period.previous && { ...period.previous, kpis: kpisOf(period.previous) },
+    trend: period.trend.map((entry) => {
+      const kept: Partial<TrendEntry> = { ...entry }
+      for (const metric of other) delete kept[metric]
+      return kept as TrendEntry
+    }),
+    uptime: undefined,
+  }
 }
 
 /** Any KPI is numbers by name, and items that are a package with numbers by name. */
@@ -46,7 +67,16 @@ function rowsOf(kind: string, label: string, kpiId: number, value: object): Row[
 
 export function csvRows(view: View, all: Period): Row[] {
   const period = shownIn(view, all)
-  const rows = period.kpis.flatMap((k) => rowsOf(period.aggKind, period.aggValue, k.kpiId, k.value))
+  const rows = period.kpis.flatMap(({ kpiId, value }) => {
+    const [key, metric] = OTHERS[kpiId] ?? []
+    const others = key && metric && period.others[key]
+    return rowsOf(
+      period.aggKind,
+      period.aggValue,
+      kpiId,
+      others ? { ...value, [metric]: others } : value,
+    )
+  })
   for (const { kpiId } of period.kpis)
     for (const entry of period.trend) {
       if (entry.aggValue === period.aggValue || !entry.hasData) continue

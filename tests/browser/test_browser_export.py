@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.hotspot import FQDN, NAME, Hotspot
-from tests.browser.pages import opened, settled
+from tests.browser.pages import neighbours, opened, settled
 
 COLUMNS = ["agg_kind", "agg_value", "kpi_id", "kpi", "package", "metric", "value"]
 TREND = {
@@ -22,6 +22,10 @@ TREND = {
     2003: ["totalMinutesActivity"],
     2004: ["nbMinutesOn"],
     2005: ["filesCreated", "filesDeleted"],
+}
+OTHERS = {
+    2001: ("visits", "othersVisits"),
+    2003: ("minutesActivity", "othersMinutesActivity"),
 }
 
 
@@ -34,7 +38,7 @@ def saved(page: Page, choice: str) -> tuple[str, bytes]:
 
 
 def expected_rows(period: dict[str, Any], ids: list[int]) -> set[tuple[str, int, str, str, int]]:
-    """Every number of the period and of its neighbours: label, KPI, package, metric, value."""
+    """Every number of the view, its neighbours and others: label, KPI, package, metric, value."""
     rows = set()
     for kpi in period["kpis"]:
         if kpi["kpiId"] not in ids:
@@ -45,6 +49,9 @@ def expected_rows(period: dict[str, Any], ids: list[int]) -> set[tuple[str, int,
         for item in kpi["value"].get("items", []):
             metric = next(name for name in item if name != "package")
             rows.add((period["aggValue"], kpi["kpiId"], item["package"], metric, item[metric]))
+    for kpi_id, (key, metric) in OTHERS.items():
+        if kpi_id in ids and period["others"][key]:
+            rows.add((period["aggValue"], kpi_id, "", metric, period["others"][key]))
     for entry in period["trend"]:
         if entry["aggValue"] != period["aggValue"] and entry["hasData"]:
             rows |= {
@@ -81,8 +88,31 @@ def test_exports_hold_what_the_view_shows(
         told = json.loads(raw)
         assert told["site"]["name"] == NAME
         assert told["kpis"] == [kpi for kpi in period["kpis"] if kpi["kpiId"] in ids]
-        for key in ("aggKind", "aggValue", "start", "end", "complete", "others", "trend"):
+        for key in ("aggKind", "aggValue", "start", "end", "complete", "others"):
             assert told[key] == period[key]
+        before = period["previous"]["kpis"]
+        assert told["previous"]["kpis"] == [kpi for kpi in before if kpi["kpiId"] in ids]
+        foreign = {m for kpi_id, metrics in TREND.items() if kpi_id not in ids for m in metrics}
+        assert told["trend"] == [
+            {key: value for key, value in entry.items() if key not in foreign}
+            for entry in neighbours(period)
+        ]
+        assert ("uptime" in told) is (2004 in ids)
+
+
+def test_the_rows_of_an_export_add_up(browser: Browser, hotspot: Hotspot) -> None:
+    """Visits of the packages and of the others in a CSV are the total in it."""
+    year = hotspot.newest("Y")["aggValue"]
+    with opened(browser, f"{hotspot.url}/popularity/{year}") as (page, _):
+        settled(page)
+        _, raw = saved(page, "Spreadsheet (CSV)")
+    rows = list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))[1:]
+    sums = {
+        name: sum(int(r[6]) for r in rows if r[5] == name and r[1] == year)
+        for name in ("visits", "othersVisits", "totalVisits")
+    }
+    assert sums["othersVisits"] > 0
+    assert sums["visits"] + sums["othersVisits"] == sums["totalVisits"]
 
 
 def printed(page: Page, folder: Path) -> Path:
