@@ -104,13 +104,10 @@ async function fetchPeriod(label: string): Promise<Period | null> {
     plain ? plainPeriod(label) : get<Period>(`periods/${span(label).kind}/${slug(label)}`),
   )
   // A young hotspot is not ten empty columns and a full one: neighbours begin with the first known.
-  if (period)
-    period.trend = period.trend.slice(
-      Math.max(
-        0,
-        period.trend.findIndex((entry) => entry.hasData || entry.aggValue === label),
-      ),
-    )
+  if (period) {
+    const shows = (entry: Period['trend'][number]) => entry.hasData || entry.aggValue === label
+    period.trend = period.trend.slice(period.trend.findIndex(shows))
+  }
   return period
 }
 
