@@ -67,6 +67,7 @@ it('a view of one KPI exports nothing of the others', () => {
   expect(told.kpis.map((k) => k.kpiId)).toEqual([2001])
   expect(told.previous?.kpis.map((k) => k.kpiId)).toEqual([2001])
   expect(told.uptime).toBeUndefined()
+  expect(told.others).toEqual({ visits: 2, packagesVisited: null })
   expect(Object.keys(told.trend[1] ?? {})).toEqual([
     'aggValue',
     'complete',

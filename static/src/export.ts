@@ -23,9 +23,9 @@ const TREND: Record<number, (keyof TrendEntry)[]> = {
 }
 
 /** What lies beyond the listed packages, by KPI; none where nothing is left out. */
-const OTHERS: Record<number, [keyof Others, string]> = {
-  2001: ['visits', 'othersVisits'],
-  2003: ['minutesActivity', 'othersMinutesActivity'],
+const OTHERS: Record<number, (keyof Others)[]> = {
+  2001: ['visits', 'packagesVisited'],
+  2003: ['minutesActivity', 'packagesUsed'],
 }
 
 type Row = [string, string, number, string, string, string, number]
@@ -34,18 +34,18 @@ export function shownIn(view: View, period: Period): Period {
   const ids = SHOWN_IN[view]
   if (!ids) return period
   const kpisOf = (of: Snapshot) => of.kpis.filter((k) => ids.includes(k.kpiId))
-  const other = Object.entries(TREND).flatMap(([id, metrics]) =>
-    ids.includes(Number(id)) ? [] : metrics,
-  )
+  const without = <T extends object>(held: T, names: Record<number, string[]>): T => {
+    const kept = { ...held }
+    for (const [id, metrics] of Object.entries(names))
+      if (!ids.includes(Number(id))) for (const metric of metrics) delete kept[metric as keyof T]
+    return kept
+  }
   return {
     ...period,
     kpis: kpisOf(period),
     previous: period.previous && { ...period.previous, kpis: kpisOf(period.previous) },
-    trend: period.trend.map((entry) => {
-      const kept: Partial<TrendEntry> = { ...entry }
-      for (const metric of other) delete kept[metric]
-      return kept as TrendEntry
-    }),
+    others: without(period.others, OTHERS),
+    trend: period.trend.map((entry) => without(entry, TREND)),
     uptime: undefined,
   }
 }
@@ -68,14 +68,10 @@ function rowsOf(kind: string, label: string, kpiId: number, value: object): Row[
 export function csvRows(view: View, all: Period): Row[] {
   const period = shownIn(view, all)
   const rows = period.kpis.flatMap(({ kpiId, value }) => {
-    const [key, metric] = OTHERS[kpiId] ?? []
-    const others = key && metric && period.others[key]
-    return rowsOf(
-      period.aggKind,
-      period.aggValue,
-      kpiId,
-      others ? { ...value, [metric]: others } : value,
-    )
+    const [key] = OTHERS[kpiId] ?? []
+    const others = key && period.others[key]
+    const beyond = others ? { [key.replace(/^./, (c) => `others${c.toUpperCase()}`)]: others } : {}
+    return rowsOf(period.aggKind, period.aggValue, kpiId, { ...value, ...beyond })
   })
   for (const { kpiId } of period.kpis)
     for (const entry of period.trend) {
