@@ -180,6 +180,7 @@ def test_images_of_a_whole_disk(images: int) -> None:
             later = int(told.read_bytes())
             writer.send_signal(signal.SIGCONT)
             check_image(base, copy, acked, later)
+    measured(f"seed {SEED + 2}: {images} images")
 
 
 def is_stopped(process: int) -> bool:
