@@ -72,7 +72,7 @@ faults: packages build filebeat $(DEV) ## run the faults and threats, write the 
 
 faults-full: packages build filebeat $(DEV) ## the same at full sizes (hours)
 	$(BIN)/python -m tests.faults --full
-	$(BIN)/python -m tests.reliability.chaos --lines 1000000 --largest 16777216 --seeds 10
+	$(BIN)/python -m tests.reliability.chaos --lines 1000000 --largest 16777216 --pause 8 --seeds 10
 
 lint: lint-python lint-static ## check style and types only
 
