@@ -166,8 +166,9 @@ class Counting:
         self.program = program
         database = program.home / "m.db"
         self.options = ["--jobs", "2", "--packages", packages, "--database", database, path]
+        # Who runs the tests in the background may have told all children to ignore Ctrl-C.
         self.child = subprocess.Popen(
-            program.command("replay", *self.options),
+            ["env", "--default-signal=INT", *program.command("replay", *self.options)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=program.environment,
