@@ -11,7 +11,9 @@ NPM ?= npm
 PACKAGES = caddy chromium faketime kiwix-tools poppler-utils strace zim-tools
 
 # Tests that load the machine or hold it to times: after the others, one at a time.
-ALONE = tests/reliability tests/security tests/test_chain.py tests/api/test_api_server.py
+ALONE = $(wildcard tests/reliability/test_reader_*.py) tests/reliability/test_clock_real.py \
+	tests/reliability/test_threads_signals.py tests/security tests/test_chain.py \
+	tests/api/test_api_server.py
 NOT_ALONE = $(foreach room,$(ALONE),--ignore=$(room))
 PYTEST = $(BIN)/python -m pytest
 # Browsers, readers and slow clients are held to deadlines, on machines that others use too: what
