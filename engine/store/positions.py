@@ -11,26 +11,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from engine.sources.model import Generation, pack_anchors, unpack_anchors
-from engine.store.schema import FATE_COLUMNS
+from engine.store.schema import FATE_COLUMNS, SEALED
 
 KEPT_GENERATIONS: Final = 5_000
 """Logs that are remembered; the counts of older ones are added up in one row of empty id."""
 
-_COLUMNS: Final = (
-    "id",
-    "position",
-    "anchors",
-    "name",
-    "first_at",
-    "last_at",
-    "began_at",
-    "doubt_until",
-    "doubt_after",
-    "seen",
-)
+_ALL_COLUMNS: Final = SEALED["generation"]
+_COLUMNS: Final = _ALL_COLUMNS[: -len(FATE_COLUMNS)]
 _FATES: Final = tuple(FATE_COLUMNS.values())
-_ALL: Final = ", ".join(_COLUMNS + _FATES)
-_MARKS: Final = ", ".join(f"?{n + 1}" for n in range(len(_COLUMNS + _FATES)))
+_ALL: Final = ", ".join(_ALL_COLUMNS)
+_MARKS: Final = ", ".join(f"?{n + 1}" for n in range(len(_ALL_COLUMNS)))
 _UPSERT: Final = (
     f"INSERT OR REPLACE INTO generation ({_ALL}, seal) VALUES ({_MARKS}, seal_of({_MARKS}))"
 )
