@@ -223,7 +223,7 @@ class Replay:
             job.staged[generation.id] = before  # from here on it is another log, or one it knows
             return base + begin
         shadow = None
-        if begin:
+        if begin and begin == before.position:  # where an earlier reading ended, beyond doubt
             generation.resumed = True
             follower = content.peek_line()
             shadow = follower and Generation(generation_id(follower), began_at=second_of(follower))
