@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from engine.api.answers import Answer
 from engine.api.figures import OpenReport, Report
+from engine.errors import MetricsError
 
 logger = logging.getLogger(__name__)
 
@@ -149,19 +150,22 @@ class Reading:
             result = use(self._own.report)
         except Exception as error:
             self._drop_report()
-            self._say(readable=False)
+            self._say(error)
             raise UnreadableError from error
-        self._say(readable=True)
+        self._say(None)
         return result
 
-    def _say(self, *, readable: bool) -> None:
+    def _say(self, error: Exception | None) -> None:
         """Log when it breaks and when it works again, not each request in between."""
+        readable = error is None
         if readable != self.readable:
             self.readable = readable
-            if readable:
+            if error is None:
                 logger.info("Figures can be read again")
+            elif isinstance(error, MetricsError):
+                logger.error("Figures cannot be read: %s", error.message)
             else:
-                logger.error("Figures cannot be read", exc_info=True)  # noqa: LOG014  in `except`
+                logger.error("Figures cannot be read", exc_info=error)
 
     def _drop_report(self) -> None:
         report, self._own.report, self._own.version = self._own.report, None, None

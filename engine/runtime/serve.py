@@ -200,9 +200,15 @@ class Service:
                 counting.take(item)
 
     def _check_figures(self, counting: Counting) -> None:
-        """When answers cannot be read, see whether the database is damaged."""
+        """When answers cannot be read, see whether the database is damaged, or gone."""
         if self.app and not self.app.reading.readable:
-            found = counting.store.problems()
+            try:
+                found = counting.store.problems()
+            except DatabaseDamaged:
+                raise
+            except MetricsError as error:
+                log.debug("the database cannot be looked at: %s", error.message)
+                return
             if found:
                 raise DatabaseDamaged(found[0])
 

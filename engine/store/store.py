@@ -249,7 +249,11 @@ class Store(Facts):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def problems(self) -> list[str]:
-        """What is wrong with the database."""
+        """What is wrong with the database.
+
+        Raises DatabaseDamaged when the file is gone, StorageError when it cannot be looked at now.
+        """
+        self._check_there()
         with database.storage_errors(self.path):
             return check.problems_in(self.path)
 

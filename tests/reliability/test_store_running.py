@@ -1,6 +1,7 @@
 """Damage that shows while `serve` runs: F21 while running."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.reliability.serving import Serving
@@ -26,6 +27,37 @@ def test_a_file_that_is_removed_while_it_runs(tmp_path: Path) -> None:
         serving.wait(lambda: tells(serving), 60)
         serving.wait(serving.counted(12))
         assert serving.stop()[0] == 0, serving.text()
+    found = figures(serving.database)
+    assert sum(row[1] + row[2] for row in found["logs"].values()) == 12
+
+
+OFTEN = """
+import sys
+from engine.runtime import serve
+serve.LOOK_SECONDS = 0.2
+from offspot_metrics import main
+sys.exit(main())
+"""
+"""The program that looks at once whether the figures can be read."""
+
+
+def test_a_file_that_is_removed_is_missed_by_a_reader_first(tmp_path: Path) -> None:
+    """The same when an answer notices it before a save is due: counting goes on, in a new one."""
+    with Serving(tmp_path, code=OFTEN) as serving, ThreadPoolExecutor(8) as visitors:
+        serving.add(6)
+        serving.wait(lambda: serving.status().get("lines", {}).get("read") == 6)
+        serving.database.unlink()
+
+        def told() -> bool:
+            list(visitors.map(serving.get, ["/api/v1/aggregations/D"] * 8))
+            return tells(serving)
+
+        serving.wait(told, 60)
+        serving.add(6, first=6)
+        serving.wait(lambda: serving.get("/api/v1/aggregations/D")[0] == 200)
+        assert serving.stop()[0] == 0, serving.text()
+        assert "Figures cannot be read: database" in serving.text()
+        assert "Traceback" not in serving.text()
     found = figures(serving.database)
     assert sum(row[1] + row[2] for row in found["logs"].values()) == 12
 
