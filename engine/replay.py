@@ -323,15 +323,29 @@ class Replay:
         known = {**self.foreseen, **self.known, **job.staged}
         place = None
         for begin, identity in find_known(data, None if self.nameless else seconds, known):
-            if identity != generation.id or self._begins_again(
-                job, generation, base, chunk, data, begin
-            ):
+            if identity == generation.id:
+                begins = self._begins_again(job, generation, base, chunk, data, begin)
+            else:
+                begins = not self._came_before(job, base, chunk, data, begin)
+            if begins:
                 place = begin
                 break
         if place is None:
             return chunk, tally, None
         before = front(Chunk(chunk.offset, data, len(data), b""), place)
         return before, self._count(generation, before), before.end
+
+    @staticmethod
+    def _came_before(job: _Job, base: int, chunk: Chunk, data: bytes, begin: int) -> bool:
+        """Whether the line there came shortly before in the same log: then no other begins with it.
+
+        Logs without ports and parts of a second have equal lines.
+        """
+        line, before = data[begin : data.find(b"\n", begin) + 1], data[:begin]
+        if chunk.offset and job.content.seekable and len(before) < SAME_BYTES:
+            size = min(chunk.offset, SAME_BYTES)
+            before = job.content.read_at(base + chunk.offset - size, size) + before
+        return b"\n" + line in b"\n" + before
 
     def _begins_again(
         self, job: _Job, generation: Generation, base: int, chunk: Chunk, data: bytes, begin: int
