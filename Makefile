@@ -10,11 +10,15 @@ NPM ?= npm
 # What the tests use beside Python, Node.js and Go.
 PACKAGES = caddy chromium faketime kiwix-tools poppler-utils strace zim-tools
 
-# Tests that load the machine or hold it to times: after the others, one at a time.
-ALONE = $(wildcard tests/reliability/test_reader_*.py) tests/reliability/test_clock_real.py \
-	tests/reliability/test_threads_signals.py tests/security tests/test_chain.py \
-	tests/api/test_api_server.py
+# Tests that are held to times: after the others, one at a time.
+ALONE = tests/reliability/test_clock_real.py tests/reliability/test_threads_signals.py \
+	tests/security/test_hostile_load.py tests/security/test_deaf_clients.py \
+	tests/api/test_api_server.py tests/test_chain.py
 NOT_ALONE = $(foreach room,$(ALONE),--ignore=$(room))
+# The others wait more than they compute, so there is one more than the machine has processors; the
+# longest first, so that all end together.
+BESIDE = -n 3 --dist loadfile --no-loadscope-reorder $(NOT_ALONE) \
+	tests/browser tests/reliability tests/readers tests
 PYTEST = $(BIN)/python -m pytest
 # Browsers, readers and slow clients are held to deadlines, on machines that others use too: what
 # fails is shown, and has one more chance by itself. What fails twice fails.
@@ -62,7 +66,7 @@ wheel: $(DEV) $(DASHBOARD) ## build a wheel into dist/
 
 test: packages build filebeat lint ## install what tests need, check style and types, run the tests
 	cd $(WEB) && $(NPM) test
-	$(PYTEST) -n 2 --dist loadfile $(NOT_ALONE) || $(PYTEST) $(ONCE_MORE) $(NOT_ALONE)
+	$(PYTEST) $(BESIDE) || $(PYTEST) $(ONCE_MORE) $(NOT_ALONE)
 	$(PYTEST) $(ALONE) || $(PYTEST) $(ONCE_MORE) $(ALONE)
 
 test-full: packages build filebeat lint ## the same with the slow tests at their full sizes

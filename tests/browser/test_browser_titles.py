@@ -56,11 +56,12 @@ def test_a_title_is_text_everywhere(
         def refuse_dialogs(page: Page) -> None:
             page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
 
-        for view in ("/", "/popularity", "/usage", "/status"):
-            with opened(browser, hotspot.url + view, viewport=viewport, prepare=refuse_dialogs) as (
-                page,
-                watch,
-            ):
+        with opened(browser, hotspot.url, viewport=viewport, prepare=refuse_dialogs) as (
+            page,
+            watch,
+        ):
+            for view in ("/popularity", "/usage", "/status", "/"):
+                page.goto(hotspot.url + view)
                 settled(page)
                 card = page.locator('[data-kpi="2001"] tbody bdi')
                 if card.count():
@@ -69,8 +70,6 @@ def test_a_title_is_text_everywhere(
                 assert wider_than_window(page) <= 0
                 assert violations(page) == []
                 assert watch.errors == []
-        with opened(browser, hotspot.url) as (page, _):
-            settled(page)
             page.get_by_role("button", name="Export").click()
             with page.expect_download() as started:
                 page.get_by_role("button", name="Spreadsheet (CSV)").click()

@@ -62,12 +62,13 @@ QUICK = pytest.param(7, id="quick")
 EVERY = pytest.param(1, id="all", marks=[pytest.mark.full, pytest.mark.timeout(900)])
 
 
-def test_killed_at_every_statement(memory: Path) -> None:
+@pytest.mark.parametrize("every", [QUICK, EVERY])
+def test_killed_at_every_statement(memory: Path, every: int) -> None:
     """Killed at any SQL statement of start, counting, hour's end, clock steps, backup and end, the
     next start goes on from the last commit and ends at the figures of an undisturbed run (F1).
     """
-    events = sweep(memory, lambda _: None, support.scenario, KillAt.at_statements)
-    assert events > 200
+    arm = KillAt.at_statements
+    assert sweep(memory, lambda _: None, support.scenario, arm, every) > 200
 
 
 @pytest.mark.parametrize("every", [QUICK, EVERY])
