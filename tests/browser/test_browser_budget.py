@@ -93,9 +93,9 @@ def test_code_and_styles_keep_their_budget(hotspot: Hotspot) -> None:
     assert sum(sizes.values()) <= BUDGET_BYTES, sizes
 
 
-def test_a_first_visit_makes_few_requests(browser: Browser, hotspot: Hotspot) -> None:
+def test_a_first_visit_makes_few_requests(whole_browser: Browser, hotspot: Hotspot) -> None:
     """The first page takes no more than eight requests, all to the hotspot."""
-    with opened(browser, hotspot.url) as (page, watch):
+    with opened(whole_browser, hotspot.url) as (page, watch):
         page.wait_for_selector('[data-kpi="2001"] .big')
         page.wait_for_load_state("networkidle")
         assert watch.abroad == []
@@ -104,7 +104,7 @@ def test_a_first_visit_makes_few_requests(browser: Browser, hotspot: Hotspot) ->
 
 @pytest.mark.full  # a time is only worth something on a machine that does nothing else
 def test_figures_are_seen_within_a_second(
-    browser: Browser, hotspot: Hotspot, empty_page: str
+    whole_browser: Browser, hotspot: Hotspot, empty_page: str
 ) -> None:
     """On a slow phone and line, figures are there at most 1.0 s after an empty page would be."""
 
@@ -113,14 +113,14 @@ def test_figures_are_seen_within_a_second(
         page.add_init_script(SEEN)
 
     def empty() -> float:
-        with opened(browser, empty_page, viewport=PHONE, prepare=throttled) as (page, _):
+        with opened(whole_browser, empty_page, viewport=PHONE, prepare=throttled) as (page, _):
             paint = page.wait_for_function(
                 "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
             )
             return float(paint.json_value())
 
     def figures() -> float:
-        with opened(browser, hotspot.url, viewport=PHONE, prepare=prepared) as (page, _):
+        with opened(whole_browser, hotspot.url, viewport=PHONE, prepare=prepared) as (page, _):
             return float(page.wait_for_function("() => window.seenAt").json_value())
 
     # The best of some tries on either side: what else the machine does is not what is measured.
