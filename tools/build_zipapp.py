@@ -282,6 +282,7 @@ def packed(tree: Tree, spec: Spec) -> bytes:
             entry.create_system = 3  # Unix, on whatever system this runs
             entry.external_attr = 0o100644 << 16
             done = name.endswith((".gz", ".png", ".woff2"))
+            done |= name.endswith(".pyc") and matches(name, spec["archive"]["quick"])
             entry.compress_type = zipfile.ZIP_STORED if done else zipfile.ZIP_DEFLATED
             archive.writestr(entry, tree[name])
     return out.getvalue()

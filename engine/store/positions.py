@@ -11,21 +11,19 @@ from collections.abc import Iterable
 from typing import Final
 
 from engine.sources.model import Generation, pack_anchors, unpack_anchors
-from engine.store.schema import FATE_COLUMNS, SEALED
+from engine.store.schema import FATE_COLUMNS, FATE_SUMS, SEALED
 
 KEPT_GENERATIONS: Final = 5_000
 """Logs that are remembered; the counts of older ones are added up in one row of empty id."""
 
 _ALL_COLUMNS: Final = SEALED["generation"]
 _COLUMNS: Final = _ALL_COLUMNS[: -len(FATE_COLUMNS)]
-_FATES: Final = tuple(FATE_COLUMNS.values())
 _ALL: Final = ", ".join(_ALL_COLUMNS)
 _MARKS: Final = ", ".join(f"?{n + 1}" for n in range(len(_ALL_COLUMNS)))
 _UPSERT: Final = (
     f"INSERT OR REPLACE INTO generation ({_ALL}, seal) VALUES ({_MARKS}, seal_of({_MARKS}))"
 )
 _SELECT: Final = f"SELECT {_ALL} FROM generation WHERE id <> x'' ORDER BY seen"
-_FATE_SUMS: Final = f"SELECT {', '.join(f'sum({column})' for column in _FATES)} FROM generation"
 
 
 def save_generations(
@@ -88,13 +86,7 @@ def prune_generations(connection: sqlite3.Connection, present: Iterable[bytes]) 
     for begin in range(0, len(old), 500):  # SQLite has a limit of bound values
         some = old[begin : begin + 500]
         marks = ", ".join("?" * len(some))
-        sums = connection.execute(f"{_FATE_SUMS} WHERE id IN (x'', {marks})", some).fetchone()
+        sums = connection.execute(f"{FATE_SUMS} WHERE id IN (x'', {marks})", some).fetchone()
         connection.execute(_UPSERT, (b"", 0, b"", "", None, None, None, 0, 0, 0, *sums))
         connection.execute(f"DELETE FROM generation WHERE id IN ({marks})", some)
     return old
-
-
-def count_fates(connection: sqlite3.Connection) -> Counter[str]:
-    """Lines by fate since the database was made."""
-    row = connection.execute(_FATE_SUMS).fetchone()
-    return Counter({fate: n or 0 for fate, n in zip(FATE_COLUMNS, row, strict=True)})

@@ -15,8 +15,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine import indicators
-from engine.store import database, positions
+from engine.store import database
 from engine.store.records import minutes_value, record_hours
+from engine.store.schema import FATE_COLUMNS, FATE_SUMS
 from engine.times import KINDS, MINUTE_SECONDS, Period, labels_of_hour
 
 Sums = dict[int, dict[str, int]]
@@ -161,7 +162,8 @@ class Reader:
 
     def fates(self) -> Counter[str]:
         """Lines by fate since the database was made."""
-        return positions.count_fates(self.connection)
+        row = self.connection.execute(FATE_SUMS).fetchone()
+        return Counter({fate: n or 0 for fate, n in zip(FATE_COLUMNS, row, strict=True)})
 
     def last_line_at(self) -> int | None:
         """The newest time of a valid line."""

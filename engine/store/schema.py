@@ -32,6 +32,10 @@ FATE_COLUMNS: Final = {
     "too-long": "too_long",
 }
 """Fate of a line -> column of `generation`."""
+FATE_SUMS: Final = (
+    f"SELECT {', '.join(f'sum({column})' for column in FATE_COLUMNS.values())} FROM generation"
+)
+"""Lines by fate since the database was made, in the order of FATE_COLUMNS."""
 
 SEALED: Final[dict[str, tuple[str, ...]]] = {
     "meta": ("key", "value"),
