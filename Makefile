@@ -43,7 +43,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
 .PHONY: help run build filebeat filebeat-arm64 static wheel test test-full faults faults-full lint lint-python \
-	lint-static format bench bench-check lock packages clean distclean
+	lint-static format bench bench-check profile lock packages clean distclean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ format: $(DEV) ## write the sources as the formatter likes them
 bench: packages build filebeat $(DEV) ## measure against the peers and print the table
 	-@tools/install_packages.sh goaccess wrk
 	$(BIN)/python -m benchmarks
+
+profile: build filebeat $(DEV) ## print where the time goes: live, and at a start
+	$(BIN)/python -m benchmarks.profiling
 
 bench-check: packages build filebeat $(DEV) ## measure again, fail when a ratio fell by over 15 %
 	-@tools/install_packages.sh goaccess wrk

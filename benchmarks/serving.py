@@ -396,7 +396,7 @@ def start(runs: int) -> list[Row]:
         "kpis": lambda: timed(
             peers.ours("kpis", "--period", "today", "--format", "json", "--database", str(database))
         ),
-        "serve": lambda: _until_healthy(packages, folder),
+        "serve": lambda: until_healthy(packages, folder),
     }
     for side in sides.values():
         side()
@@ -437,7 +437,7 @@ def start(runs: int) -> list[Row]:
     return rows
 
 
-def _until_healthy(packages: Path, folder: Path) -> float:
+def until_healthy(packages: Path, folder: Path) -> float:
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     port = free_port()

@@ -16,12 +16,11 @@ from typing import Final
 
 from engine.runtime.clock import monotonic
 from engine.runtime.ticker import Tick
-from engine.sources.follow import CHUNK_BYTES
 from engine.sources.model import Chunk, Lost, Message, Settled
 
-QUEUED_CHUNKS: Final = 32
-"""Messages of the reader that may wait, chunks of 256 KiB; one with a longer line counts for so
-many more."""
+QUEUED_MESSAGES: Final = 32
+"""Messages of the reader that may wait; a chunk counts for one more with each 256 KiB of it."""
+_PIECE_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ _MESSAGES: Final = (Chunk, Settled, Lost)
 
 def _weight(message: Message) -> int:
     """How much of the room a message takes."""
-    return 1 + len(message.data) // CHUNK_BYTES if isinstance(message, Chunk) else 1
+    return 1 + len(message.data) // _PIECE_BYTES if isinstance(message, Chunk) else 1
 
 
 class Inbox:
@@ -56,7 +55,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._items: deque[Item] = deque()
-        self._room = threading.Semaphore(QUEUED_CHUNKS)
+        self._room = threading.Semaphore(QUEUED_MESSAGES)
         self._open = True
         self._waiting = False
         self._wake_out, self._wake_in = os.pipe()
@@ -116,12 +115,12 @@ class Inbox:
     def close(self) -> None:
         """Take nothing more from the reader, and let it go if it waits for room."""
         self._open = False
-        self._room.release(QUEUED_CHUNKS)
+        self._room.release(QUEUED_MESSAGES)
 
     def open(self) -> None:
         """Empty, and ready for a new reader: what was put and not taken is dropped."""
         self._items = deque(i for i in self._items if not isinstance(i, _MESSAGES))
-        self._room = threading.Semaphore(QUEUED_CHUNKS)
+        self._room = threading.Semaphore(QUEUED_MESSAGES)
         self._open = True
 
     @property

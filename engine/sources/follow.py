@@ -25,7 +25,7 @@ from engine.sources.model import (
 )
 from engine.sources.tracker import agrees, locate
 
-CHUNK_BYTES: Final = 256 * 1024
+CHUNK_BYTES: Final = 1024 * 1024
 CHECKED_BYTES: Final = 256
 """So much before our place in a log is compared before more of it is read."""
 
