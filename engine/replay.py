@@ -341,11 +341,13 @@ class Replay:
 
         Logs without ports and parts of a second have equal lines.
         """
-        line, before = data[begin : data.find(b"\n", begin) + 1], data[:begin]
-        if chunk.offset and job.content.seekable and len(before) < SAME_BYTES:
-            size = min(chunk.offset, SAME_BYTES)
-            before = job.content.read_at(base + chunk.offset - size, size) + before
-        return b"\n" + line in b"\n" + before
+        line = data[begin : data.find(b"\n", begin) + 1]
+        if data.startswith(line, 0, begin) or data.rfind(b"\n" + line, 0, begin) >= 0:
+            return True
+        size = min(chunk.offset, SAME_BYTES)
+        if not size or not job.content.seekable or begin >= SAME_BYTES:
+            return False
+        return b"\n" + line in b"\n" + job.content.read_at(base + chunk.offset - size, size)
 
     def _begins_again(
         self, job: _Job, generation: Generation, base: int, chunk: Chunk, data: bytes, begin: int
