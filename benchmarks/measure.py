@@ -129,14 +129,16 @@ def wake_ups(pid: int) -> int:
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process and its children so far."""
-    ticks = 0
-    for member in family(pid):
-        try:
-            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / float(os.sysconf("SC_CLK_TCK"))
+    return sum(own_cpu_seconds(member) for member in family(pid))
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """Processor time of a process without its children so far; none of one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
 def load() -> float:

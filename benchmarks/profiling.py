@@ -23,13 +23,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.request import urlopen
 
 from benchmarks import peers, workload
-from benchmarks.measure import timed, turn_by_turn
-from benchmarks.serving import until_healthy, wait
+from benchmarks.measure import cpu_seconds, own_cpu_seconds, timed, turn_by_turn
+from benchmarks.serving import lines_of, until_healthy, wait
 from benchmarks.workload import ROOT
-from tests.security.cases import descendants
 
 LINES: Final = 100_000
 SHOWN_MICROSECONDS: Final = 0.3
@@ -123,13 +121,12 @@ def _run(code: str, reader: str, root: Path, data: bytes) -> _Run:
         )
     try:
         wait(lambda: "http://" in said.read_text(), 30)
-        address = said.read_text().partition("http://")[2].partition("/")[0]
+        port = int(said.read_text().partition("http://")[2].partition("/")[0].rpartition(":")[2])
         count = data.count(b"\n")
         log.write_bytes(data)
-        wait(lambda: _lines(address) == count, 120, 0.25)
-        children = [pid for pid in descendants(process.pid) if pid != process.pid]
-        filebeat = sum(_processor_seconds(pid) for pid in children)
-        own = _processor_seconds(process.pid)
+        wait(lambda: lines_of(port) == count, 120, 0.25)
+        own = own_cpu_seconds(process.pid)
+        filebeat = cpu_seconds(process.pid) - own
         process.send_signal(signal.SIGTERM)
         process.wait(20)
         costs = json.loads(out.read_text()) if out.exists() else {}
@@ -138,16 +135,6 @@ def _run(code: str, reader: str, root: Path, data: bytes) -> _Run:
         process.kill()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lines(address: str) -> int:
-    with urlopen(f"http://{address}/api/v1/status", timeout=10) as answer:
-        return int(json.load(answer)["lines"]["read"])
-
-
-def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def start(root: Path, runs: int = 31) -> None:

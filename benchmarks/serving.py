@@ -62,12 +62,17 @@ class Served:
 
     def lines(self) -> int:
         """How many lines have been counted, whatever their fate."""
-        connection = http.client.HTTPConnection(LOOPBACK, self.metrics.port, timeout=10)
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
-        connection.close()
-        found = re.findall(r"^offspot_metrics_lines_total\{[^}]*\} ([0-9.]+)", text, re.M)
-        return sum(int(float(count)) for count in found)
+        return lines_of(self.metrics.port)
+
+
+def lines_of(port: int) -> int:
+    """How many lines the `serve` on a port has counted, whatever their fate."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    found = re.findall(r"^offspot_metrics_lines_total\{[^}]*\} ([0-9.]+)", text, re.M)
+    return sum(int(float(count)) for count in found)
 
 
 @contextmanager
@@ -438,6 +443,7 @@ def start(runs: int) -> list[Row]:
 
 
 def until_healthy(packages: Path, folder: Path) -> float:
+    """Seconds from the start of a `serve` until it says that it is healthy."""
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     port = free_port()
