@@ -43,7 +43,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
 .PHONY: help run build filebeat filebeat-arm64 static wheel test test-full faults faults-full lint lint-python \
-	lint-static format bench bench-check profile lock packages clean distclean
+	lint-static format bench bench-check profile mutants lock packages clean distclean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ lint-static: $(NODE_MODULES)
 format: $(DEV) ## write the sources as the formatter likes them
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
+
+mutants: build filebeat $(DEV) ## put small mistakes into the code, one by one: a test must find each
+	$(BIN)/python tools/mutants.py
 
 bench: packages build filebeat $(DEV) ## measure against the peers and print the table
 	-@tools/install_packages.sh goaccess wrk

@@ -1,0 +1,57 @@
+"""The lists of small mistakes that `make mutants` puts into the code (tools/mutants.py)."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.mutants import ROOT, AnchorLostError, Mutant, judge, read_lists
+
+LISTED = read_lists()
+
+
+def test_each_mistake_has_its_place() -> None:
+    """Each mutant of the lists can still be put into the code, and names tests that are there."""
+    for mutant in LISTED:
+        source = (ROOT / mutant.file).read_text("utf-8")
+        assert mutant.apply(source) != source, mutant.name
+        assert mutant.tests, mutant.name
+        for test in mutant.tests:
+            path, _, name = test.partition("::")
+            assert (ROOT / path).exists(), (mutant.name, test)
+            function = name.partition("[")[0].rpartition("::")[2]
+            assert f"def {function}" in (ROOT / path).read_text("utf-8") or not name, test
+
+
+def test_no_mistake_is_listed_twice() -> None:
+    """A name stands for one mutant, and a mutant has one name."""
+    assert len({m.name for m in LISTED}) == len(LISTED)
+    assert len({(m.file, m.function, m.statement, m.mutant) for m in LISTED}) == len(LISTED)
+
+
+def test_an_anchor_is_exact() -> None:
+    """A statement that is missing, or stands twice, is an error and never a found mutant."""
+    source = "def a():\n    return 1\n\n\ndef b():\n    x = 1\n    x = 1\n    return x\n"
+    mutant = Mutant("", "x.py", "return 1", "return 2", (), function="a")
+    assert "return 2" in mutant.apply(source)
+    for function, statement in (("a", "return 3"), ("b", "x = 1"), ("c", "return 1")):
+        with pytest.raises(AnchorLostError):
+            Mutant("", "x.py", statement, "", (), function=function).apply(source)
+
+
+def test_verdicts(tmp_path: Path) -> None:
+    """A mutant is found by a test that fails; one that survives, or has no test, is said to."""
+    (tmp_path / "x.py").write_text("def double(n):\n    return n * 2\n")
+    (tmp_path / "test_x.py").write_text(
+        "from x import double\n\n\ndef test_two():\n    assert double(2) == 4\n\n\n"
+        "def test_three():\n    assert double(3) == 6\n"
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = full\n")
+
+    def verdict(test: str) -> str:
+        mutant = Mutant("", "x.py", "n * 2", "n + 2", (test,), function="double")
+        return judge(mutant, tmp_path)
+
+    assert verdict("test_x.py") == ""
+    assert verdict("test_x.py::test_two") == "survived"
+    assert "cannot be run" in verdict("test_x.py::test_four")
+    assert (tmp_path / "x.py").read_text() == "def double(n):\n    return n * 2\n"

@@ -1,0 +1,224 @@
+"""Puts small mistakes into a copy of the code, one by one, and runs the tests that must find them.
+
+    python tools/mutants.py                    all of tests/mutants/*.toml
+    python tools/mutants.py --since main       those whose code or tests changed since a commit
+    python tools/mutants.py --only backup      those whose name or file contains a word
+
+A mutant is an entry of a list: `file`, `function` (dotted, empty for the module), `statement`
+(the source that is replaced, which must occur exactly once there; white space is folded), `mutant`
+(what takes its place; empty: nothing does) and `tests` (arguments for pytest). It is found when
+one of its tests fails. A mutant that survives, an anchor that is lost and a test that cannot be
+run each make exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).resolve().parent.parent
+LISTS = ROOT / "tests" / "mutants"
+TEST_SECONDS = 300
+FAILED = 1
+"""pytest's exit code when a test failed; all others but 0 say that no test could judge."""
+SHARED = (".venv", "build/filebeat", "static/node_modules")
+"""Not in version control, too large to copy, and not written to by a test."""
+OF_THE_ARCHIVE = ("tests/cli", "tests/browser", "tests/test_chain.py", "tests/test_zipapp.py")
+"""Tests that run `dist/offspot-metrics`, which is built again for them."""
+
+
+class AnchorLostError(Exception):
+    """The statement of a mutant is not, or not only once, where its entry says."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One small mistake."""
+
+    name: str
+    file: str
+    statement: str
+    mutant: str
+    tests: tuple[str, ...]
+    function: str = ""
+
+    def apply(self, source: str) -> str:
+        """The source with the mistake in it. Raises AnchorLostError."""
+        begin, end = span_of(source, self.function) if self.function else (0, len(source))
+        pattern = r"\s+".join(re.escape(word) for word in self.statement.split())
+        found = list(re.finditer(pattern, source[begin:end]))
+        if len(found) != 1:
+            where = f"{self.function} of {self.file}" if self.function else self.file
+            raise AnchorLostError(f"{len(found)} times in {where}: {self.statement}")
+        at = found[0]
+        changed = source[: begin + at.start()] + self.mutant + source[begin + at.end() :]
+        if self.file.endswith(".py"):
+            compile(changed, self.file, "exec")
+        return changed
+
+
+def span_of(source: str, function: str) -> tuple[int, int]:
+    """Where a function or class (dotted name) begins and ends in its source, as offsets."""
+    node: ast.AST = ast.parse(source)
+    for name in function.split("."):
+        for child in ast.iter_child_nodes(node):
+            if (
+                isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                and child.name == name
+            ):
+                node = child
+                break
+        else:
+            raise AnchorLostError(f"no {name} of {function}")
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    lines = source.splitlines(keepends=True)
+    begin = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]) - 1
+    return sum(map(len, lines[:begin])), sum(map(len, lines[: node.end_lineno]))
+
+
+def read_lists(folder: Path = LISTS) -> list[Mutant]:
+    """All mutants, in the order of their files. Raises KeyError, TypeError for an odd entry."""
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        for entry in tomllib.loads(path.read_text("utf-8"))["mutant"]:
+            found.append(Mutant(**{**entry, "tests": tuple(entry["tests"])}))
+    return found
+
+
+def copy_tree(target: Path) -> None:
+    """What git knows or would add, and the built page; links to what is large and only read."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout
+    for name in names.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    for name in ("static/dist", "build/zipapp"):
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, target / name)
+    for name in SHARED:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).exists():
+            (target / name).symlink_to((ROOT / name).resolve())
+    for beside in ("shared",):  # the samples that lie beside the project
+        if (ROOT.parent / beside).exists():
+            (target.parent / beside).symlink_to((ROOT.parent / beside).resolve())
+
+
+def judge(mutant: Mutant, tree: Path) -> str:
+    """Apply a mutant in a copy of the tree, run its tests, undo it. Empty when it was found."""
+    path = tree / mutant.file
+    before = path.read_bytes()
+    try:
+        changed = mutant.apply(before.decode())
+    except (AnchorLostError, SyntaxError, FileNotFoundError) as error:
+        return f"anchor lost: {error}"
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+    path.write_text(changed, "utf-8")
+    try:
+        if any(test.startswith(OF_THE_ARCHIVE) for test in mutant.tests):
+            built = run([sys.executable, "tools/build_zipapp.py"], tree, environment)
+            if built.returncode:
+                return f"the archive cannot be built: {built.stdout[-500:]}"
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        command += ["--timeout", str(TEST_SECONDS), "-m", "full or not full", *mutant.tests]
+        done = run(command, tree, environment)
+    finally:
+        path.write_bytes(before)
+    if done.returncode == FAILED:
+        return ""
+    if done.returncode == 0:
+        return "survived"
+    return f"its tests cannot be run (exit {done.returncode}): {done.stdout[-500:]}"
+
+
+def run(
+    command: list[str], tree: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a copy of the tree; what it prints is kept."""
+    return subprocess.run(
+        command,
+        cwd=tree,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+
+
+def changed_since(revision: str) -> set[str]:
+    """The files that differ from a commit, with those that git does not know yet."""
+    diff = ["git", "diff", "--name-only", revision]
+    new = ["git", "ls-files", "--others", "--exclude-standard"]
+    names: set[str] = set()
+    for command in (diff, new):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        names |= set(done.stdout.splitlines())
+    return names
+
+
+def chosen(mutants: Iterable[Mutant], since: str, only: str) -> list[Mutant]:
+    """The mutants that were asked for."""
+    changed = changed_since(since) if since else None
+
+    def touches(mutant: Mutant) -> bool:
+        files = {mutant.file, *(test.partition("::")[0] for test in mutant.tests)}
+        return changed is None or bool(files & changed)
+
+    return [m for m in mutants if touches(m) and only.lower() in f"{m.name} {m.file}".lower()]
+
+
+def main() -> int:
+    """Judge the chosen mutants, print each verdict, and count."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--since", default="", metavar="COMMIT")
+    parser.add_argument("--only", default="", metavar="WORD")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--lists", type=Path, default=LISTS, metavar="DIR")
+    options = parser.parse_args()
+    mutants = chosen(read_lists(options.lists), options.since, options.only)
+    begin, bad = time.monotonic(), 0
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for number in range(min(options.jobs, len(mutants))):
+            tree = Path(folder) / str(number) / "tree"
+            tree.mkdir(parents=True)
+            copy_tree(tree)
+            trees.put(tree)
+
+        def verdict(mutant: Mutant) -> tuple[Mutant, str, float]:
+            tree, since = trees.get(), time.monotonic()
+            try:
+                return mutant, judge(mutant, tree), time.monotonic() - since
+            finally:
+                trees.put(tree)
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for mutant, problem, seconds in pool.map(verdict, mutants):
+                bad += bool(problem)
+                said = problem.upper() if problem == "survived" else problem or "found"
+                print(f"{seconds:6.1f} s  {mutant.file}: {mutant.name}: {said}", flush=True)
+    print(f"{len(mutants) - bad} of {len(mutants)} found, {time.monotonic() - begin:.0f} s")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
