@@ -6,9 +6,9 @@
 
 A mutant is an entry of a list: `file`, `function` (dotted, empty for the module), `statement`
 (the source that is replaced, which must occur exactly once there; white space is folded), `mutant`
-(what takes its place; empty: nothing does) and `tests` (arguments for pytest). It is found when
-one of its tests fails. A mutant that survives, an anchor that is lost and a test that cannot be
-run each make exit code 1.
+(what takes its place; empty: nothing does) and `tests` (arguments for pytest; those of the list
+unless it names its own). It is found when one of its tests fails. A mutant that survives, an
+anchor that is lost and a test that cannot be run each make exit code 1.
 """
 
 from __future__ import annotations
@@ -93,8 +93,10 @@ def read_lists(folder: Path = LISTS) -> list[Mutant]:
     """All mutants, in the order of their files. Raises KeyError, TypeError for an odd entry."""
     found = []
     for path in sorted(folder.glob("*.toml")):
-        for entry in tomllib.loads(path.read_text("utf-8"))["mutant"]:
-            found.append(Mutant(**{**entry, "tests": tuple(entry["tests"])}))
+        listed = tomllib.loads(path.read_text("utf-8"))
+        for entry in listed["mutant"]:
+            tests = entry.get("tests") or listed["tests"]
+            found.append(Mutant(**{**entry, "tests": tuple(tests)}))
     return found
 
 
