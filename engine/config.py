@@ -7,13 +7,16 @@ every problem. It must not open or make anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from engine.errors import ConfigError, MetricsError, UsageError
+from engine.hosts import read_address
 from engine.times import load_zone
 
 PACKAGES_PATHS: Final = ("/conf/packages.yml", "/conf/packages.yaml")
@@ -23,8 +26,18 @@ HOST: Final = "127.0.0.1"
 PORT: Final = 8000
 READERS: Final = ("auto", "filebeat", "tail")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_LEVEL_ALIASES: Final = {"WARN": "WARNING", "FATAL": "CRITICAL", "NOTSET": "DEBUG"}
+"""Names of the logging module that offspot/metrics takes too."""
+ANY_ORIGIN: Final = "*"
 IDLE_GAP_MINUTES: Final = 10
 """In `replay`: the longest silence in which the offspot is taken to have been on."""
+
+
+Network = IPv4Network | IPv6Network
+
+_SEPARATORS: Final = re.compile(r"[\s,|]+")
+"""Between hosts, origins and addresses: none of them can have one of these inside."""
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,11 @@ class Config:
     site: str = ""
     processing: bool = True
     allowed_origins: frozenset[str] = frozenset()
+    """As browsers send them; `*` is any."""
     allowed_hosts: frozenset[str] = frozenset()
+    """Names in their `xn--` form, without a port; those of `allowed_origins` are not repeated."""
+    trusted_proxies: tuple[Network, ...] | None = None
+    """None: loopback and the gateway."""
     ui_location: Path | None = None
     log_level: str = "INFO"
 
@@ -89,13 +106,13 @@ def make_config(options: Mapping[str, Any], environment: Mapping[str, str] | Non
         host=values.text("host", "HOST", HOST)[0],
         port=_port(values),
         site=values.text("site", "SITE_NAME", "")[0],
-        processing=not _flag(values, "PROCESSING_DISABLED"),
-        allowed_origins=_origins(values),
-        allowed_hosts=frozenset(
-            values.text("allowed_hosts", "ALLOWED_HOSTS", "")[0].lower().replace("|", " ").split()
-        ),
+        # As offspot/metrics reads it: whatever is not `true` leaves counting on.
+        processing=values.text("", "PROCESSING_DISABLED", "")[0].lower() != "true",
+        allowed_origins=frozenset(_origins(values)),
+        allowed_hosts=frozenset(_hosts(values)),
+        trusted_proxies=_trusted_proxies(values),
         ui_location=_ui_location(values),
-        log_level=_choice(values, "log_level", "LOG_LEVEL", "INFO", LOG_LEVELS),
+        log_level=_choice(values, "log_level", "LOG_LEVEL", "INFO", LOG_LEVELS, LOG_LEVEL_ALIASES),
     )
     if values.problems:
         kind: type[MetricsError] = UsageError if values.usage_only else ConfigError
@@ -160,10 +177,16 @@ def _pattern(values: _Reader) -> str:
 
 
 def _choice(
-    values: _Reader, option: str, variable: str, default: str, choices: tuple[str, ...]
+    values: _Reader,
+    option: str,
+    variable: str,
+    default: str,
+    choices: tuple[str, ...],
+    aliases: Mapping[str, str] | None = None,
 ) -> str:
     text, source = values.text(option, variable, default)
-    folded = {choice.lower(): choice for choice in choices}
+    folded = {name.lower(): choice for name, choice in (aliases or {}).items()}
+    folded |= {choice.lower(): choice for choice in choices}
     if text.lower() not in folded:
         values.problem(source, f"{text!r} is not one of {', '.join(choices)}")
     return folded.get(text.lower(), default)
@@ -177,27 +200,58 @@ def _port(values: _Reader) -> int:
     return int(text)
 
 
-def _flag(values: _Reader, variable: str) -> bool:
-    text = values.environment.get(variable, "").strip().lower()
-    if text not in ("", "true", "false", "1", "0", "yes", "no", "on", "off"):
-        values.problem(variable, f"{text!r} is neither true nor false")
-    return text in ("true", "1", "yes", "on")
+def _list(values: _Reader, variable: str) -> list[str]:
+    """The parts of a variable that holds several, in order."""
+    return [part for part in _SEPARATORS.split(values.text("", variable, "")[0]) if part]
 
 
-def _origins(values: _Reader) -> frozenset[str]:
-    text, source = values.text("allowed_origins", "ALLOWED_ORIGINS", "")
-    origins = frozenset(_as_browsers_say(part.strip()) for part in text.split("|") if part.strip())
-    for origin in sorted(origins):
-        if not origin.lower().startswith(("http://", "https://")):
-            values.problem(source, f"{origin!r} is no origin (http://name or https://name)")
-    return origins
+def _hosts(values: _Reader) -> Iterator[str]:
+    for part in _list(values, "ALLOWED_HOSTS"):
+        try:
+            yield read_address(part).host
+        except ValueError as error:
+            values.problem("ALLOWED_HOSTS", f"{part!r}: {error} (as in metrics.my-offspot.lan)")
 
 
-def _as_browsers_say(origin: str) -> str:
-    """Browsers send an origin in small letters, without a path and without the usual port."""
-    origin = origin.rstrip("/").lower()
-    scheme = origin.partition(":")[0]
-    return origin.removesuffix({"http": ":80", "https": ":443"}.get(scheme, "/"))
+def _origins(values: _Reader) -> Iterator[str]:
+    """As browsers send them: in lower case, without a path and without the usual port."""
+    for part in _list(values, "ALLOWED_ORIGINS"):
+        if part == ANY_ORIGIN:
+            yield part
+            continue
+        try:
+            scheme, host, port = read_address(part)
+        except ValueError as error:
+            values.problem("ALLOWED_ORIGINS", f"{part!r}: {error} (as in http://name)")
+            continue
+        if not scheme:
+            values.problem(
+                "ALLOWED_ORIGINS", f"{part!r} is no origin (http://name, https://name or *)"
+            )
+        shown = f"[{host}]" if ":" in host else host
+        yield f"{scheme}://{shown}" + (f":{port}" if port not in ("", _port_of(scheme)) else "")
+
+
+def _port_of(scheme: str) -> str:
+    return _DEFAULT_PORTS.get(scheme, "")
+
+
+def _trusted_proxies(values: _Reader) -> tuple[Network, ...] | None:
+    parts = _list(values, "TRUSTED_PROXIES")
+    if not parts:
+        return None
+    if [part.lower() for part in parts] == ["none"]:
+        return ()
+    networks: list[Network] = []
+    for part in parts:
+        try:
+            networks.append(ip_network(part.strip("[]"), strict=False))
+        except ValueError:
+            values.problem(
+                "TRUSTED_PROXIES",
+                f"{part!r} is neither an address (172.18.0.2) nor a network (172.18.0.0/16)",
+            )
+    return tuple(networks)
 
 
 def _ui_location(values: _Reader) -> Path | None:

@@ -75,12 +75,14 @@ class Report:
     def aggregation(self, kind: str) -> Json:
         """All KPIs of all kept periods of a kind."""
         with self.reader.snapshot():
-            labels = self.labels(kind)
+            kept = self.labels(kind)
+            axis = self._values_all(kind, kept)
+            labels = [label for label in kept if label in axis]  # the kept ones may lie far apart
             sums = {label: self.sums(period) for label, period in self._periods(kind, labels)}
         return {
             "aggKind": kind,
             "valuesAvailable": labels,
-            "valuesAll": self._values_all(kind, labels),
+            "valuesAll": axis,
             "kpis": [
                 {
                     "kpiId": kpi_id,

@@ -31,6 +31,8 @@ ROWS = [
     ["engine.packages"],
     ["engine.config"],
     ["engine.times"],
+    ["engine.hosts"],
+    ["engine.hosts"],
     ["engine.errors"],
     ["static"],
 ]

@@ -8,6 +8,7 @@ Must not: read the clock or a file itself, or show an exception to a client.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from engine.api.hosts import host_allowed, host_of_origin
 from engine.api.negotiation import accepts_gzip, etag_matches
 from engine.api.reading import Reading, TooBusyError, UnreadableError
 from engine.api.routes import Routes, Sources
+from engine.config import ANY_ORIGIN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 METHODS = "GET, HEAD, OPTIONS"
 _READ_METHODS = ("GET", "HEAD")
 _REQUEST_HEADERS = "Accept, Cache-Control, Content-Type, If-None-Match"
+_HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]+(?: *, *[\w!#$%&'*+.^`|~-]+)*", re.ASCII)
+_MAX_HEADER_NAMES = 1000
+"""Characters of the list of headers that a page asks for."""
 _CONTENT_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding")
 _API_PREFIXES = ("/api", "/health", "/metrics")
 
@@ -42,7 +47,7 @@ def _no_names() -> frozenset[str]:
 class ApiSettings:
     """What the operator decides about the HTTP side.
 
-    `allowed_origins`: pages of these origins may read the answers (`ALLOWED_ORIGINS`, cut at `|`).
+    `allowed_origins`: pages of these origins may read the answers (`ALLOWED_ORIGINS`); `*` is any.
     `allowed_hosts`: names of this hotspot as of now; asked at each request, so it must be quick.
     `max_computations`: answers that are being made at once; beyond it, 503.
     """
@@ -90,9 +95,10 @@ class Api:
         return found is None or found.settled
 
     def _answer(self, environ: WSGIEnvironment) -> Answer:
-        host = environ.get("HTTP_HOST", "")
-        if not host_allowed(host, self._origin_hosts) and not host_allowed(
-            host, self._allowed_hosts()
+        host = environ.get("HTTP_HOST")
+        # Every browser sends a name; probes and other clients of HTTP/1.0 send none.
+        if host is not None and not (
+            host_allowed(host, self._origin_hosts) or host_allowed(host, self._allowed_hosts())
         ):
             return _UNKNOWN_HOST
         method = environ["REQUEST_METHOD"]
@@ -136,18 +142,25 @@ class Api:
         return [answer.compressed() if compressed else answer.body]
 
     def _cross_origin(self, environ: WSGIEnvironment) -> Headers:
-        """Headers for pages of listed origins; no other page gets any, and none gets `*`."""
+        """Headers for pages of listed origins, and for those of all where `*` is listed."""
         origin = environ.get("HTTP_ORIGIN", "")
-        if origin not in self._origins:
+        if not origin:
+            return []
+        if ANY_ORIGIN in self._origins:
+            origin = ANY_ORIGIN
+        elif origin not in self._origins:
             return []
         headers = [
             ("Access-Control-Allow-Origin", origin),
             ("Access-Control-Expose-Headers", "ETag, Retry-After"),
         ]
         if environ["REQUEST_METHOD"] == "OPTIONS":
+            asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "").strip()
+            if len(asked) > _MAX_HEADER_NAMES or not _HEADER_NAMES.fullmatch(asked):
+                asked = _REQUEST_HEADERS
             headers += [
                 ("Access-Control-Allow-Methods", METHODS),
-                ("Access-Control-Allow-Headers", _REQUEST_HEADERS),
+                ("Access-Control-Allow-Headers", asked),
                 ("Access-Control-Max-Age", "86400"),
             ]
         return headers

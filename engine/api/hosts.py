@@ -1,12 +1,12 @@
-"""Which Host headers are answered: a wall against DNS rebinding that lets every honest visitor in.
+"""Which Host headers are answered: protection against DNS rebinding that lets every visitor in.
 
 In: a Host header and the names of this hotspot. Out: yes or no.
 Must not: resolve names or remember anything but recent verdicts.
 
 A page of another site can only reach us from a visitor's browser under a name that its owner
-controls in the public DNS. So whatever cannot be bought there is let in: addresses, names without a
-dot, `.local` (multicast DNS), `.localhost`, and `.hotspot`, the ending that offspots are given and
-that no registry sells. Every other name must be one of ours, or below one of ours.
+controls in the public DNS. So what cannot be bought there is let in: addresses, names without a
+dot, and names below `.local` (multicast DNS), `.localhost` and `.hotspot`, the ending that offspots
+are given. Every other name must be one of ours (`docs/adr/0012-host-allow-list.md`).
 """
 
 from __future__ import annotations
@@ -14,21 +14,40 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import Final
 
 MAX_HOST_LENGTH = 261
 """Characters: a DNS name of 255, a colon and a port of 5."""
 
-PRIVATE_ENDINGS = ("local", "localhost", "hotspot")
+PRIVATE_ENDINGS: Final = ("local", "localhost", "hotspot")
+PRIVATE_TOP_LEVELS: Final = (
+    *PRIVATE_ENDINGS,
+    *("corp", "home", "home.arpa", "internal", "intranet", "lan", "private", "test"),
+)
+"""Endings that no registry sells (RFC 2606, RFC 6762 appendix G, RFC 8375, and ICANN's decisions
+on `internal`, `corp` and `home`): one of them is the offspot's own when its name ends so.
+"""
 
 _HOST = re.compile(
     r"(?:\[(?P<v6>[0-9a-f:.]+(?:%[\w.~-]+)?)\]|(?P<name>[a-z0-9_.-]+))(?::[0-9]{0,5})?"
 )
 
 
+def names_of_hotspot(fqdn: str, others: frozenset[str]) -> frozenset[str]:
+    """What `host_allowed` takes: `others` as they are, `fqdn` with all names below it.
+
+    Names below the ending of `fqdn` too when nobody can own that one: `.lan` for `box.lan`.
+    """
+    if not fqdn:
+        return others
+    endings = [top for top in PRIVATE_TOP_LEVELS if fqdn.endswith(f".{top}")]
+    return others | {fqdn, f".{fqdn}", *(f".{ending}" for ending in endings)}
+
+
 def host_allowed(host: str, names: frozenset[str]) -> bool:
     """True when `host`, as sent in the Host header, is one of ours.
 
-    `names` are DNS names without port, in any case; each stands for itself and all names below it.
+    `names` are DNS names without port, in any case; `.name` stands for all names below `name`.
     """
     if not host or len(host) > MAX_HOST_LENGTH:
         return False
@@ -54,8 +73,8 @@ def _verdict(host: str, names: frozenset[str]) -> bool:
         return False
     if len(labels) == 1 or labels[-1] in PRIVATE_ENDINGS or _is_address(name):
         return True
-    ours = {given.lower().rstrip(".") for given in names}
-    return any(".".join(labels[start:]) in ours for start in range(len(labels)))
+    above = {"." + ".".join(labels[start:]) for start in range(1, len(labels))}
+    return not {given.lower().rstrip(".") for given in names}.isdisjoint({name, *above})
 
 
 def _is_address(text: str) -> bool:

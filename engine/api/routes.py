@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote
 
 import bottle
 
+from engine import kpis
 from engine.api import documentation
 from engine.api.answers import (
     NEVER_STORE,
@@ -32,8 +33,7 @@ KINDS: Final = ("D", "W", "M", "Y")
 PROMETHEUS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _MAX_QUERY_FIELDS = 20
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
-_MAX_KPI_ID_DIGITS = 9
+_KPI_ID = re.compile(r"0*([0-9]{1,9})")
 _WEEK_WITH_DASH = re.compile(r"([0-9]{4})-(W[0-9]{2})")
 
 
@@ -135,20 +135,21 @@ class Routes:
         return self._figures(asked, lambda report: json_answer(report.aggregation(kind)))
 
     def _kpi_value(self, asked: _Asked, kpi_id: str) -> Answer:
-        problems = [] if _WHOLE_NUMBER.fullmatch(kpi_id) else [_BAD_KPI_ID]
         fields = _query_fields(asked.query)
         kind, label = fields.get("agg_kind", []), fields.get("agg_value", [])
-        problems += _not_given_once("agg_kind", kind)
+        if not (kind and label):  # said first, as version 1 does
+            return invalid_answer(*_not_given_once(agg_kind=kind, agg_value=label))
+        number = _kpi_number(kpi_id)
+        if number is None:
+            return _KPI_NOT_FOUND
+        problems = _not_given_once(agg_kind=kind, agg_value=label)
         if len(kind) == 1 and kind[0] not in KINDS:
             problems.append(_bad_kind("query"))
-        problems += _not_given_once("agg_value", label)
         if problems:
             return invalid_answer(*problems)
-        if kpi_id.startswith("-") or len(kpi_id) > _MAX_KPI_ID_DIGITS:
-            return _KPI_NOT_FOUND
 
         def make(report: Report) -> Answer:
-            found = report.kpi_value(int(kpi_id), kind[0], _canonical(label[0]))
+            found = report.kpi_value(number, kind[0], _canonical(label[0]))
             return _KPI_NOT_FOUND if found is None else json_answer(found)
 
         return self._figures(asked, make)
@@ -207,13 +208,24 @@ def _query_fields(query: str) -> dict[str, list[str]]:
     return fields
 
 
-def _not_given_once(name: str, values: list[str]) -> list[dict[str, Any]]:
-    """A parameter that is missing, or given twice so that it could be read in two ways."""
-    if len(values) == 1:
-        return []
-    if values:
-        return [invalid_parameter("query", name, "Field must be given once", "too_many")]
-    return [invalid_parameter("query", name, "Field required", "missing")]
+def _kpi_number(text: str) -> int | None:
+    """The id of a known KPI, written in digits only; None for everything else."""
+    found = _KPI_ID.fullmatch(text)
+    number = int(found[1]) if found else 0
+    return number if number in kpis.COMPATIBLE_IDS else None
+
+
+def _not_given_once(**given: list[str]) -> list[dict[str, Any]]:
+    """Parameters that are missing, or given twice so that they could be read in two ways."""
+    problems = []
+    for name, values in given.items():
+        if not values:
+            problems.append(invalid_parameter("query", name, "Field required", "missing"))
+        elif len(values) > 1:
+            problems.append(
+                invalid_parameter("query", name, "Field must be given once", "too_many")
+            )
+    return problems
 
 
 def _canonical(label: str) -> str:
@@ -226,6 +238,5 @@ def _bad_kind(place: str) -> dict[str, Any]:
     return invalid_parameter(place, "agg_kind", "Input should be 'D', 'W', 'M' or 'Y'", "enum")
 
 
-_BAD_KPI_ID = invalid_parameter("path", "kpi_id", "Input should be a valid integer", "int_parsing")
 _KPI_NOT_FOUND = error_answer(404, "KPI not found")
 _PERIOD_NOT_FOUND = error_answer(404, "Period not found")

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from engine.api.hosts import names_of_hotspot
 from engine.config import Config
+from engine.hosts import ascii_name
 from engine.inputs.model import FATES
 from engine.packages import Packages, without_port
 from engine.runtime import clock
@@ -66,12 +68,10 @@ class Vitals:
     def use_packages(self, packages: Packages) -> None:
         """Show these packages, and answer under the names that they give the hotspot."""
         self.packages = packages
-        names = {packages.fqdn, os.uname().nodename.lower(), *self.config.allowed_hosts}
-        for entry in packages.entries:
-            host = without_port(entry.host)
-            parent = host.partition(".")[2]  # metrics.lib.box beside kiwix.lib.box; but anyone
-            names |= {host, parent if "." in parent else f"metrics.{parent}"}  # may own evil.box
-        self.host_names = frozenset(name for name in names if name)
+        names = {*self.config.allowed_hosts, *(_host_name(e.host) for e in packages.entries)}
+        self.host_names = names_of_hotspot(
+            _host_name(packages.fqdn), frozenset(name for name in names if name)
+        )
 
     def health(self) -> list[str]:
         """Why this is not healthy; empty when it is."""
@@ -206,3 +206,11 @@ class Vitals:
         add("database_bytes", "gauge", "Size of the database.", ("", self._database_bytes()))
         add("healthy", "gauge", "1 when healthy.", ("", int(not self.health())))
         return "\n".join(out) + "\n"
+
+
+def _host_name(host: str) -> str:
+    """A host of the packages file as browsers send it, without its port; empty if it has none."""
+    try:
+        return ascii_name(without_port(host))
+    except ValueError:
+        return ""

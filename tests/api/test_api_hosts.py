@@ -4,9 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.api.hosts import host_allowed, host_of_origin
+from engine.api.hosts import host_allowed, host_of_origin, names_of_hotspot
+from engine.config import make_config
+from engine.packages import parse_packages
+from engine.runtime.vitals import Vitals
 
-OURS = frozenset({"My.Hotspot.example", "metrics.school.org"})
+OURS = names_of_hotspot(
+    "my.hotspot.example", frozenset({"metrics.School.org", "kiwix.org", "school.ac.ug", "lib.box"})
+)
 
 
 @pytest.mark.parametrize(
@@ -29,10 +34,12 @@ OURS = frozenset({"My.Hotspot.example", "metrics.school.org"})
         "a.b.my.hotspot.example",
         "metrics.school.org",
         "metrics.school.org:",
+        "kiwix.org",
+        "school.ac.ug.:8080",
     ],
 )
 def test_visitors_of_the_hotspot_get_in(host: str) -> None:
-    """By address, by a name the public DNS cannot hold, by its own names and those below."""
+    """By address, by a name the public DNS cannot hold, by its own names, those below its fqdn."""
     assert host_allowed(host, OURS)
 
 
@@ -43,6 +50,17 @@ def test_visitors_of_the_hotspot_get_in(host: str) -> None:
         "evil.com",
         "school.org",
         "notmetrics.school.org",
+        "x.metrics.school.org",
+        "evil.ac.ug",
+        "ac.ug",
+        "x.school.ac.ug",
+        "metrics.org",
+        "x.metrics.org",
+        "metrics.kiwix.org",
+        "evil.box",
+        "metrics.lib.box",
+        "hotspot.example",
+        "evil.example",
         "my.hotspot.example.evil.com",
         "evil.com#my.hotspot.example",
         "evil.com/metrics.school.org",
@@ -66,7 +84,9 @@ def test_visitors_of_the_hotspot_get_in(host: str) -> None:
     ],
 )
 def test_names_that_others_own_stay_out(host: str) -> None:
-    """Whatever a stranger can point at us in the public DNS, and whatever is no host at all."""
+    """S30: whatever a stranger can point at us in the public DNS, and whatever is no host at all;
+    no name beside, above or below a package's host is let in because of that host.
+    """
     assert not host_allowed(host, OURS)
 
 
@@ -74,6 +94,42 @@ def test_without_names_only_what_nobody_can_own_gets_in() -> None:
     """An unconfigured hotspot is reached by address and by local names."""
     assert host_allowed("10.0.0.1", frozenset())
     assert not host_allowed("metrics.school.org", frozenset())
+
+
+@pytest.mark.parametrize(
+    ("fqdn", "let_in", "kept_out"),
+    [
+        ("box.lan", ["metrics.lan", "a.b.lan"], ["metrics.home", "lan.evil.com"]),
+        ("school.home.arpa", ["metrics.home.arpa"], ["metrics.arpa", "evil.in-addr.arpa"]),
+        ("my.school.ug", ["metrics.my.school.ug"], ["school.ug", "x.school.ug", "evil.ug"]),
+        ("my.kiwix.hotspot", ["metrics.other.hotspot"], ["hotspot.com"]),
+        ("", [], ["metrics.lan", "x.example"]),
+    ],
+)
+def test_the_top_level_of_the_offspot(fqdn: str, let_in: list[str], kept_out: list[str]) -> None:
+    """S30: names beside `metadata.fqdn` get in where nobody can buy a name with that ending."""
+    names = names_of_hotspot(fqdn, frozenset())
+    assert [host for host in let_in if not host_allowed(host, names)] == []
+    assert [host for host in kept_out if host_allowed(host, names)] == []
+
+
+def test_the_names_of_a_packages_file() -> None:
+    """S30: hosts of entries stand for themselves, the fqdn for what is below it, Unicode is one."""
+    text = """
+metadata: {fqdn: Ma.École.lan}
+packages:
+  - {kind: files, title: A, url: "//school.ac.ug:8080/"}
+  - {kind: zim, title: B, url: "//kiwix.org/viewer#b"}
+  - {kind: app, title: C, url: "//[fd00::1]:81/"}
+"""
+    config = make_config({}, {"ALLOWED_HOSTS": "http://metrics.gov:81"})
+    vitals = Vitals("0", config)
+    vitals.use_packages(parse_packages(text.encode(), "packages.yml"))
+    names = vitals.host_names
+    for host in ("school.ac.ug", "kiwix.org:80", "x.ma.xn--cole-9oa.lan", "any.lan", "metrics.gov"):
+        assert host_allowed(host, names), host
+    for host in ("evil.ac.ug", "x.metrics.org", "metrics.org", "x.kiwix.org", "x.metrics.gov"):
+        assert not host_allowed(host, names), host
 
 
 @given(st.text(max_size=300))

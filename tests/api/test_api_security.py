@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.api.answers import STRICT_POLICY
-from engine.api.app import ApiSettings
+from engine.api.app import _REQUEST_HEADERS, ApiSettings
 from tests.api.web import Client, Hotspot, Reply, an_app
 
 ALWAYS = {
@@ -119,7 +119,7 @@ def test_the_names_of_the_hotspot_may_change_while_it_runs(hotspot: Hotspot) -> 
     client = Client(an_app(hotspot.open_report, settings=settings))
     assert client.get("/", Host="metrics.school.org").status == 421
     assert client.get("/", Host="metrics.my.hotspot.example").status == 200
-    names[0] = frozenset({"school.org"})
+    names[0] = frozenset({"metrics.school.org"})
     assert client.get("/", Host="metrics.school.org").status == 200
 
 
@@ -139,6 +139,37 @@ def test_listed_origins_may_read(hotspot: Hotspot, origin: str) -> None:
     assert (preflight.status, preflight.body) == (204, b"")
     assert preflight.headers["access-control-allow-methods"] == "GET, HEAD, OPTIONS"
     assert "If-None-Match" in preflight.headers["access-control-allow-headers"]
+
+
+def test_a_preflight_allows_the_headers_that_it_asks_for(hotspot: Hotspot) -> None:
+    """As offspot/metrics does for its origins; a list that is none is not repeated."""
+    settings = ApiSettings(allowed_origins=ORIGINS)
+    client = Client(an_app(hotspot.open_report, settings=settings))
+    for asked, allowed in (
+        ("x-requested-with, If-None-Match", "x-requested-with, If-None-Match"),
+        ("authorization", "authorization"),
+        ("<script>", _REQUEST_HEADERS),
+        ("a\r\nSet-Cookie: b", _REQUEST_HEADERS),
+        (", ".join(["x-long"] * 1000), _REQUEST_HEADERS),
+    ):
+        headers = {"Origin": "http://metrics", "Access-Control-Request-Headers": asked}
+        reply = client.ask("OPTIONS", "/api/v1/aggregations", headers)
+        assert reply.headers["access-control-allow-headers"] == allowed
+        headers["Origin"] = "http://evil.com"
+        reply = client.ask("OPTIONS", "/api/v1/aggregations", headers)
+        assert "access-control-allow-headers" not in reply.headers
+
+
+def test_a_star_is_every_origin(hotspot: Hotspot) -> None:
+    """`ALLOWED_ORIGINS=*`: any page may read, none learns of a name, and Host stays checked."""
+    settings = ApiSettings(allowed_origins=frozenset({"*"}))
+    client = Client(an_app(hotspot.open_report, settings=settings))
+    for origin in ("http://evil.com", "null", "https://[::1]:8443"):
+        reply = client.get("/api/v1/aggregations", Origin=origin)
+        assert reply.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in reply.headers
+    assert "access-control-allow-origin" not in client.get("/api/v1/aggregations").headers
+    assert client.get("/", Host="evil.com", Origin="http://evil.com").status == 421
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ ODD = {
         b"GET http://[::1/ HTTP/1.1\r\n" + HOST + b"\r\n" + SMUGGLED,
         400,
     ),
-    "no host": (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", 421),
+    "empty host": (b"GET / HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n", 421),
     "two hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n", 421),
     "someone else's host": (b"GET / HTTP/1.1\r\nHost: evil.com\r\nConnection: close\r\n\r\n", 421),
     "path that climbs": (
@@ -264,6 +264,14 @@ def test_odd_requests_get_one_answer_and_the_door(server: HttpServer, name: str)
         assert client.closed()
     with Connection(server) as other:
         assert other.get("/health").status == 200
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_request_without_a_host_is_answered(server: HttpServer, version: str) -> None:
+    """A probe of HTTP/1.0 sends no Host header, and gets its answer."""
+    with Connection(server) as client:
+        client.send(f"GET /health HTTP/{version}\r\nConnection: close\r\n\r\n".encode())
+        assert client.answer().status == 200
 
 
 def test_a_body_that_is_small_is_ignored(server: HttpServer) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import make_config
+from engine.errors import ConfigError
 from tests.cli.cases import NOBODY, Program, invoke, visits, write
 
 UPSTREAM = """
@@ -199,7 +200,8 @@ def test_bad_settings_are_reported_together(program: Program) -> None:
         LOG_LEVEL="CHATTY",
         REVERSE_PROXY_LOGS_PATTERN="a/b",
         ALLOWED_ORIGINS="metrics.box",
-        PROCESSING_DISABLED="maybe",
+        ALLOWED_HOSTS="a.box b..box",
+        TRUSTED_PROXIES="caddy",
         UI_LOCATION="/no/such/folder",
         READER="eyes",
     )
@@ -211,11 +213,12 @@ def test_bad_settings_are_reported_together(program: Program) -> None:
         "LOG_LEVEL: 'CHATTY'",
         "REVERSE_PROXY_LOGS_PATTERN: 'a/b'",
         "ALLOWED_ORIGINS: 'metrics.box'",
-        "PROCESSING_DISABLED: 'maybe'",
+        "ALLOWED_HOSTS: 'b..box'",
+        "TRUSTED_PROXIES: 'caddy'",
         "UI_LOCATION: '/no/such/folder'",
         "READER: 'eyes'",
     )
-    assert len([line for line in result.err.splitlines() if line.startswith("offspot")]) == 9
+    assert len([line for line in result.err.splitlines() if line.startswith("offspot")]) == 10
 
 
 def test_only_options_that_are_wrong_are_wrong_usage(program: Program) -> None:
@@ -225,7 +228,70 @@ def test_only_options_that_are_wrong_are_wrong_usage(program: Program) -> None:
 
 
 def test_origins_are_compared_as_browsers_send_them() -> None:
-    """In small letters, without a path and without the usual port."""
-    named = "http://Lib.Box/ | https://lib.box:443|http://lib.box:8080|http://lib.box:80"
-    found = make_config({}, {"ALLOWED_ORIGINS": named}).allowed_origins
-    assert found == {"http://lib.box", "https://lib.box", "http://lib.box:8080"}
+    """In lower case and IDNA, without a path and without the usual port; `*` stays."""
+    named = "http://Lib.Box/ | https://lib.box:443|http://lib.box:8080,http://lib.box:80 *"
+    found = make_config({}, {"ALLOWED_ORIGINS": f"{named}|HTTP://Bücher.box/a/b"}).allowed_origins
+    assert found == {
+        *("http://lib.box", "https://lib.box", "http://lib.box:8080"),
+        *("*", "http://xn--bcher-kva.box"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://offspot.lan:8000", {"offspot.lan"}),
+        ("http://offspot.lan/", {"offspot.lan"}),
+        ("HTTPS://Offspot.LAN./metrics?a#b", {"offspot.lan"}),
+        ("offspot.lan:8000", {"offspot.lan"}),
+        ("//offspot.lan", {"offspot.lan"}),
+        ("a,b", {"a", "b"}),
+        ("a | b,  c\nd", {"a", "b", "c", "d"}),
+        ("|,", set()),
+        ("école.lan Bücher。lan:80", {"xn--cole-9oa.lan", "xn--bcher-kva.lan"}),
+        ("XN--COLE-9OA.lan", {"xn--cole-9oa.lan"}),
+        ("[FD00::1]:8000 [::1] fe80::2", {"fd00::1", "::1", "fe80::2"}),
+        ("10.42.0.1:80", {"10.42.0.1"}),
+        ("my_box.lan", {"my_box.lan"}),
+    ],
+)
+def test_allowed_hosts_are_taken_for_what_is_meant(written: str, meant: set[str]) -> None:
+    """Scheme, port and slash are dropped; comma, blank and `|` separate; Unicode is `xn--`."""
+    assert make_config({}, {"ALLOWED_HOSTS": written}).allowed_hosts == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("*", "*.lan", "a..b", ".lan", "-a", "a-", "a/b", "user@a", "a:b", "a:70000", "http://"),
+        *("[a]", "[::1", "1:2:3", "10.0.0.256", "☃.lan", "a" * 64, ".".join(["abc"] * 70)),
+        *("a\x00b", "a%20b", "a;b"),
+    ],
+)
+def test_what_cannot_be_a_host_is_a_start_error(written: str) -> None:
+    """It is named, with what a host looks like."""
+    with pytest.raises(ConfigError) as caught:
+        make_config({}, {"ALLOWED_HOSTS": f"good.lan|{written}"})
+    assert repr(written) in caught.value.message
+    assert "good.lan" not in caught.value.message
+
+
+def test_settings_of_the_older_system_are_taken() -> None:
+    """Levels by all their names, in any case; only `true` disables processing."""
+    for level, meant in (("WARN", "WARNING"), ("fatal", "CRITICAL"), ("NotSet", "DEBUG")):
+        assert make_config({}, {"LOG_LEVEL": level}).log_level == meant
+    for text in ("", "maybe", "false", "1", "yes", "on", "disabled"):
+        assert make_config({}, {"PROCESSING_DISABLED": text}).processing
+    for text in ("true", "True", "TRUE"):
+        assert not make_config({}, {"PROCESSING_DISABLED": text}).processing
+
+
+def test_trusted_proxies() -> None:
+    """Addresses and networks; `none` is nobody, nothing is the default."""
+    assert make_config({}, {}).trusted_proxies is None
+    assert make_config({}, {"TRUSTED_PROXIES": "None"}).trusted_proxies == ()
+    found = make_config({}, {"TRUSTED_PROXIES": "172.18.0.2, 10.0.0.1/8|fd00::/64 [::1]"})
+    assert found.trusted_proxies is not None
+    assert [str(network) for network in found.trusted_proxies] == [
+        *("172.18.0.2/32", "10.0.0.0/8", "fd00::/64", "::1/128")
+    ]

@@ -1,0 +1,97 @@
+"""Host names as people write them in settings, in the one form in which they are compared.
+
+In: a text such as `https://Offspot.lan:8000/`. Out: `offspot.lan`: lower case, `xn--` labels, no
+port. It must not resolve names.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+
+import idna
+
+MAX_NAME_LENGTH: Final = 253
+MAX_PORT: Final = 65535
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):(?=//)", re.I)
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_BRACKETED = re.compile(r"\[(?P<address>[^\[\]]*)\](?P<port>:.*)?", re.S)
+
+
+class Address(NamedTuple):
+    """What a text names: `scheme` in lower case and `port` are empty where it has none.
+
+    `host` is a name in its `xn--` form, or an IP address without brackets.
+    """
+
+    scheme: str
+    host: str
+    port: str
+
+
+def read_address(text: str) -> Address:
+    """The host of `HOST`, `HOST:PORT` or `SCHEME://HOST[:PORT][/...]`.
+
+    Raises ValueError, in words, for what names no host.
+    """
+    found = _SCHEME.match(text)
+    scheme = found[1].lower() if found else ""
+    rest = text[found.end() :] if found else text
+    had_slashes = rest.startswith("//")
+    host, path = re.fullmatch(r"([^/?#]*)(.*)", rest.removeprefix("//"), re.S).groups()  # type: ignore[union-attr]
+    if path not in ("", "/") and not had_slashes:
+        raise ValueError("it has a path: give the name of the host only")
+    host, port = _split_port(host)
+    return Address(scheme, normal_name(host), port)
+
+
+def _split_port(text: str) -> tuple[str, str]:
+    """Host and port; a colon that belongs to an IPv6 address separates nothing."""
+    bracketed = _BRACKETED.fullmatch(text)
+    if bracketed:
+        host, port = bracketed["address"], bracketed["port"] or ""
+        if ":" not in host:
+            raise ValueError("only an IPv6 address stands in brackets")
+    elif text.count(":") > 1:
+        host, port = text, ""
+    else:
+        host, colon, port = text.partition(":")
+        port = colon + port
+    port = port[1:]
+    if port and not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) <= MAX_PORT):
+        raise ValueError(f"{port!r} is no port")
+    return host, str(int(port)) if port else ""
+
+
+def normal_name(host: str) -> str:
+    """A name or an address in the form in which hosts are compared. Raises ValueError."""
+    if ":" in host:
+        try:
+            return str(ip_address(host))
+        except ValueError as error:
+            raise ValueError("it is no IPv6 address") from error
+    name = ascii_name(host)
+    labels = name.split(".")
+    if not name or len(name) > MAX_NAME_LENGTH or not all(map(_LABEL.fullmatch, labels)):
+        raise ValueError("it cannot be the name of a host")
+    if labels[-1].isdigit():  # 10.0.0.256, which every browser refuses
+        try:
+            return str(ip_address(name))
+        except ValueError as error:
+            raise ValueError("it is no IPv4 address") from error
+    return name
+
+
+def ascii_name(host: str) -> str:
+    """A name in lower case, without the dot at its end, in Unicode as IDNA writes it in ASCII.
+
+    Raises ValueError for a name in Unicode that IDNA has no form for.
+    """
+    if not host.isascii():
+        try:
+            host = idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise ValueError(f"it cannot be the name of a host ({error})") from error
+    return host.lower().removesuffix(".")
