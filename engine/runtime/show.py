@@ -7,6 +7,7 @@ until it is there. It must not take the lock, write, or make a file.
 from __future__ import annotations
 
 import logging
+from contextlib import closing, suppress
 from pathlib import Path
 
 from engine.config import Config
@@ -35,19 +36,33 @@ class Showing:
             log.info("%s", error.message)
             packages = self._kept_packages()
         vitals.use_packages(packages)
+        vitals.check_database = self.problem
         self.look()
 
     def _kept_packages(self) -> Packages:
+        """Those in the database; none where there is no such database, or nothing in it of them."""
+        path = self.config.database
+        with suppress(MetricsError), closing(Reader.open(path)) as reader:
+            with database.storage_errors(path):
+                kept = reader.get("packages")
+            if kept is not None:
+                return Packages.from_json(str(kept))
+        return Packages()
+
+    def problem(self) -> str:
+        """Why nothing can be shown now, in words and without a path; empty when all is well.
+
+        From any thread: it opens the database anew, as another process may have replaced it.
+        """
+        path = self.config.database
         try:
-            reader = Reader.open(self.config.database)
-        except MetricsError:
-            return Packages()
-        try:
-            return Packages.from_json(str(reader.get("packages", "{}")))
-        except (ValueError, KeyError, TypeError):
-            return Packages()
-        finally:
-            reader.close()
+            with closing(Reader.open(path)) as reader, reader.snapshot():
+                reader.first_minute()
+                reader.last_line_at()
+        except MetricsError as error:
+            text = error.message.replace(f"database {path}", "the database")
+            return text.replace(str(path), "the database")
+        return ""
 
     def open_report(self) -> Report:
         """A report for one thread; an empty one while there is no database."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -62,6 +63,8 @@ class Vitals:
     """Lines on which the program itself failed."""
     dead: str = ""
     """The thread that ended by itself, on the way to the exit."""
+    check_database: Callable[[], str] = str
+    """Why the figures cannot be shown, where nothing is counted; called by HTTP threads."""
     notes: list[str] = field(default_factory=list)
     """What was done to the database, or is out of the ordinary, and not of now."""
 
@@ -75,9 +78,10 @@ class Vitals:
 
     def health(self) -> list[str]:
         """Why this is not healthy; empty when it is."""
-        reasons: list[str] = []
         if not self.config.processing:
-            return reasons
+            problem = self.check_database()
+            return [problem] if problem else []
+        reasons: list[str] = []
         reader = self.reader
         if self.dead:
             reasons.append(f"the {self.dead} thread has ended")

@@ -1,0 +1,107 @@
+"""PROCESSING_DISABLED over databases of every kind: it starts, and `/health` tells what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.reliability.serving import ROOT, Serving
+from tests.reliability.store_support import line, write_packages
+
+SHOWING = {"PROCESSING_DISABLED": "true"}
+OF_SQLITE = ("metrics.db-wal", "metrics.db-shm", "serving")
+WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+"""Root that may not read what its mode forbids; anybody else may not anyway."""
+
+
+def replayed(folder: Path, database: Path) -> None:
+    """A database of ours, made by `replay` from one log."""
+    log = folder / "replayed.json"
+    log.write_bytes(b"".join(line(1_781_431_200 + number, number) for number in range(5)))
+    command = [sys.executable, "-m", "offspot_metrics", "replay", str(log), "--quiet"]
+    command += ["--packages", str(write_packages(folder)), "--database", str(database)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def sqlite_of_others(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE contacts (name)")
+        connection.commit()
+
+
+def damaged(database: Path) -> None:
+    replayed(database.parent, database)
+    content = database.read_bytes()
+    database.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
+
+
+def unreadable(database: Path) -> None:
+    replayed(database.parent, database)
+    database.chmod(0)
+
+
+def files_in(folder: Path) -> list[str]:
+    """Names, without what SQLite itself puts beside a database that is read."""
+    return sorted(p.name for p in folder.glob("*") if p.name not in OF_SQLITE)
+
+
+CASES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda database: None, "the database is not there"),
+    "of another program": (sqlite_of_others, "the database is a database of another program"),
+    "text": (lambda database: database.write_text("hello " * 50), "the database is not a database"),
+    "a folder": (lambda database: database.mkdir(), "the database"),
+    "a pipe": (lambda database: os.mkfifo(database), "the database is not a file"),
+    "a link to nowhere": (lambda database: database.symlink_to("x"), "the database"),
+    "damaged": (damaged, "the database is damaged"),
+    "unreadable": (unreadable, "the database may not be read"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_health_says_why_nothing_is_shown(tmp_path: Path, name: str) -> None:
+    """It starts, `/health` is 503 with the reason in words and no path, and nothing is made."""
+    make, reason = CASES[name]
+    database = tmp_path / "metrics.db"
+    make(database)
+    before = files_in(tmp_path)
+    under = WITHOUT_OVERRIDE if os.geteuid() == 0 else ()
+    (tmp_path / "serving").mkdir()
+    with Serving(
+        tmp_path / "serving", database=database, environment=SHOWING, under=under
+    ) as serving:
+        status, body = serving.get("/health")
+        found = json.loads(body)
+        assert status == 503
+        assert not found["ok"]
+        assert found["reasons"][0].startswith(reason)
+        assert str(tmp_path) not in body.decode()
+        assert serving.status()["health"] == found
+        assert serving.stop()[0] == 0
+    assert "Traceback" not in serving.text()
+    assert files_in(tmp_path) == before
+
+
+def test_a_replayed_database_is_shown_without_a_packages_file(tmp_path: Path) -> None:
+    """No packages were stored by `replay`: it starts, is healthy, and has the figures; when the
+    database goes away, health says so at the next look.
+    """
+    database = tmp_path / "metrics.db"
+    replayed(tmp_path, database)
+    (tmp_path / "serving").mkdir()
+    missing = ("--packages", str(tmp_path / "none.yml"))
+    with Serving(tmp_path / "serving", *missing, database=database, environment=SHOWING) as serving:
+        assert serving.get("/health") == (200, b'{"ok":true,"reasons":[]}')
+        assert b'"kind":"D"' in serving.get("/api/v1/aggregations")[1]
+        shutil.move(database, tmp_path / "moved.db")
+        assert serving.get("/health")[0] == 503
+        assert serving.stop()[0] == 0
