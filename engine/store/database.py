@@ -190,8 +190,7 @@ def _foreign(path: Path) -> DatabaseForeign:
     if {"indicator_record", "kpi"} <= tables:
         return DatabaseForeign(
             f"{path} is a database of offspot/metrics",
-            f"keep it, give another path with --database, and bring its records over: "
-            f"offspot-metrics import {path}",
+            "keep it, and give another path with --database (DATABASE_URL)",
         )
     return DatabaseForeign(
         f"{path} is a database of another program; it was not touched",

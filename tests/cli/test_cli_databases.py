@@ -80,7 +80,9 @@ def test_a_database_of_offspot_metrics_is_kept_as_it_is(
     before, names = database.read_bytes(), names_in(place)
     arguments = commands(database, place)[command]
     result = program.run(*arguments, PACKAGE_CONF_FILE=str(packages))
-    result.failed(78, f"{database} is a database of offspot/metrics", f"import {database}")
+    result.failed(
+        78, f"{database} is a database of offspot/metrics", "another path with --database"
+    )
     assert database.read_bytes() == before
     assert names_in(place) - names <= {"upstream.db.lock"}
 

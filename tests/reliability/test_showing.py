@@ -1,4 +1,4 @@
-"""PROCESSING_DISABLED over databases of every kind: it starts, and `/health` tells what is wrong."""
+"""PROCESSING_DISABLED over databases of every kind: it starts, `/health` tells what is wrong."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def files_in(folder: Path) -> list[str]:
 
 
 CASES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda database: None, "the database is not there"),
+    "missing": (str, "the database is not there"),
     "of another program": (sqlite_of_others, "the database is a database of another program"),
     "text": (lambda database: database.write_text("hello " * 50), "the database is not a database"),
     "a folder": (lambda database: database.mkdir(), "the database"),
-    "a pipe": (lambda database: os.mkfifo(database), "the database is not a file"),
+    "a pipe": (os.mkfifo, "the database is not a file"),
     "a link to nowhere": (lambda database: database.symlink_to("x"), "the database"),
     "damaged": (damaged, "the database is damaged"),
     "unreadable": (unreadable, "the database may not be read"),
