@@ -255,8 +255,11 @@ class Counting:
 
     def _tidy(self, now: int) -> None:
         """The day's work on the database."""
-        held = self.folder.held.values() if self.folder else ()
-        present = [log.generation.id for log in list(held) if log.generation]
+        present = []
+        if self.folder:
+            logs, rolls = list(self.folder.held.values()), list(self.folder.packed.seen.values())
+            present = [log.generation.id for log in logs if log.generation]
+            present += [identity for _, identity in rolls]
         for identity in self.housekeeping.tidy(now, present):
             self.tracker.generations.pop(identity, None)
 

@@ -15,7 +15,7 @@ from typing import Final
 from engine.errors import DatabaseDamaged, MetricsError
 from engine.runtime import clock
 from engine.runtime.vitals import Vitals
-from engine.store import backup
+from engine.store import backup, database
 from engine.store.store import Store
 from engine.times import local_day, period_of
 
@@ -53,8 +53,10 @@ class Housekeeping:
         if self.vitals.backup_age < (BACKUP_SECONDS if there else FIRST_BACKUP_SECONDS):
             return
         self.vitals.backup_age = 0  # a disk without room is not asked again each hour
-        disk = os.statvfs(self.store.path.parent)
-        if disk.f_bavail * disk.f_frsize < 2 * self.store.path.stat().st_size + SPARE_BYTES:
+        with database.storage_errors(self.store.path):
+            disk = os.statvfs(self.store.path.parent)
+            needed = 2 * self.store.path.stat().st_size + SPARE_BYTES
+        if disk.f_bavail * disk.f_frsize < needed:
             log.warning("there is no room for a backup of the database")
             return
         self.store.back_up()

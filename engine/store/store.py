@@ -54,8 +54,10 @@ class Store(Facts):
         self.verified = False
         self._connection: sqlite3.Connection | None = connection
         self._writable = writable
-        self._unsure: States = {}
-        """States of a commit that failed so that it may have landed all the same."""
+        self._unsure: States | None = None
+        """States of a commit that failed in such a way that it may have landed all the same."""
+        self._landed: States = {}
+        """What the caller still gives as new and the database has: from commits that failed."""
         self.zone = self._settle_zone(zone)
         self.records = RecordWriter(connection, self.zone, int(self.get("complete_from", 0)))
         if writable and self.get("timezone") != self.zone.key:
@@ -114,7 +116,7 @@ class Store(Facts):
             connection = database.open_writer(self.path, lambda c: backup.back_up(c, self.path))
             # What a failed sync left in the log may be in memory only: write it once more.
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            if busy and self._unsure:
+            if busy and self._unsure is not None:
                 connection.close()
                 raise Busy(f"database {self.path} is being read", "it is tried again")
             if not self._writable:
@@ -157,12 +159,12 @@ class Store(Facts):
         """Write everything of this instant (`at`, epoch seconds) in one transaction, or raise.
 
         `states` are differences since the last commit that succeeded; `facts` are rows of
-        `meta`. Raises StorageError or Busy; then nothing was written and all may be tried again.
+        `meta`. Raises StorageError or Busy; then all may be tried again, with what came since.
         """
         if self._connection is None or not self._writable:
             self.reopen()
-        if self._unsure:
-            states = self._without_landed(states)
+        self._settle_unsure()
+        states = self._without_landed(states)
         try:
             try:
                 self._write(states, generations, running_hour, at, facts or {})
@@ -176,6 +178,7 @@ class Store(Facts):
             self._unsure = dict(states)
             self._disconnect()
             raise
+        self._landed = {}
 
     def _write(
         self,
@@ -198,15 +201,24 @@ class Store(Facts):
             self._set("saved_at", at)
         self.commits += 1
 
+    def _settle_unsure(self) -> None:
+        """See whether a failed commit has landed: the database has its number then."""
+        if self._unsure is None:
+            return
+        with database.storage_errors(self.path):
+            landed = int(self.get("commits", 0)) == self.commits + 1
+        unsure, self._unsure = self._unsure, None
+        if landed:
+            self.commits += 1
+            for key, state in unsure.items():
+                self._landed[key] = indicators.merged(key[1], self._landed.get(key, 0), state)
+
     def _without_landed(self, states: States) -> States:
-        """States without those of a failed commit, if the database has them after all."""
-        landed = int(self.get("commits", 0)) == self.commits + 1
-        unsure, self._unsure = self._unsure, {}
-        if not landed:
+        """States without what the database has of them; a minute that it has does no harm."""
+        if not self._landed:
             return states
-        self.commits += 1
         return {
-            key: state - (unsure.get(key, 0) if key[1] not in indicators.MINUTE_IDS else 0)
+            key: state - (self._landed.get(key, 0) if key[1] not in indicators.MINUTE_IDS else 0)
             for key, state in states.items()
         }
 
@@ -260,7 +272,7 @@ class Store(Facts):
     def recover(self, reason: str, now: int) -> None:
         """Set the damaged database aside, and go on with the best replacement; adds a note."""
         self._disconnect()
-        self._unsure = {}
+        self._unsure, self._landed = None, {}
         self.repairs.append(recovery.recover(self.path, reason, now))
         self.reopen()
         self.commits = int(self.get("commits", 0))
@@ -284,9 +296,14 @@ class Store(Facts):
 
     def purge(self, before: int) -> int:
         """Remove the records of hours before an instant. How many there were."""
-        with database.storage_errors(self.path), database.atomic(self.connection):
-            removed = self.records.purge(before)
-            self._set("complete_from", self.records.complete_from)
+        complete_from = self.records.complete_from
+        try:
+            with database.storage_errors(self.path), database.atomic(self.connection):
+                removed = self.records.purge(before)
+                self._set("complete_from", self.records.complete_from)
+        except BaseException:
+            self.records.complete_from = complete_from
+            raise
         return removed
 
     def reader(self) -> Reader:

@@ -1,0 +1,299 @@
+"""When counting saves, and what a save that fails leaves: nothing is lost, nothing is doubled."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import MetricsError
+from engine.runtime.counting import Counting
+from engine.runtime.ticker import Tick
+from engine.store import backup
+from engine.store.store import Store
+from tests.reliability import store_support as support
+from tests.reliability.store_support import HOUR, UTC, Log, figures, line, minute
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with contextlib.closing(Store.open(tmp_path / "metrics.db", UTC)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def counting(store: Store, tmp_path: Path) -> Counting:
+    made = support.make_counting(store, tmp_path)
+    made.begin(HOUR)
+    return made
+
+
+def at_work(counting: Counting) -> Log:
+    """A log of which something has been counted and saved."""
+    log = Log(1)
+    counting.take(log.chunk())
+    assert counting.save(at=HOUR + 1)
+    return log
+
+
+def commits(store: Store) -> list[int]:
+    """The wall clock of each commit from here on, in order: a list that grows."""
+    found: list[int] = []
+
+    def note(sql: str) -> None:
+        if sql.startswith("INSERT INTO meta") and "'saved_at'" in sql:
+            found.append(int(sql.split("'saved_at',")[1].split(",")[0].strip(" )")[:10]))
+
+    store.connection.set_trace_callback(note)
+    return found
+
+
+# When
+
+
+def test_lines_are_saved_after_a_minute(counting: Counting) -> None:
+    """Lines of a log that is known are saved within a minute, and not much earlier."""
+    log = at_work(counting)
+    counting.take(log.add(line(HOUR + 2, 2)).chunk())
+    assert 50 < counting.due_in() <= 60
+
+
+def test_the_first_save_comes_early(counting: Counting, store: Store) -> None:
+    """The first lines of a life are saved within two seconds: killed again and again, it gets on."""
+    log = at_work(counting)
+    again = support.make_counting(store, store.path.parent)
+    again.begin(HOUR + 60)
+    again.take(log.add(line(HOUR + 2, 2)).chunk())
+    assert again.due_in() <= 2
+
+
+def test_uptime_alone_waits_ten_minutes(counting: Counting) -> None:
+    """When only minutes of uptime came, they are saved after ten minutes; with lines, after one."""
+    log = at_work(counting)
+    counting.tick(minute(HOUR + 60))
+    assert 590 < counting.due_in() <= 600
+    counting.take(log.add(line(HOUR + 61, 2)).chunk())
+    assert 50 < counting.due_in() <= 60
+    assert counting.save(at=HOUR + 62)
+    assert counting.due_in() == float("inf")
+
+
+@pytest.mark.parametrize(("kib", "soon"), [(255, False), (256, True)])
+def test_much_of_a_log_is_saved_soon(counting: Counting, kib: int, *, soon: bool) -> None:
+    """256 KiB of log are saved at once, two seconds after the last save at the earliest; less
+    waits for the minute.
+    """
+    log = at_work(counting)
+    bad = b"x" * 1023 + b"\n"
+    counting.take(log.add(bad * kib).chunk())
+    assert (counting.due_in() <= 2) is soon
+
+
+def test_bytes_are_counted_anew_after_a_save(counting: Counting) -> None:
+    """What has been saved does not make the next save earlier."""
+    log = at_work(counting)
+    bad = b"x" * 1023 + b"\n"
+    for _ in range(2):
+        counting.take(log.add(bad * 200).chunk())
+        assert counting.due_in() > 50
+        assert counting.save(at=HOUR + 2)
+
+
+def test_a_new_log_is_saved_soon(counting: Counting) -> None:
+    """A rotation is saved at once: the rolled log may be deleted next."""
+    at_work(counting)
+    counting.take(Log(2).chunk())
+    assert 0 < counting.due_in() <= 2
+
+
+def test_the_end_of_an_hour_is_saved(counting: Counting, store: Store) -> None:
+    """When an hour ends, all of it is saved, and its states are records."""
+    log = at_work(counting)
+    counting.take(log.add(line(HOUR + 3599, 6)).chunk())
+    assert store.reader().state_hours() == [HOUR]
+    counting.tick(minute(HOUR + 3600))
+    assert store.reader().state_hours() == []
+    assert store.reader().record_hours() == [HOUR]
+    assert store.get("saved_at") == HOUR + 3600
+    visits = "SELECT sum(value) FROM record WHERE indicator_id = 1001"
+    assert store.connection.execute(visits).fetchone()[0] == 1  # lines 1 and 6: one home
+    assert counting.vitals.fates["counted"] == 2
+
+
+@pytest.mark.parametrize("step", [-7200, -90, 90, 7200, 400 * 86400])
+def test_a_step_of_the_clock_is_saved_before_it(
+    counting: Counting, store: Store, step: int
+) -> None:
+    """When the clock is set, what was counted before is saved first, under the old time and in the
+    old hour, without anything of the new one (D6).
+    """
+    log = at_work(counting)
+    counting.take(log.add(line(HOUR + 30, 6)).chunk())
+    seen = commits(store)
+    with contextlib.closing(sqlite3.connect(store.path)) as other:
+        states = other.execute("SELECT count(*) FROM state").fetchone()[0]
+        counting.tick(Tick(HOUR + 60 + step, step, on=True, elapsed=60.0))
+    store.connection.set_trace_callback(None)
+    assert states
+    assert seen[0] == HOUR + 60
+    positions = [g.position for g in store.generations().values()]
+    assert positions == [len(log.content)]
+    assert store.clock_steps() == [(HOUR + 60 + step, step)]
+
+
+def test_the_last_save_is_made_and_marked(counting: Counting, store: Store) -> None:
+    """At the end everything is saved, and that it was the end; the next start takes the mark away,
+    so that a kill is never taken for an end.
+    """
+    log = at_work(counting)
+    counting.take(log.add(line(HOUR + 2, 2)).chunk())
+    counting.tick(minute(HOUR + 60))
+    assert store.get("clean") == 0
+    assert counting.save(at=HOUR + 61, last=True)
+    assert store.get("clean") == 1
+    assert store.reader().fates()["counted"] == 2
+    assert store.reader().first_minute() == HOUR
+    commits_before = store.commits
+    assert counting.save(at=HOUR + 62, last=True)  # nothing new, and the end all the same
+    assert store.commits == commits_before + 1
+    again = support.make_counting(store, store.path.parent)
+    again.begin(HOUR + 120)
+    assert store.get("clean") == 0
+
+
+def test_nothing_new_is_not_written(counting: Counting, store: Store) -> None:
+    """Without anything new no commit is made: the card is spared."""
+    at_work(counting)
+    before = store.commits
+    assert counting.save(at=HOUR + 60)
+    counting.save_if_due()
+    assert store.commits == before
+
+
+# A save that fails
+
+
+def undisturbed(folder: Path) -> dict[str, object]:
+    """The figures when nothing fails."""
+    folder.mkdir()
+    with contextlib.closing(Store.open(folder / "metrics.db", UTC)) as store:
+        counting = support.make_counting(store, folder)
+        counting.begin(HOUR)
+        count_some(counting, at_work(counting))
+        assert counting.save(at=HOUR + 200, last=True)
+    return figures(folder / "metrics.db")
+
+
+def count_some(counting: Counting, log: Log) -> None:
+    """Lines of two logs and three hours, and minutes of uptime."""
+    counting.take(log.add(*(line(HOUR + 60 + n, n) for n in range(12))).chunk())
+    counting.tick(minute(HOUR + 60))
+    counting.take(Log(2).add(*(line(HOUR - 4000 + n * 600, n) for n in range(12))).chunk())
+    counting.tick(minute(HOUR + 120))
+
+
+def test_a_save_that_fails_keeps_everything(
+    counting: Counting, store: Store, tmp_path: Path
+) -> None:
+    """While another program holds the database nothing is saved and nothing is lost: visits,
+    minutes, positions and fates are complete with the next save, each once. It is said, and tried
+    again after a minute.
+    """
+    log = at_work(counting)
+    store.hurry()
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        count_some(counting, log)
+        for _ in range(2):
+            assert not counting.save(at=HOUR + 130)
+        assert "locked" in counting.vitals.save_problem
+        assert 50 < counting.due_in() <= 60
+        assert counting.vitals.unsaved_since is not None
+        assert counting.vitals.fates["counted"] == 22
+        other.execute("ROLLBACK")
+    assert counting.save(at=HOUR + 200)
+    assert counting.vitals.save_problem == ""
+    assert counting.vitals.unsaved_since is None
+    assert counting.vitals.fates["counted"] == 22
+    store.close()
+    assert figures(store.path) == undisturbed(tmp_path / "other")
+
+
+def test_a_save_that_fails_at_a_step_of_the_clock(
+    counting: Counting, store: Store, tmp_path: Path
+) -> None:
+    """What could not be saved when the clock was set is saved later, in its own hours."""
+    log = at_work(counting)
+    store.hurry()
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        count_some(counting, log)
+        counting.tick(Tick(HOUR + 86_400, 86_280, on=False, elapsed=60.0))
+        other.execute("ROLLBACK")
+    assert counting.save(at=HOUR + 86_400)
+    store.close()
+    found = figures(store.path)
+    assert found == undisturbed(tmp_path / "other")
+
+
+@pytest.fixture
+def full(store: Store) -> Iterator[None]:
+    """A database that may not grow any more, and two backups."""
+    for _ in range(2):
+        store.back_up()
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    yield
+    store.connection.execute("PRAGMA max_page_count = 1000000")
+
+
+def test_on_a_full_disk_the_older_backup_gives_way(store: Store, full: None) -> None:
+    """When there is no room for a save, the older backup goes, once and with the newest one kept;
+    when that is not enough, the save fails and says so, and succeeds when there is room.
+    """
+    assert full is None
+    path = store.path
+    many = {(HOUR, 1001, f"{number:0500}"): 1 for number in range(100)}
+    newest = backup.newest_path(path).read_bytes()
+    assert backup.older_path(path).exists()
+    with pytest.raises(MetricsError, match="the disk is full"):
+        store.commit(many, running_hour=HOUR, at=HOUR)
+    assert not backup.older_path(path).exists()
+    assert backup.newest_path(path).read_bytes() == newest
+    with pytest.raises(MetricsError, match="the disk is full"):
+        store.commit(many, running_hour=HOUR, at=HOUR)
+    assert backup.newest_path(path).read_bytes() == newest
+    store.connection.execute("PRAGMA max_page_count = 1000000")
+    store.commit(many, running_hour=HOUR, at=HOUR)
+    assert store.connection.execute("SELECT sum(state) FROM state").fetchone()[0] == 100
+
+
+def test_a_purge_that_fails_changes_nothing(store: Store) -> None:
+    """After a purge that could not be written, late lines still reach the periods that they are
+    in, as before.
+    """
+    store.commit({(HOUR, 1001, "Bees"): 1}, at=HOUR)
+    store.connection.execute(
+        "CREATE TEMP TRIGGER stop BEFORE INSERT ON meta WHEN NEW.key = 'complete_from' "
+        "BEGIN SELECT RAISE(ABORT, 'made to fail'); END"
+    )
+    with pytest.raises(MetricsError, match="made to fail"):
+        store.purge(HOUR + 3600)
+    assert store.reader().record_hours() == [HOUR]
+    store.commit({(HOUR - 40 * 86_400, 1001, "Bees"): 2}, at=HOUR)
+    assert store.reader().stored_labels("M") == ["2026-05", "2026-06"]
+    assert store.problems() == []
+
+
+# What is seen of it before it is saved
+
+
+def test_the_status_does_not_wait_for_a_save(counting: Counting) -> None:
+    """Lines by fate and the newest line are those of this moment, not of the last save."""
+    log = at_work(counting)
+    counting.take(log.add(line(HOUR + 55, 6), b"no json\n").chunk())
+    counting.take(log.add(line(HOUR + 40, 5)).chunk())
+    assert counting.vitals.fates == {"counted": 2, "unmatched": 1, "not-json": 1}
+    assert counting.vitals.last_line_at == HOUR + 55
+    assert counting.vitals.saves == 1
