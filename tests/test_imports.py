@@ -53,8 +53,8 @@ OWNERS = {
     "asyncio": [],
     # The HTTP server is threads and deadlines, and waits for nobody else's clock.
     "time": CLOCK_AND_THREADS,
-    # Each of the server's threads keeps a connection of its own.
-    "threading": [*CLOCK_AND_THREADS, "engine.api.reading"],
+    # Each of the server's threads keeps a connection of its own; a file is checked by one of them.
+    "threading": [*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.database"],
     "queue": ["engine.runtime"],
     # A replay may use all cores.
     "multiprocessing": ["engine.parallel"],

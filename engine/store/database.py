@@ -10,6 +10,7 @@ import errno
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,10 @@ _WRITER_PRAGMAS: Final = (
     "wal_autocheckpoint = 256",
     "journal_size_limit = 1048576",
 )
+
+_checking: Final = threading.Lock()
+_checked: Final[set[tuple[int, int]]] = set()
+"""(device, inode) of files that were of ours when this process first saw them."""
 
 
 class DiskFull(StorageError):
@@ -105,9 +110,30 @@ def atomic(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def check_ours(path: Path) -> None:
+    """Raise what `check_header` raises, the first time that this process sees the file.
+
+    Not again: connections may be open then, and a process that closes any descriptor of a file
+    gives up all its locks on it (fcntl(2)). Without them another program that opens and closes the
+    database would take its write-ahead log away. Each connection checks for itself besides.
+    """
+    with _checking:
+        try:
+            found = path.lstat()
+        except OSError:
+            found = None
+        plain = found is not None and stat.S_ISREG(found.st_mode)
+        key = (found.st_dev, found.st_ino) if found and plain else None
+        if key is None or key not in _checked:
+            check_header(path)
+            if key is not None:
+                _checked.add(key)
+
+
+def check_header(path: Path) -> None:
     """Raise an error when the file is not a database of ours that this version knows.
 
-    Reads the file's header only, never writes: a foreign or newer file stays as it is.
+    Reads the file's header only, never writes: a foreign or newer file stays as it is. Only for a
+    file that this process has no connection to: see `check_ours`.
     """
     try:
         with open_plain(path) as file:
@@ -128,8 +154,18 @@ def check_ours(path: Path) -> None:
             f"{path} is not a database",
             "give another path with --database, or move that file away",
         )
-    application_id = int.from_bytes(header[68:72], "big")
-    version = int.from_bytes(header[60:64], "big")
+    _check_identity(
+        path, int.from_bytes(header[68:72], "big"), int.from_bytes(header[60:64], "big")
+    )
+
+
+def _check_connection(path: Path, connection: sqlite3.Connection) -> None:
+    """The same for a file that is open already."""
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    _check_identity(path, application_id, schema_of(connection))
+
+
+def _check_identity(path: Path, application_id: int, version: int) -> None:
     if application_id != APPLICATION_ID:
         raise _foreign(path)
     if version > len(MIGRATIONS):
@@ -224,6 +260,7 @@ def open_writer(
             timeout=BUSY_TIMEOUT_SECONDS,
         )
         try:
+            _check_connection(path, connection)
             for pragma in _WRITER_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
             seal.install(connection)
@@ -298,6 +335,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
             if _has_content(path.with_name(path.name + "-wal")):
                 raise
             connection = _connect_read_only(path, "immutable=1")
+        try:
+            _check_connection(path, connection)
+        except BaseException:
+            connection.close()
+            raise
         steps = schema_of(connection)
         if steps < len(MIGRATIONS):
             connection.close()

@@ -57,7 +57,7 @@ def _reason_to_replace(path: Path) -> str:
         leftovers = path.with_name(path.name + "-wal").exists()
         return "its file is gone" if leftovers or backup.backups_of(path) else ""
     try:
-        database.check_ours(path)
+        database.check_header(path)
     except database.NotADatabase:
         if was_ours(path) or backup.backups_of(path):
             return "it is no database any more"

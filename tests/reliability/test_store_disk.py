@@ -58,7 +58,7 @@ def saved_lines(database: Path) -> int:
     agree; and each package has minutes of use in every hour in which it was visited.
     """
     found = figures(database)
-    lines = sum(row[1] + row[2] for row in found["logs"].values())
+    lines: int = sum(row[1] + row[2] for row in found["logs"].values())
     values = found["figures"]
     visits = sum(value for (_, indicator, _), (value, _) in values.items() if indicator == 1001)
     files = sum(value for (_, indicator, _), (value, _) in values.items() if indicator == 1003)
@@ -139,7 +139,8 @@ def test_read_only(tmp_path: Path, small_disk: Path) -> None:
 def saved_lines_read_only(database: Path) -> int:
     """Lines in the saved positions of a database that lies on a disk that cannot be written."""
     with contextlib.closing(sqlite3.connect(f"file:{database}?immutable=1", uri=True)) as found:
-        return int(found.execute("SELECT sum(counted + unmatched) FROM generation").fetchone()[0])
+        (lines,) = found.execute("SELECT sum(counted + unmatched) FROM generation").fetchone()
+        return int(lines)
 
 
 def test_read_only_while_it_runs(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_read_only_while_it_runs(tmp_path: Path) -> None:
 
 def break_file_system(mounted: Path) -> None:
     """Let the kernel find an error in a file system, by the switch that ext4 has for tests."""
-    device = os.stat(mounted).st_dev
+    device = mounted.stat().st_dev
     for folder in Path("/sys/fs/ext4").iterdir():
         number = Path("/sys/class/block", folder.name, "dev")
         if number.exists() and number.read_text().split() == [
@@ -217,6 +218,7 @@ def test_locked_by_another_program(tmp_path: Path) -> None:
             assert saved[0] == 6
             other.execute("ROLLBACK")
         serving.wait(lambda: serving.get("/health")[0] == 200)
+        assert serving.database.with_name("metrics.db-wal").exists()
         serving.end()
     assert saved_lines(serving.database) == 18
 

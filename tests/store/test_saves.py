@@ -43,7 +43,7 @@ def commits(store: Store) -> list[int]:
 
     def note(sql: str) -> None:
         if sql.startswith("INSERT INTO meta") and "'saved_at'" in sql:
-            found.append(int(sql.split("'saved_at',")[1].split(",")[0].strip(" )")[:10]))
+            found.append(int(sql.partition("'saved_at',")[2].partition(",")[0]))
 
     store.connection.set_trace_callback(note)
     return found
@@ -60,7 +60,7 @@ def test_lines_are_saved_after_a_minute(counting: Counting) -> None:
 
 
 def test_the_first_save_comes_early(counting: Counting, store: Store) -> None:
-    """The first lines of a life are saved within two seconds: killed again and again, it gets on."""
+    """The first lines of a life are saved within two seconds: killed often, it gets on."""
     log = at_work(counting)
     again = support.make_counting(store, store.path.parent)
     again.begin(HOUR + 60)
@@ -209,12 +209,12 @@ def test_a_save_that_fails_keeps_everything(
             assert not counting.save(at=HOUR + 130)
         assert "locked" in counting.vitals.save_problem
         assert 50 < counting.due_in() <= 60
-        assert counting.vitals.unsaved_since is not None
+        assert counting.vitals.unsaved_since
         assert counting.vitals.fates["counted"] == 22
         other.execute("ROLLBACK")
     assert counting.save(at=HOUR + 200)
     assert counting.vitals.save_problem == ""
-    assert counting.vitals.unsaved_since is None
+    assert not counting.vitals.unsaved_since
     assert counting.vitals.fates["counted"] == 22
     store.close()
     assert figures(store.path) == undisturbed(tmp_path / "other")
