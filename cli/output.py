@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 CSV_HEADER: Final = "agg_kind,agg_value,kpi_id,kpi,package,metric,value"
 PIPE_WIDTH: Final = 10_000
 """Columns of a table that is no terminal's: wide enough that nothing is folded."""
-
-_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
-_QUOTED = re.compile(r'[",\r\n]')
 
 Json = dict[str, Any]
 
@@ -49,6 +45,7 @@ def print_csv(periods: Iterable[Json]) -> None:
 def csv_lines(periods: Iterable[Json]) -> Iterator[str]:
     """The header, then a line per figure."""
     from engine import kpis
+    from engine.csv_text import csv_row
 
     yield CSV_HEADER
     for period in periods:
@@ -56,14 +53,7 @@ def csv_lines(periods: Iterable[Json]) -> Iterator[str]:
             kpi = kpis.BY_ID[item["kpiId"]]
             for package, metric, value in kpi.metrics(item["value"]):
                 cells = (period["aggKind"], period["aggValue"], kpi.id, kpi.name)
-                yield ",".join(csv_cell(str(c)) for c in (*cells, package, metric, value))
-
-
-def csv_cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula, quoted where it has to be."""
-    if _FORMULA.match(text):
-        return '"' + "'" + text.replace('"', '""') + '"'
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+                yield csv_row(*cells, package, metric, value)
 
 
 def draw(*things: Any) -> None:

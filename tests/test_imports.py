@@ -31,8 +31,8 @@ ROWS = [
     ["engine.packages"],
     ["engine.config"],
     ["engine.times"],
-    ["engine.hosts"],
-    ["engine.hosts"],
+    ["engine.csv_text", "engine.hosts"],
+    ["engine.csv_text", "engine.hosts"],
     ["engine.errors"],
     ["static"],
 ]

@@ -90,11 +90,16 @@ export function csvRows(view: View, all: Period): Row[] {
   return rows
 }
 
-/** A spreadsheet runs a cell that begins like a formula; an apostrophe makes it text. */
+// The same as in engine/csv_text.py, where the reasons are; tests/csv_cells.json holds both to it.
+const INVISIBLE =
+  '\\x00-\\x20\\x7f-\\xa0\\xad\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff'
+const FORMULA = new RegExp(`(^|[,;|\t\r\n"'])([${INVISIBLE}]*)(?=[=+\\-@＝＋－＠﹦﹢﹣﹫−])`, 'g')
+
+/** A spreadsheet runs a cell that begins like a formula, wherever its separator lets one begin. */
 function cell(value: string | number): string {
   if (typeof value === 'number') return String(value)
-  const safe = /^[=+\-@\t\r\n]/.test(value) ? `'${value}` : value
-  return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe
+  const text = value.replace(FORMULA, "$1$2'").replace(/^(?=[\t\r\n])/, "'")
+  return `"${text.replace(/"/g, '""')}"`
 }
 
 export function toCsv(view: View, period: Period): string {

@@ -123,7 +123,7 @@ def test_a_reader_that_goes_away_stops_nothing(program: Program, packages: Path)
     assert b"Broken" not in said
     assert b"Exception" not in said
     kpis = program.run("kpis", "--database", database, "--period", "2026", "--format", "csv")
-    assert ",totalVisits,1200" in kpis.out
+    assert ',"totalVisits",1200' in kpis.out
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["kpis", "--help"]])
@@ -190,7 +190,7 @@ class Counting:
         """Whether the log, cut to its first part, is counted whole into the same database."""
         write(self.program.home, log__json=self.day)
         again = self.program.run("replay", "-q", "--format", "csv", *self.options)
-        return "Y,2026,2001,PackagePopularity,,totalVisits,1440\r" in again.out
+        return '"Y","2026",2001,"PackagePopularity","","totalVisits",1440\r' in again.out
 
 
 def runs(pid: int) -> bool:

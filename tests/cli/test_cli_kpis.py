@@ -131,13 +131,13 @@ def test_csv_has_a_row_per_figure(database: Path) -> None:
     result = invoke("kpis", "--database", database, "--period", "2024", "--format", "csv")
     assert _csv_rows(result) == [
         "agg_kind,agg_value,kpi_id,kpi,package,metric,value",
-        "Y,2024,2001,PackagePopularity,Bees,visits,2",
-        "Y,2024,2001,PackagePopularity,,totalVisits,2",
-        "Y,2024,2003,TotalUsage,Bees,minutesActivity,20",
-        "Y,2024,2003,TotalUsage,,totalMinutesActivity,20",
-        "Y,2024,2004,Uptime,,nbMinutesOn,2",
-        "Y,2024,2005,SharedFiles,,filesCreated,0",
-        "Y,2024,2005,SharedFiles,,filesDeleted,0",
+        '"Y","2024",2001,"PackagePopularity","Bees","visits",2',
+        '"Y","2024",2001,"PackagePopularity","","totalVisits",2',
+        '"Y","2024",2003,"TotalUsage","Bees","minutesActivity",20',
+        '"Y","2024",2003,"TotalUsage","","totalMinutesActivity",20',
+        '"Y","2024",2004,"Uptime","","nbMinutesOn",2',
+        '"Y","2024",2005,"SharedFiles","","filesCreated",0',
+        '"Y","2024",2005,"SharedFiles","","filesDeleted",0',
     ]
 
 

@@ -290,8 +290,8 @@ def test_csv_has_all_periods(packages: Path, place: Path) -> None:
     result = invoke("replay", "-q", "--format", "csv", "--packages", packages, path)
     rows = result.out.split("\r\n")
     assert rows[0] == "agg_kind,agg_value,kpi_id,kpi,package,metric,value"
-    assert rows[1] == "D,2026-06-14,2001,PackagePopularity,Bees,visits,1"
-    assert [row[0] for row in rows[1::7] if row] == ["D", "M", "W", "Y"]
+    assert rows[1] == '"D","2026-06-14",2001,"PackagePopularity","Bees","visits",1'
+    assert [row[1] for row in rows[1::7] if row] == ["D", "M", "W", "Y"]
     assert rows[-1] == ""
 
 
