@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engine.sources.model import Generation
+from engine.runtime.counting import Counting
+from engine.sources.folder import LogFolder
+from engine.store import database
 from engine.store.store import Store
-from tests.reliability.store_support import HOUR, UTC
+from tests.reliability.store_support import HOUR, UTC, line, make_counting, write_packages
 
 SECTOR: Final = 512
 _CALLS: Final = "openat,creat,pwrite64,write,fdatasync,fsync,ftruncate,rename,unlink,unlinkat,mkdir"
@@ -46,26 +48,65 @@ class Node:
     pending: list[Call] = field(default_factory=list)
 
 
+def log_line(number: int) -> bytes:
+    """A line of the log that the writer counts: one visit, always as long."""
+    return line(HOUR + number // 20 * 3600, 0, "%08d" % number)
+
+
+def log_of(folder: Path) -> Path:
+    """The log that the writer counts."""
+    return folder / "logs" / "caddy_access_logs.json"
+
+
+class Proxy:
+    """Writes a log line by line, and never syncs it: that is up to whoever counts it."""
+
+    def __init__(self, folder: Path) -> None:
+        log_of(folder).parent.mkdir()
+        self.descriptor = os.open(log_of(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        database.sync_path(log_of(folder).parent)  # the file's name has been there for long
+        database.sync_path(folder)
+
+    def write(self, number: int) -> None:
+        """One more line."""
+        os.write(self.descriptor, log_line(number))
+
+
 def write_much(folder: Path, commits: int) -> None:
-    """A store at work: made, written to, backed up, repaired, closed. Each commit is told."""
+    """Counting at work, line by line: a database is made, written to, backed up, repaired, closed.
+    Each line that is saved is told.
+    """
     path = folder / "metrics.db"
+    write_packages(folder)
     told = os.open(folder / ACKED, os.O_WRONLY | os.O_CREAT)
+    proxy = Proxy(folder)
     store = Store.open(path, UTC, repair_at=HOUR)
-    generation = Generation(b"x" * 12)
-    generation.position = 0
+    counting = _start(store, folder)
     for number in range(commits):
-        hour = HOUR + number // 20 * 3600
-        generation.position += 1
-        generation.fates["counted"] += 1
-        states = {(hour, 1001, f"Package {number % 7}"): 1, (hour, 1004, ""): 1 << number % 60}
-        store.commit(states, [generation], running_hour=hour, at=hour)
+        proxy.write(number)
+        at = HOUR + number // 20 * 3600
+        counting.running_hour = at
+        assert counting.folder
+        counting.folder.look(number)
+        for message in counting.folder.read_new():
+            counting.take(message)
+        assert counting.save(at=at)
         os.pwrite(told, b"%08d" % (number + 1), 0)
-        if number == commits // 2:
+        if number in (commits // 4, commits // 2):
             store.back_up()
         if number == commits * 3 // 4:
             store.recover("as a trial", HOUR)
+            counting = _start(store, folder)
     store.verified = True
     store.close()
+
+
+def _start(store: Store, folder: Path) -> Counting:
+    counting = make_counting(store, folder)
+    logs = log_of(folder)
+    counting.folder = LogFolder(logs.parent, logs.name, counting.tracker.generations)
+    counting.begin(HOUR)
+    return counting
 
 
 def trace(folder: Path, commits: int) -> list[Call]:

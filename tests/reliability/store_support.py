@@ -52,7 +52,7 @@ HOSTS = (
 )
 
 
-def line(at: float, number: int) -> bytes:
+def line(at: float, number: int, query: str = "") -> bytes:
     """One line of an access log; the number decides what it asks for."""
     host, uri = HOSTS[number % len(HOSTS)]
     headers: dict[str, list[str]] = {"Server": ["x"]}
@@ -64,7 +64,7 @@ def line(at: float, number: int) -> bytes:
                 "level": "info",
                 "ts": at,
                 "msg": "handled request",
-                "request": {"host": host, "uri": f"{uri}?n={number}", "method": "GET"},
+                "request": {"host": host, "uri": f"{uri}?n={query or number}", "method": "GET"},
                 "status": 200,
                 "resp_headers": headers,
             }
