@@ -50,7 +50,7 @@ class Node:
 
 def log_line(number: int) -> bytes:
     """A line of the log that the writer counts: one visit, always as long."""
-    return line(HOUR + number // 20 * 3600, 0, "%08d" % number)
+    return line(HOUR + number // 20 * 3600, 0, f"{number:08d}")
 
 
 def log_of(folder: Path) -> Path:
