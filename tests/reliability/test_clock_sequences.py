@@ -30,6 +30,17 @@ def memory() -> Iterator[Path]:
     logging.disable(logging.NOTSET)
 
 
+def minutes_in(states: dict[tuple[int, int, str], int]) -> set[int]:
+    """The minutes of uptime in states, as minutes since the epoch."""
+    return {
+        hour // 60 + minute
+        for (hour, indicator, _), state in states.items()
+        if indicator == 1004
+        for minute in range(60)
+        if state >> minute & 1
+    }
+
+
 class History:
     """One hotspot, its wall clock, and what must be true of its figures at every step."""
 
@@ -38,8 +49,14 @@ class History:
         self.rng = rng
         self.now = HOUR + rng.randrange(YEAR)
         self.log = support.Log(1)
-        self.lines = 1
-        self.real_minutes = 1
+        self.numbers = [1]
+        self.of_lines = {(HOUR + 0) // 60}
+        """Minutes in which a line was written."""
+        self.of_ticks: set[int] = set()
+        self.saved: set[int] = set()
+        """Those of them that were saved for certain."""
+        self.found_unsaved = 0
+        """How often a kill found lines that were not saved."""
         self.store: Store
         self.counting: Counting
         self.store, self.counting = self._start()
@@ -54,15 +71,16 @@ class History:
     def line(self) -> None:
         """Some lines, stamped by the same clock; at times one from before its last jump."""
         for _ in range(self.rng.randint(1, 5)):
-            at = self.now - (self.rng.choice((0, 0, 0, 4000, 90_000)))
-            self.log.add(support.line(max(at, 946_684_800), self.lines))
-            self.lines += 1
+            at = max(self.now - (self.rng.choice((0, 0, 0, 4000, 90_000))), 946_684_800)
+            self.log.add(support.line(at, len(self.numbers)))
+            self.numbers.append(len(self.numbers))
+            self.of_lines.add(at // 60)
         self.counting.take(self.log.chunk())
 
     def tick(self, step: int = 0) -> None:
         """A real minute passes; the clock may have been set in it."""
         self.now = min(max(self.now + 60 + step, 946_684_800), 4_102_444_000)
-        self.real_minutes += 1
+        self.of_ticks.add(self.now // 60)
         self.counting.tick(Tick(self.now, step, on=True, elapsed=60.0))
 
     def jump(self) -> None:
@@ -70,38 +88,59 @@ class History:
         size = self.rng.choice((90, 4000, 86400, 40 * 86400, 2 * YEAR, 12 * YEAR))
         self.tick(self.rng.choice((-1, 1)) * self.rng.randint(size // 2, size))
 
+    def save(self) -> None:
+        """The save of the minute."""
+        assert self.counting.save(at=self.now)
+        self.saved = set(self.of_ticks)
+
     def restart(self) -> None:
         """An orderly stop, and a start some time later by whatever the clock says then."""
-        self.counting.save(at=self.now, last=True)
+        assert self.counting.save(at=self.now, last=True)
+        self.saved = set(self.of_ticks)
         self.store.close()
         self.now = max(self.now + self.rng.choice((1, 3600, -YEAR, 3 * YEAR)), 946_684_800)
         self.now = min(self.now, 4_102_444_000)
         self.store, self.counting = self._start()
 
     def kill(self) -> None:
-        """As after kill -9: only the file is left; the log is read again."""
+        """As after kill -9: only the file is left; the log is read again. Of the minutes without
+        lines, those since the last save are lost.
+        """
+        self.found_unsaved += bool(self.counting.tracker.moved)
         self.store._disconnect()
         self.store, self.counting = self._start()
         self.counting.take(self.log.chunk())
+        kept = self._minutes()
+        assert self.saved <= kept <= self.of_ticks | self.of_lines
+        self.of_ticks &= kept
+
+    def _minutes(self) -> set[int]:
+        minutes = minutes_in(self.store.uptime_states())
+        rows = self.store.connection.execute(
+            "SELECT hour, state FROM state WHERE indicator_id = 1004"
+        )
+        minutes |= minutes_in({(hour, 1004, ""): state for hour, state in rows})
+        return minutes | minutes_in(self.counting.tally.states)
 
     def check(self) -> None:
-        """Saved and unsaved together are all lines, each once; no minute is on that was not."""
+        """Saved and unsaved together are all lines, each once, and exactly the minutes in which it
+        was on or a line was written.
+        """
         counting = self.counting
-        counting.save(at=self.now)
         assert counting.vitals.save_problem == ""
-        visits, states, totals, counted = self.store.connection.execute(
+        visits, states, totals = self.store.connection.execute(
             "SELECT (SELECT coalesce(sum(value), 0) FROM record WHERE indicator_id = 1001), "
             "(SELECT coalesce(sum(state), 0) FROM state WHERE indicator_id = 1001), "
             "(SELECT coalesce(sum(value), 0) FROM total "
-            "WHERE agg_kind = 'Y' AND indicator_id = 1001), "
-            "(SELECT sum(counted) FROM generation)"
+            "WHERE agg_kind = 'Y' AND indicator_id = 1001)"
         ).fetchone()
         assert totals == visits  # no year was purged
-        numbers = [1, *range(1, self.lines)]
-        uris = [support.HOSTS[n % len(support.HOSTS)] for n in numbers]
+        unsaved = sum(state for key, state in counting.tally.states.items() if key[1] == 1001)
+        asked = [support.HOSTS[n % len(support.HOSTS)] for n in self.numbers]
         homes = ("/content/bees_en/", "/")
-        assert visits + states == sum(u in homes and h != "other.box" for h, u in uris)
-        assert counted == sum(host != "other.box" for host, _ in uris)
+        assert visits + states + unsaved == sum(u in homes and h != "other.box" for h, u in asked)
+        assert counting.vitals.fates["counted"] == sum(host != "other.box" for host, _ in asked)
+        assert self._minutes() == self.of_ticks | self.of_lines
 
 
 @pytest.mark.parametrize(
@@ -112,8 +151,9 @@ class History:
     ],
 )
 def test_sums_are_exact_whatever_the_clock_does(memory: Path, sequences: int) -> None:
-    """In random sequences of lines, minutes, jumps of up to twelve years, restarts and kills, the
-    sum over everything equals the lines applied at every step, and nothing is ever purged (D-T1).
+    """In random sequences of lines, minutes, jumps of up to twelve years, saves, restarts, kills,
+    the sum over everything equals the lines applied at every step, the uptime is exactly the
+    minutes that were on, less those after the last save before a kill, and nothing is purged (D-T1).
     """
     steps = 50 if sequences > 1000 else 10
     measured(f"seeds {SEED} and {SEED + 1}: {sequences:,} sequences of {steps} steps")
@@ -121,17 +161,22 @@ def test_sums_are_exact_whatever_the_clock_does(memory: Path, sequences: int) ->
     def half(seed: int) -> None:
         rng = random.Random(seed)
         folder = memory / str(seed)
+        found_unsaved = 0
         for number in range(sequences // 2):
             folder.mkdir()
-            run_one(History(folder, rng), steps, f"sequence {number} of seed {seed}")
+            history = History(folder, rng)
+            run_one(history, steps, f"sequence {number} of seed {seed}")
+            found_unsaved += history.found_unsaved
             shutil.rmtree(folder)
+        assert found_unsaved > sequences // 20, "the kills found nothing to lose"
 
     assert support.in_forks([lambda: half(SEED), lambda: half(SEED + 1)]) == [0, 0]
 
 
 def run_one(history: History, steps: int, name: str) -> None:
     """One random history, looked at after each step; none takes long, however far a jump goes."""
-    acts = (history.line, history.line, history.tick, history.jump, history.restart, history.kill)
+    acts = [history.line, history.line, history.tick, history.jump]
+    acts += [history.save, history.restart, history.kill]
     for _ in range(steps):
         act = history.rng.choice(acts)
         begin = clock.monotonic()
@@ -171,9 +216,11 @@ def test_a_jump_beside_a_save(memory: Path, step: int, when: str) -> None:
     counting.take(log.chunk())
     jump = Tick(HOUR + 60 + step, step, on=True, elapsed=60.0)
     if when == "before":
+        counting.take(log.add(support.line(HOUR + 7, 1)).chunk())  # not saved yet
+        instants = support.instants_of_commits(store)
         counting.tick(jump)
-        assert store.commits > 0
-        assert store.get("saved_at") in (HOUR + 60, HOUR + 60 + step)
+        store.connection.set_trace_callback(None)
+        assert instants[0] == HOUR + 60, "under the old time"
     elif when == "between":
         with contextlib.suppress(RuntimeError), store.transaction():
             counting.tick(jump)  # rolled back: as if killed inside of the transaction

@@ -28,16 +28,25 @@ def read_lines(database: Path) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(tmp_path: Path, number: int) -> None:
-    """SIGTERM and SIGINT end it with 0 within 5 seconds; all that was written is saved, and no
-    write-ahead log is left (F34).
+    """SIGTERM and SIGINT end it with 0 within 5 seconds; what had been counted and was not due to
+    be saved is saved, what was written last too, no write-ahead log is left, and the end is marked
+    (F34).
     """
     with Serving(tmp_path) as serving:
-        serving.add(20)
+        serving.add(6)
+        serving.wait(lambda: serving.metric("saves_total") > 0)
+        serving.add(14, first=6)
+        serving.wait(serving.counted(20))
+        assert read_lines(serving.database) < 20
+        serving.add(4, first=20)
         code, seconds = serving.stop(number)
     assert code == 0, serving.text()
     assert seconds < 5
-    assert read_lines(serving.database) == 20
+    assert read_lines(serving.database) == 24
     assert not serving.database.with_name("metrics.db-wal").exists()
+    with contextlib.closing(sqlite3.connect(serving.database)) as connection:
+        clean = connection.execute("SELECT value FROM meta WHERE key = 'clean'").fetchone()
+    assert clean == (1,)
 
 
 def test_clients_that_hang_do_not_hold_it_up(tmp_path: Path) -> None:
@@ -202,14 +211,16 @@ def test_an_indicator_that_raises_costs_its_line_only(tmp_path: Path) -> None:
 
 
 def test_a_second_instance_is_refused(tmp_path: Path) -> None:
-    """A second one on the same database ends with 75 within a second or so; the first goes on; a
+    """A second one on the same database ends with 75 within three seconds; the first goes on; a
     dashboard that only shows runs beside it, on the same database (F27).
     """
     with Serving(tmp_path) as first:
         other = tmp_path / "other"
         other.mkdir()
         second = Serving(other, database=first.database).begin()
+        begin = time.monotonic()
         assert second.process.wait(20) == 75, second.text()
+        assert time.monotonic() - begin < 3
         with Serving(
             other, database=first.database, environment={"PROCESSING_DISABLED": "true"}
         ) as show:
@@ -284,28 +295,29 @@ def test_outputs_that_cannot_be_written(tmp_path: Path, where: str) -> None:
 
 
 def test_little_memory(tmp_path: Path) -> None:
-    """With an address space that is too small for its work it ends, and what it had saved is whole:
-    the next start, with enough, counts every line once (F33).
+    """When its address space cannot grow any more and its work needs more, it ends with a message
+    and 70, and what it had saved is whole: the next start, with enough, counts every line once
+    (F33).
     """
-    serving = Serving(tmp_path)
-    big = b'{"level":"info","msg":"' + b"x" * 900_000 + b'"}\n'
-    with serving.log.open("wb") as log:
-        log.write(big * 60)
-    serving.add(30)
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (130 << 20, 130 << 20))
-
-    serving.popen = {"preexec_fn": limit}
-    serving.begin()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        serving.process.wait(3)
-    serving.end()
-    serving = Serving(tmp_path)
-    with serving:
+    with Serving(tmp_path) as serving:
+        serving.add(30)
+        serving.wait(lambda: serving.metric("saves_total") > 0)
+        status = Path(f"/proc/{serving.process.pid}/status").read_text()
+        size = int(status.split("VmSize:")[1].split()[0]) * 1024
+        resource.prlimit(serving.process.pid, resource.RLIMIT_AS, (size, size))
+        big = b'{"level":"info","msg":"' + b"x" * 900_000 + b'"}\n'
+        with serving.log.open("ab") as log:
+            log.write(big * 60)
+        code = serving.process.wait(30)
+        assert code == 70, serving.text()
+        assert "MemoryError" in serving.text()
+    assert read_lines(serving.database) == 30
+    with Serving(tmp_path) as serving:
         serving.wait(serving.counted(90))
         assert serving.stop()[0] == 0
-    assert figures(serving.database)["figures"]
+    found = figures(serving.database)
+    assert sum(row[1] + row[2] for row in found["logs"].values()) == 30
+    assert sum(v for (_, i, _), (v, _) in found["figures"].items() if i == 1001) == 10
 
 
 def test_the_service_manager_is_told(tmp_path: Path) -> None:

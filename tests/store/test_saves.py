@@ -37,18 +37,6 @@ def at_work(counting: Counting) -> Log:
     return log
 
 
-def commits(store: Store) -> list[int]:
-    """The wall clock of each commit from here on, in order: a list that grows."""
-    found: list[int] = []
-
-    def note(sql: str) -> None:
-        if sql.startswith("INSERT INTO meta") and "'saved_at'" in sql:
-            found.append(int(sql.partition("'saved_at',")[2].partition(",")[0]))
-
-    store.connection.set_trace_callback(note)
-    return found
-
-
 # When
 
 
@@ -130,7 +118,7 @@ def test_a_step_of_the_clock_is_saved_before_it(
     """
     log = at_work(counting)
     counting.take(log.add(line(HOUR + 30, 6)).chunk())
-    seen = commits(store)
+    seen = support.instants_of_commits(store)
     with contextlib.closing(sqlite3.connect(store.path)) as other:
         states = other.execute("SELECT count(*) FROM state").fetchone()[0]
         counting.tick(Tick(HOUR + 60 + step, step, on=True, elapsed=60.0))
