@@ -1,0 +1,310 @@
+"""What the process says of itself: health, loss, and what it remembers of both over restarts."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.runtime import clock
+from engine.runtime.counting import Counting
+from engine.runtime.reader import Reader
+from engine.runtime.vitals import Vitals
+from engine.sources.folder import LogFolder
+from engine.sources.model import Lost
+from engine.store.store import Store
+from tests.reliability import store_support as support
+from tests.reliability.serving import Serving
+from tests.reliability.store_support import HOUR, UTC, figures, line, minute
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with contextlib.closing(Store.open(tmp_path / "metrics.db", UTC)) as opened:
+        yield opened
+
+
+def begin(store: Store, logs: Path, now: int = HOUR) -> Counting:
+    """Counting with a reader over a folder, as `serve` makes both."""
+    counting = support.make_counting(store, store.path.parent)
+    folder = LogFolder(logs, "caddy_access_logs*.json", counting.tracker.generations)
+    folder.expected = counting.logs_to_find(logs)
+    counting.folder = folder
+    counting.vitals.reader = Reader(
+        folder, counting.take, filebeat=None, base=store.path.parent / "run"
+    )
+    counting.vitals.reader.state = "running"
+    counting.begin(now)
+    return counting
+
+
+def read(counting: Counting, now: float = 0.0) -> None:
+    """One look into the folder, as the reader does it."""
+    assert counting.folder
+    for message in [*counting.folder.look(now), *counting.folder.read_new()]:
+        counting.take(message)
+    for message in counting.folder.missed():
+        counting.take(message)
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "caddy_access_logs.json").write_bytes(line(HOUR, 0) + line(HOUR + 1, 1))
+    return folder
+
+
+# Health
+
+
+def test_health_tells_of_a_late_save(store: Store, logs: Path) -> None:
+    """It is healthy while what waits is younger than three minutes, and not when it is older,
+    whatever the reason, until it is saved.
+    """
+    counting = begin(store, logs)
+    read(counting)
+    assert counting.save(at=HOUR)
+    vitals = counting.vitals
+    counting.take(support.Log(2).chunk())
+    assert vitals.health() == []
+    vitals.unsaved_since = clock.monotonic() - 178
+    assert vitals.health() == []
+    vitals.unsaved_since = clock.monotonic() - 182
+    [reason] = vitals.health()
+    assert reason.startswith("nothing was saved for 18")
+    assert counting.save(at=HOUR)
+    assert vitals.health() == []
+
+
+def test_uptime_that_waits_is_no_late_save(store: Store, logs: Path) -> None:
+    """Minutes of uptime alone may wait for ten minutes: that is healthy."""
+    counting = begin(store, logs)
+    read(counting)
+    assert counting.save(at=HOUR)
+    counting.tick(minute(HOUR + 60))
+    assert counting.vitals.unsaved_since is None
+
+
+def test_health_tells_when_counting_stands_still(store: Store, logs: Path) -> None:
+    """When the main thread has done nothing for three minutes, neither a line nor a tick."""
+    counting = begin(store, logs)
+    vitals = counting.vitals
+    vitals.beat_at = clock.monotonic() - 182
+    assert "counting has stood still for 18" in vitals.health()[0]
+    counting.tick(minute(HOUR + 60))
+    assert vitals.health() == []
+    vitals.beat_at = clock.monotonic() - 182
+    read(counting)
+    assert vitals.health() == []
+
+
+def test_health_tells_of_missing_logs(store: Store, tmp_path: Path) -> None:
+    """Without the log folder it is not healthy, and says which one; once it is there, it is."""
+    folder = tmp_path / "none"
+    counting = begin(store, folder)
+    read(counting)
+    [reason] = counting.vitals.health()
+    assert str(folder) in reason
+    assert counting.vitals.status()["health"] == {"ok": False, "reasons": [reason]}
+    assert "offspot_metrics_healthy 0\n" in counting.vitals.metrics()
+    folder.mkdir()
+    read(counting)
+    assert counting.vitals.health() == []
+    assert "offspot_metrics_healthy 1\n" in counting.vitals.metrics()
+
+
+def test_health_tells_of_a_reader_and_threads_that_ended(store: Store, logs: Path) -> None:
+    """A reader that is not there or has stopped, and a thread that has ended, are said."""
+    vitals = begin(store, logs).vitals
+    assert vitals.reader
+    vitals.reader.state = "stopped"
+    assert vitals.health() == ["the reader is not running"]
+    vitals.reader.state = "running"
+    vitals.dead = "timer"
+    assert vitals.health() == ["the timer thread has ended"]
+    vitals.dead, vitals.reader = "", None
+    assert vitals.health() == ["the reader is not running"]
+
+
+def test_metrics_are_those_of_the_process(store: Store, logs: Path) -> None:
+    """Lines by fate, saves, loss and steps in /metrics are what happened."""
+    counting = begin(store, logs)
+    with (logs / "caddy_access_logs.json").open("ab") as log:
+        log.write(b"no json\n" + line(HOUR + 3, 5))
+    read(counting)
+    counting.take(Lost(b"x" * 12, 7))
+    assert counting.save(at=HOUR)
+    counting.tick(minute(HOUR + 7260, step=7200))
+    text = counting.vitals.metrics()
+    for sample in (
+        'lines_total{fate="counted"} 2',
+        'lines_total{fate="unmatched"} 1',
+        'lines_total{fate="not-json"} 1',
+        'lines_total{fate="too-long"} 0',
+        'reader_active{kind="tail"} 1',
+        "reader_lag_bytes 0",
+        f"saves_total {counting.vitals.saves}",
+        "lost_bytes_total 7",
+        "lost_at_least 0",
+        "clock_steps_total 1",
+        "clock_steady_seconds 0",
+    ):
+        assert f"offspot_metrics_{sample}\n" in text, sample
+    assert counting.vitals.saves >= 2
+
+
+# Packages
+
+
+def test_packages_are_read_again_each_minute(store: Store, logs: Path) -> None:
+    """A packages file that has changed counts from the next minute on, without any signal; a broken
+    one keeps the last good version, and is said (F25).
+    """
+    counting = begin(store, logs)
+    packages = store.path.with_name("packages.yml")
+    good = packages.read_text()
+    packages.write_text(good + '  - {kind: app, title: New, url: "//new.box/"}\n')
+    assert "New" not in str(counting.vitals.status()["packages"])
+    counting.tick(minute(HOUR + 60))
+    assert "New" in str(counting.vitals.status()["packages"]["items"])
+    packages.write_text("packages: [unfinished")
+    counting.tick(minute(HOUR + 120))
+    status = counting.vitals.status()["packages"]
+    assert status["stale"]
+    assert "New" in str(status["items"])
+
+
+# Loss
+
+
+def test_a_log_that_vanished_while_down_is_a_loss(store: Store, logs: Path) -> None:
+    """Of a log that was not finished at the last save and is gone at the next start, lines may be
+    lost: that is said, as "at least", and still after another restart.
+    """
+    counting = begin(store, logs)
+    read(counting)
+    assert counting.save(at=HOUR)  # and then it is killed
+    log = logs / "caddy_access_logs.json"
+    log.unlink()
+    (logs / "caddy_access_logs-new.json").write_bytes(line(HOUR + 9, 2))
+    counting = begin(store, logs, HOUR + 60)
+    read(counting)
+    assert counting.vitals.status()["loss"] == {"bytes": 0, "atLeast": True}
+    assert "offspot_metrics_lost_at_least 1\n" in counting.vitals.metrics()
+    counting.take(Lost(b"x" * 12, 5))
+    assert counting.save(at=HOUR + 60, last=True)
+    counting = begin(store, logs, HOUR + 120)
+    read(counting)
+    assert counting.vitals.status()["loss"] == {"bytes": 5, "atLeast": True}
+
+
+def test_a_log_that_is_there_again_is_no_loss(store: Store, logs: Path) -> None:
+    """A log that was rolled or only stayed where it was is nothing that vanished."""
+    counting = begin(store, logs)
+    read(counting)
+    assert counting.save(at=HOUR, last=True)
+    (logs / "caddy_access_logs.json").rename(logs / "caddy_access_logs-1.json")
+    (logs / "caddy_access_logs.json").write_bytes(line(HOUR + 9, 2))
+    counting = begin(store, logs, HOUR + 60)
+    read(counting)
+    assert counting.vitals.status()["loss"] == {"bytes": 0, "atLeast": False}
+
+
+@pytest.mark.parametrize(
+    ("clean", "boot", "missed"),
+    [(True, "another", False), (False, "another", True), (True, "", True), (False, "", True)],
+)
+def test_logs_in_memory_go_with_the_power(
+    store: Store, *, clean: bool, boot: str, missed: bool
+) -> None:
+    """Logs on a file system in memory that were read to an orderly end are not missed after a new
+    boot; after a power cut they are, and without a new boot too.
+    """
+    with support.memory_folder("logs-") as logs:
+        log = logs / "caddy_access_logs.json"
+        log.write_bytes(line(HOUR, 0))
+        counting = begin(store, logs)
+        read(counting)
+        assert counting.save(at=HOUR, last=clean)
+        log.unlink()
+        if boot:
+            store.put("boot_id", boot)
+        counting = begin(store, logs, HOUR + 60)
+        read(counting)
+        assert counting.vitals.lost_at_least is missed
+
+
+def test_it_is_remembered_in_the_real_process(tmp_path: Path) -> None:
+    """A log that is deleted while the proxy writes to it is read on, and /health says so; when it
+    is gone with a kill, the next start tells of the loss, and so does the one after it (F14).
+    """
+    with Serving(tmp_path) as serving:
+        serving.add(6)
+        serving.wait(serving.counted(6))
+        assert serving.get("/health")[0] == 200
+        with serving.log.open("ab", buffering=0) as log:
+            serving.log.unlink()
+            log.write(b"".join(line(time.time(), number) for number in range(6, 12)))
+            serving.wait(serving.counted(12))
+            serving.wait(lambda: serving.get("/health")[0] == 503)
+            assert "was deleted while" in str(serving.status()["health"]["reasons"])
+            serving.process.send_signal(signal.SIGKILL)
+            serving.process.wait(20)
+    serving.add(3, first=12)
+    for _ in range(2):
+        with Serving(tmp_path) as serving:
+            serving.wait(lambda: serving.status()["loss"]["atLeast"])
+            assert serving.get("/health")[0] == 200
+            assert serving.stop()[0] == 0
+
+
+# Damage
+
+
+def test_uptime_that_is_not_saved_outlives_a_damage(store: Store, logs: Path) -> None:
+    """Lines are read again after a damage, minutes of uptime cannot be: they are carried over, and
+    nothing else is.
+    """
+    counting = begin(store, logs)
+    read(counting)
+    assert counting.save(at=HOUR)
+    counting.tick(minute(HOUR + 1800))
+    counting.take(support.Log(2).chunk())
+    carried = counting.carry_over()
+    assert set(carried.states) == {(HOUR, 1004, "")}
+    store.recover("as a trial", HOUR)
+    again = begin(store, logs, HOUR + 1860)
+    again.take_over(carried)
+    assert 0 < again.due_in() <= 600
+    assert again.save(at=HOUR + 1860)
+    [minutes] = store.connection.execute("SELECT state FROM state WHERE indicator_id = 1004")
+    assert minutes[0] >> 30 & 1
+
+
+def test_uptime_outlives_a_damage_of_the_real_process(tmp_path: Path) -> None:
+    """The minute in which the process started is in the figures, though the database was removed
+    under it before the first save.
+    """
+    with Serving(tmp_path) as serving:
+        started = serving.status()["startedAt"]
+        serving.wait(
+            lambda: "offspot_metrics_clock_steady_seconds" in serving.get("/metrics")[1].decode()
+        )
+        latest = time.time() // 60
+        serving.database.unlink()
+        serving.add(6, at=HOUR)
+        serving.wait(lambda: "damaged" in str(serving.status().get("notes")), 60)
+        assert serving.stop()[0] == 0, serving.text()
+    found = figures(serving.database)["figures"]
+    minutes = [
+        hour // 60 + place
+        for (hour, indicator, _), (_, state) in found.items()
+        if indicator == 1004 and hour > HOUR + 86_400
+        for place in range(60)
+        if state >> place & 1
+    ]
+    assert started // 60 <= min(minutes) <= latest
