@@ -78,7 +78,8 @@ REASONS: Final[dict[Reason, Words]] = {
     Reason.KIWIX_WORD: Words("/{}: kiwix-serve's own, of no ZIM"),
     Reason.ZIM_UNKNOWN: Words(
         "no package has the ZIM {}",
-        "add it to the packages file, as kind zim with the url //HOST/viewer#NAME",
+        "add it to the packages file, as kind zim with the url //HOST/viewer#NAME; what the path "
+        "in the log has before /content/ belongs before viewer",
     ),
     Reason.REDIRECT: Words("a redirect to /content/{}, which counts itself"),
     Reason.OTHER: Words("it makes no input", "please report this line"),

@@ -50,6 +50,7 @@ _PATH = (
     rb"(?!%[0-7]|c%|co%|con|a%|ap)" + _CODED + rb"|" + _SEGMENT + rb"(?!%))"
     rb'/?(?:["?#]|))'
 )
+_PLAIN_PREFIX = re.compile(r"(?:/[!$&-.0-9:;=@A-Z_a-z~]+)+")
 _DELETED: Final = bytes(byte for byte in range(0x20, 0x80) if byte not in b"{}\\")
 _LEFT: Final = re.compile(
     rb"\{\{\{[\\\x80-\xff]*+\}(?:\{[\\\x80-\xff]*+\})?\}\{[\\\x80-\xff]*+\}\}"
@@ -60,13 +61,18 @@ _ESCAPED: Final = b"\\u00"  # a letter of that name, written in another way
 
 
 class Scanner:
-    """Scans blocks of lines. Of `hosts` the response headers count, so their lines are read."""
+    """Scans blocks of lines.
 
-    def __init__(self, hosts: Iterable[str] = ()) -> None:
+    Of `hosts` the response headers count, so their lines are read. `prefixes` may stand before the
+    path of a ZIM.
+    """
+
+    def __init__(self, hosts: Iterable[str] = (), prefixes: Iterable[str] = ()) -> None:
         names = b"|".join(re.escape(host.encode()) for host in hosts)
+        path = _path(list(prefixes))
         self._known: set[bytes] = {b""}  # what lines may leave behind the second look
-        self._anyone = _pattern(b"")
-        self._others = _pattern(rb"(?!(?i:" + names + rb"))") if names else self._anyone
+        self._anyone = _pattern(b"", path)
+        self._others = _pattern(rb"(?!(?i:" + names + rb"))", path) if names else self._anyone
 
     def scan(self, blocks: Iterable[bytes]) -> tuple[Counter[Usual], list[bytes]]:
         """Count the usual lines of blocks that end with a newline; the other lines as they are."""
@@ -120,13 +126,28 @@ class Scanner:
         return True
 
 
-def _pattern(host: bytes) -> re.Pattern[bytes]:
+def _path(prefixes: list[str]) -> bytes:
+    """The pattern of as much of a path as decides its meaning, where ZIMs have these prefixes.
+
+    The first segments of a path, as many as a prefix can have, are only taken as they are: with
+    percent-encoding there, which could make a prefix of them, a line is left over.
+    """
+    if not prefixes:
+        return _PATH
+    plain = [prefix.encode() for prefix in prefixes if _PLAIN_PREFIX.fullmatch(prefix)]
+    longest_first = b"|".join(map(re.escape, sorted(plain, key=lambda prefix: -len(prefix))))
+    more = max(prefix.count("/") for prefix in prefixes) - 1
+    as_it_is = rb'(?!(?:/[^/?#"]*+){0,%d}/[^/?#"%%]*+%%)' % more
+    return as_it_is + (rb"(?>(?:" + longest_first + rb")(?=/)|)" if plain else b"") + _PATH
+
+
+def _pattern(host: bytes, path: bytes) -> re.Pattern[bytes]:
     """The pattern of a usual line, or of any; `host` says what a host may not be."""
     places = {
         # A fraction of nothing but nines would, as a float, be the next second.
         b"ts": rb"([1-3][0-9]{9})(?:\.(?!999999)[0-9]++)?",
         b"asked": rb'((?!DELETE")[A-Z]++","host":"'
-        + (host + _QUICK + rb'","uri":"' + _PATH)
+        + (host + _QUICK + rb'","uri":"' + path)
         + (rb')(?>(?<=")|' + _QUICK + rb'")'),
         b"answer": rb'(?>((?:[1245-9][0-9]{2}|304)(?=,)|3[0-9]{2},"resp_headers":\{[^}]*+\}))'
         rb'(?>(?<=\})|,"resp_headers":\{[^}]*+\})',

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from engine.inputs import caddy
 from engine.inputs.model import Input, Request
-from engine.inputs.rules import KIWIX_WORDS, inputs_of, location_path
+from engine.inputs.rules import KIWIX_WORDS, inputs_of, leads_to_content
 from engine.packages import Packages, normal_host
 
 _QUERY = re.compile(r"[?#]")
@@ -91,15 +91,17 @@ def _why_unmatched(request: Request, packages: Packages) -> tuple[Reason, str]:
     if site is None:
         return Reason.HOST, normal_host(request.host)[:200]
     path = unquote(_QUERY.split(request.uri, maxsplit=1)[0])
-    legacy = not path.startswith("/content/")
-    name = path[1 if legacy else len("/content/") :].partition("/")[0]
+    near = [library for library in site.libraries if path.startswith(f"{library.prefix}/")]
+    below = path[len(near[0].prefix) :] if near else path
+    legacy = not below.startswith("/content/")
+    name = below[1 if legacy else len("/content/") :].partition("/")[0]
     if not name:
         return Reason.NO_NAME, path[:200] or request.uri[:200]
     if legacy and (name in KIWIX_WORDS or name in _KIWIX_FILES):
         return Reason.KIWIX_WORD, name
-    if not site.zim_titles(name):
+    if not any(library.titles(name) for library in near):
         return Reason.ZIM_UNKNOWN, name[:200]
-    if legacy and location_path(request).startswith("/content/"):
+    if legacy and leads_to_content(request, site):
         return Reason.REDIRECT, name[:200]
     return Reason.OTHER, ""
 

@@ -45,7 +45,8 @@ def inputs_of(request: Request, packages: Packages) -> tuple[Input, ...]:
     path = unquote(_QUERY.split(request.uri, maxsplit=1)[0])
     visit = request.method == "GET"
     requested = dict.fromkeys(site.files + site.apps)
-    visited = dict.fromkeys(site.files if visit and path == "/" else ())
+    home = path == "/" and not _leads_to(request, path, ("/",))
+    visited = dict.fromkeys(site.files if visit and home else ())
     titles, home = _zim(site, path, request)
     requested.update(dict.fromkeys(titles))
     if visit and home:
@@ -59,31 +60,66 @@ def inputs_of(request: Request, packages: Packages) -> tuple[Input, ...]:
 
 def _zim(site: Site, path: str, request: Request) -> tuple[tuple[str, ...], bool]:
     """The titles of the ZIM that a path leads to, and whether the path is its home."""
-    if not site.zims:
-        return (), False
-    legacy = not path.startswith("/content/")
-    name, _, rest = path[1 if legacy else len("/content/") :].partition("/")
-    if not path.startswith("/") or not name or (legacy and name in KIWIX_WORDS):
-        return (), False
-    titles = site.zim_titles(name)
-    if not titles:
-        return (), False
+    for library in site.libraries:
+        found = zim_path(path, library.prefix)
+        if found is None:
+            continue
+        name, legacy, rest = found
+        if titles := library.titles(name):
+            if legacy and leads_to_content(request, site):
+                return (), False
+            return titles, not rest and not _leads_to(request, path, _homes(library.prefix, name))
+    return (), False
+
+
+def zim_path(path: str, prefix: str) -> tuple[str, bool, str] | None:
+    """The name in a ZIM's path, whether it is of the old form, and what comes after the name.
+
+    None for a path that is not below the prefix or has no name, or one of kiwix-serve's own.
+    """
+    if not path.startswith(f"{prefix}/"):
+        return None
+    legacy = not path.startswith("/content/", len(prefix))
+    name, _, rest = path[len(prefix) + (1 if legacy else len("/content/")) :].partition("/")
+    if not name or (legacy and name in KIWIX_WORDS):
+        return None
+    return name, legacy, rest
+
+
+def leads_to_content(request: Request, site: Site) -> bool:
+    """Whether the answer is a redirect to where a newer kiwix-serve has the pages of its ZIMs."""
     target = location_path(request)
-    if legacy and target.startswith("/content/"):
-        return (), False
-    return titles, not rest and target not in _homes(name)
+    return any(target.startswith(f"{library.prefix}/content/") for library in site.libraries)
 
 
-def _homes(name: str) -> tuple[str, str, str, str]:
-    return (f"/content/{name}", f"/content/{name}/", f"/{name}", f"/{name}/")
+def _homes(prefix: str, name: str) -> tuple[str, ...]:
+    below = (f"{prefix}/content/{name}", f"{prefix}/{name}")
+    return (*below, *(f"{path}/" for path in below))
+
+
+def _leads_to(request: Request, path: str, homes: tuple[str, ...]) -> bool:
+    """Whether the answer to a request for a home is a redirect to that home itself."""
+    if not _is_redirect(request) or not first_value(request, "Location"):
+        return False
+    target = location_path(request)
+    if not target:  # nothing but a query: the same path again
+        target = path
+    elif not target.startswith("/"):  # relative to the path
+        target = path.rpartition("/")[0] + "/" + target.removeprefix("./").removeprefix(".")
+    return target in homes
+
+
+def _is_redirect(request: Request) -> bool:
+    return 300 <= request.status <= 399 and request.status != NOT_MODIFIED
 
 
 def location_path(request: Request) -> str:
-    """The decoded path that a redirect leads to; empty when the answer is no redirect."""
-    if not 300 <= request.status <= 399 or request.status == NOT_MODIFIED:
+    """The decoded path of a redirect's `Location`, as it is written there; else empty."""
+    if not _is_redirect(request):
         return ""
     target = first_value(request, "Location")
-    return unquote(_QUERY.split(_ORIGIN.sub("", target, count=1), maxsplit=1)[0])
+    path = _QUERY.split(_ORIGIN.sub("", target, count=1), maxsplit=1)[0]
+    return unquote(path) or ("/" if _ORIGIN.match(target) else "")
 
 
 def first_value(request: Request, header: str) -> str:

@@ -27,8 +27,8 @@ MALFORMED: dict[str, tuple[str | bytes, str]] = {
     "without packages": ("metadata: {name: x}\n", "no list named packages"),
     "packages is a text": ("packages: all of them\n", "is not a list"),
     "packages is a mapping": ("packages: {a: b}\n", "is not a list"),
-    "an alias bomb": (BOMB + "packages: []\n", "aliases are not read"),
-    "an alias of itself": ("packages: &p [*p]\n", "aliases are not read"),
+    "an alias bomb": (BOMB + "packages: []\n", "too much for one file"),
+    "an alias of itself": ("packages: &p [*p]\n", "inside of what it stands for"),
     "too deep": ("packages: " + "[" * 5000 + "]" * 5000, "levels deep"),
     "an object tag": (
         "packages: [!!python/object/apply:os.system ['touch /tmp/owned']]\n",

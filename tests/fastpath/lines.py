@@ -36,6 +36,18 @@ packages:
   - {kind: app, title: Maps, url: "//maps.box/", ident: maps.example.org}
 """
 
+PREFIXED: Final = (
+    PACKAGES
+    + """
+  - {kind: zim, title: Bees below, url: "//lib.box/kiwix/viewer#bees_en_2026-05"}
+  - {kind: zim, title: Ants below, url: "//lib.box/kiwix/viewer#ants"}
+  - {kind: zim, title: Deep, url: "//lib.box/kiwix/lib/content/ants"}
+  - {kind: zim, title: Odd, url: "//lib.box/caf%C3%A9/viewer#ants"}
+  - {kind: zim, title: Content, url: "//maps.box/content/viewer#ants"}
+"""
+)
+"""The same, with ZIMs whose paths have a prefix."""
+
 _HOSTS: Final = (
     *("lib.box",) * 6,
     *("games.box", "docs.box", "share.box", "maps.box", "port.box:8080", "port.box"),
@@ -44,6 +56,8 @@ _HOSTS: Final = (
 )
 _SEGMENTS: Final = (
     *("content",) * 8,
+    *("kiwix", "kiwix", "kiwix/content", "kiwix/lib", "lib", "k%69wix", "kiwi%78", "kiwix%2Flib"),
+    *("kiwix/content/ants", "kiwix/ants", "kiwix/lib/content/ants", "kiwix/content/bees_en"),
     *("bees_en_2026-05", "bees_en_2024-01", "bees_en", "ants", "ants_2026-01", "apple", "con"),
     *("api", "documents", "viewer", "raw", "search", "skin", "A", "index.html", "x.png", "7"),
     *("%63ontent", "c%6Fntent", "co%6etent", "conten%74", "contents", "Content", "content%2Fants"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -27,6 +28,29 @@ def packages() -> Packages:
 def test_mutated_lines_count_as_they_do_one_by_one(packages: Packages) -> None:
     """A block of forty thousand mutated lines counts as its lines do one by one."""
     compare(packages, SEED, QUICK_LINES)
+
+
+def test_mutated_lines_below_a_prefix_count_as_they_do_one_by_one() -> None:
+    """Where ZIMs have a prefix too (kiwix-serve's --urlRootLocation), on any host or none."""
+    packages = parse_packages(lines.PREFIXED.encode(), "packages.yml")
+    assert packages.prefixes == {"/kiwix", "/kiwix/lib", "/café", "/content"}
+    compare(packages, SEED + 3, QUICK_LINES)
+
+
+def test_lines_below_a_prefix_take_the_fast_path() -> None:
+    """All but those with percent-encoding where the prefix is."""
+    packages = parse_packages(lines.PREFIXED.encode(), "packages.yml")
+    scanner = Pipeline(packages)._scanner
+    line = (
+        (lines.SAMPLES / "caddy-2.6.2-kiwix-serve-3.3.json")
+        .read_bytes()
+        .splitlines(keepends=True)[0]
+    )
+    uri = re.search(rb'"uri":"[^"]*"', line)
+    assert uri
+    for path, left in (("/kiwix/content/ants/a/b.png", 0), ("/x", 0), ("/kiwi%78/content/ants", 1)):
+        made = line.replace(uri[0], b'"uri":"%b"' % path.encode())
+        assert len(scanner.scan([made])[1]) == left, path
 
 
 @pytest.mark.full

@@ -92,12 +92,12 @@ def test_odd_requests_make_one_line_each(caddy: Caddy, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [*ODD, "controls", "halves"])
 def test_titles_are_cleaned(name: str) -> None:
-    """S1: controls, line ends, marks of direction and lone halves in a title become U+FFFD."""
+    """S1: what of a title cannot be printed or turns what follows it around becomes U+FFFD."""
     odd = {**ODD, "controls": "\x00\x07\x1b[2J\x7f\x9b", "halves": "\ud800x\udfff"}[name]
     content = f'packages: [{{kind: files, url: "//g.box/", title: {json.dumps("a" + odd)}}}]'
     [entry] = parse_packages(content.encode(), "here").entries
     for found in (entry.title, clean_text("a" + odd)):
-        assert len(found) == len("a" + odd)
+        assert len(found) == len(("a" + odd).rstrip())
         assert not {unicodedata.category(c) for c in found} & {"Cc", "Cs", "Zl", "Zp"}
         assert not {unicodedata.bidirectional(c) for c in found} & {
             *("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"),

@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from tests.security.cases import MEGABYTE, PACKAGES, ROOT, SECONDS, Serve, line
 from tests.support.measured import measured
 
 GAMES = '{kind: files, url: "//g.box/", title: Games}'
+SECONDS_TO_REFUSE = 10
+"""Of the processor: far less than a bomb would take, far more than this takes."""
 TAGS = ("int", "float", "bool", "timestamp", "binary", "null", "str", "seq", "map", "set", "omap")
 VALUES = (
     *('""', '"x"', '"_"', '"-"', '"+"', '"."', '"0x"', '"0b"', '"1:2:3"', '"9e999"', '"é"'),
@@ -27,8 +31,25 @@ VALUES = (
     *("[]", "[a]", "{}", "{a: b}"),
 )
 
+NAMES = "abcdefghijklmnopqrst"
+CHAIN = list(pairwise("abcd"))
+
 REFUSED: dict[str, str | bytes] = {
-    "merge keys of aliases": "a: &a {x: y}\npackages: [{<<: *a}]",
+    "a merge bomb": "a: &a {x: y}\n"
+    + "".join(f"{name}: &{name} {{<<: [{', '.join([f'*{of}'] * 40)}]}}\n" for of, name in CHAIN)
+    + "packages: [*d]",
+    "an alias bomb": "a: &a [x]\n"
+    + "".join(f"{name}: &{name} [{', '.join([f'*{of}'] * 40)}]\n" for of, name in CHAIN)
+    + "packages: *d",
+    "a bomb of texts": f"a: &a {'x' * 1_000_000}\npackages: [{', '.join(['*a'] * 1000)}]",
+    "a bomb of maps": "a: &a {x: y}\n"
+    + "".join(f"{name}: &{name} {{b: *{of}, c: *{of}}}\n" for of, name in pairwise(NAMES))
+    + "packages: [*t]",
+    "deep by aliases": "a: &a [x]\n"
+    + "".join(f"{name}: &{name} [*{of}]\n" for of, name in pairwise(NAMES + "uvwxyz"))
+    + "packages: *z",
+    "an alias in itself": "packages: &p [{title: *p}]",
+    "an alias of nothing": "packages: [*p]",
     "a map as a key": "packages: [{{a: b}: c}]",
     "a list as a key": "packages: [{[a]: c}]",
     "deep lists": "packages: " + "[" * 10_000,
@@ -54,11 +75,14 @@ REFUSED: dict[str, str | bytes] = {
 def test_a_bad_file_is_refused_in_words(name: str) -> None:
     """One sentence that names the file, whatever is in it, and a way out; never a traceback."""
     text = REFUSED[name]
+    began = time.process_time()
     with pytest.raises(ConfigError) as refused:
         parse_packages(text if isinstance(text, bytes) else text.encode(), "here.yml")
     assert "here.yml" in refused.value.message
     assert len(refused.value.message) < 500
     assert refused.value.hint
+    assert "YAML checker" not in refused.value.hint, "no checker finds fault with these"
+    assert time.process_time() - began < SECONDS_TO_REFUSE
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -80,6 +104,15 @@ ODD: dict[str, tuple[str | bytes, str]] = {
     "a mark of byte order": ("\ufeffpackages: [{title: A, kind: files, url: //g/}]", "A"),
     "Windows line ends": ("packages:\r\n- {title: A, kind: files, url: //g/}\r\n", "A"),
     "a merge key as text": ("packages: [{<<: x, title: A, kind: files, url: //g/}]", "A"),
+    "a merge key": ("a: &a {title: A, kind: files}\npackages: [{<<: *a, url: //g/}]", "A"),
+    "merge keys": (
+        "a: &a {title: A}\nb: &b {kind: files, title: B}\npackages: [{<<: [*a, *b], url: //g/}]",
+        "A",
+    ),
+    "an anchor given twice": (
+        "a: &a B\nb: &a A\npackages: [{title: *a, kind: files, url: //g/}]",
+        "A",
+    ),
     "an anchor that nobody uses": ("packages: &p [{title: A, kind: files, url: //g/}]", "A"),
 }
 
@@ -172,7 +205,7 @@ def _device(path: Path) -> None:
 
 
 def _bomb(path: Path) -> None:
-    path.write_text("a: &a [x]\nb: &b [*a, *a]\npackages: [*b, *b]\n")
+    path.write_text(str(REFUSED["an alias bomb"]))
 
 
 def _many(path: Path) -> None:

@@ -117,7 +117,9 @@ class Scenario:
     def write(self, folder: Path, shape: str) -> Path:
         """Write packages file and logs into the folder; the packages file."""
         packages = folder / "packages.yml"
-        document = {"packages": self.document["packages"]}
+        document = {
+            key: self.document[key] for key in ("metadata", "packages") if key in self.document
+        }
         packages.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
         contents: dict[str, bytes] = {}
         for name, given in self._files().items():

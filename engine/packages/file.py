@@ -1,0 +1,190 @@
+"""A packages file into `Packages`: the dashboard's own YAML file, of which `packages` and
+`metadata` are read.
+
+Raises ConfigError and its kin for a file that cannot be used; one bad entry is only a warning.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+import yaml
+
+from engine.errors import ConfigError, InputUnreadable
+from engine.packages.document import load_document
+from engine.packages.hosts import (
+    fill_in,
+    host_of_url,
+    needs_fqdn,
+    why_impossible,
+    without_port,
+)
+from engine.packages.model import KINDS, Package, Packages
+from engine.packages.text import MAX_TITLE_LENGTH, clean_scalar, cut_text, visible_text
+
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024  # a thousand packages with their icons; a bomb is more
+
+_URL = re.compile(r"(?P<start>//|https?://)?(?P<host>[^/?#\s@\\]+)(?P<rest>[/?#].*)?", re.I | re.S)
+_VIEWER = re.compile(r"(?P<prefix>(?:/[^?#]*)?)/viewer(?:\?[^#]*)?#(?P<name>.*)", re.S)
+_CONTENT = re.compile(r"(?P<prefix>(?:/[^?#]*?)?)/content/(?P<name>[^/?#]+)(?:[/?#].*)?", re.S)
+
+
+def read_packages(path: Path) -> Packages:
+    """The packages of a file.
+
+    Raises ConfigError (missing, not YAML, empty, without `packages`, too large or too deep)
+    and InputUnreadable (no permission); a single bad entry is only a warning.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"packages file {path} is not there",
+            "give the hotspot's packages file with --packages FILE or PACKAGE_CONF_FILE",
+        ) from error
+    except PermissionError as error:
+        raise InputUnreadable(
+            f"packages file {path} may not be read",
+            f"let this user read it: chmod a+r {path}",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"packages file {path} cannot be opened: {getattr(error, 'strerror', None) or error}",
+            "check the path that --packages or PACKAGE_CONF_FILE gives",
+        ) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which refuses a folder
+        os.close(descriptor)
+        raise ConfigError(
+            f"packages file {path} is not a regular file",
+            "name the YAML file itself, not a folder or a device",
+        )
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            content = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise ConfigError(
+                f"packages file {path} cannot be read: {error.strerror or error}",
+                "copy it to another place and name that; is the card damaged?",
+            ) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError(
+            f"packages file {path} is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB",
+            "is it the dashboard's packages file? remove what is not needed",
+        )
+    return parse_packages(content, str(path))
+
+
+def parse_packages(content: bytes, origin: str) -> Packages:
+    """The packages in a YAML text; `origin` names it in messages. Raises ConfigError."""
+    document = _load(content, origin)
+    listed = document["packages"]
+    if listed is None:
+        listed = []
+    if not isinstance(listed, list):
+        raise ConfigError(
+            f"packages file {origin}: packages is not a list", "write packages: [] or a list"
+        )
+    warnings: list[str] = []
+    name, fqdn = _read_metadata(document.get("metadata"), warnings)
+    entries: list[Package] = []
+    for number, entry in enumerate(listed, start=1):
+        title = visible_text(entry.get("title")) if isinstance(entry, dict) else ""
+        named = f"packages file: entry {number}" + (f" ({title[:100]})" if title else "")
+        package = _read_entry(entry, title, fqdn)
+        if isinstance(package, Package):
+            entries.append(package)
+            if package.title != title:
+                warnings.append(f"{named}: its title of {len(title):,} characters is cut")
+        else:
+            warnings.append(f"{named} is ignored: {package}")
+    return Packages(tuple(entries), tuple(warnings), name, without_port(fqdn))
+
+
+def _load(content: bytes, origin: str) -> dict[Any, Any]:
+    """The document, which has `packages`."""
+    try:
+        document = load_document(content)
+    except (yaml.YAMLError, UnicodeError, ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"packages file {origin} is not YAML that we read: {_one_line(error)}",
+            "correct the file at that place, or have the dashboard write it again",
+        ) from error
+    if document is None:
+        raise ConfigError(
+            f"packages file {origin} is empty", "it needs a list named packages (may be [])"
+        )
+    if not isinstance(document, dict) or "packages" not in document:
+        raise ConfigError(
+            f"packages file {origin} has no list named packages",
+            "its top level must have a key packages (may be [])",
+        )
+    return document
+
+
+def _read_metadata(metadata: Any, warnings: list[str]) -> tuple[str, str]:
+    """The hotspot's name, and its domain name as `{fqdn}` in URLs stands for it."""
+    if not isinstance(metadata, dict):
+        return "", ""
+    name = visible_text(metadata.get("name"))
+    if len(name) > MAX_TITLE_LENGTH:
+        warnings.append(f"packages file: metadata.name of {len(name):,} characters is cut")
+    fqdn = host_of_url(clean_scalar(metadata.get("fqdn")))
+    if fqdn and (why := why_impossible(fqdn)):
+        warnings.append(f"packages file: metadata.fqdn {fqdn[:100]!r} is ignored: {why}")
+        fqdn = ""
+    return cut_text(name), fqdn
+
+
+def _read_entry(entry: Any, title: str, fqdn: str) -> Package | str:
+    """The package of an entry, or the first reason why it is none."""
+    if not isinstance(entry, dict):
+        return "it is not a mapping"
+    url, kind = clean_scalar(entry.get("url")), clean_scalar(entry.get("kind"))
+    if not url:
+        return "it has no url"
+    if not title:
+        return "it has no title"
+    host, rest, problem = _read_url(url, fqdn)
+    if problem:
+        return f"its url {url[:100]!r} {problem}"
+    if kind not in KINDS:
+        return (
+            f"its kind is {kind[:50]!r}, not one of {', '.join(KINDS)}"
+            if kind
+            else "it has no kind"
+        )
+    prefix, name = _zim_path(rest) if kind == "zim" else ("", "")
+    if kind == "zim" and not name:
+        return f"its url {url[:100]!r} names no ZIM (//host/viewer#NAME or /content/NAME)"
+    return Package(kind, cut_text(title), host, name, clean_scalar(entry.get("ident")), prefix)
+
+
+def _read_url(url: str, fqdn: str) -> tuple[str, str, str]:
+    """(host, what comes after it, what is wrong with them) of a URL."""
+    if needs_fqdn(url):
+        if not fqdn:
+            return "", "", "needs the hotspot's name: give it as fqdn in metadata"
+        url = fill_in(url, fqdn)
+    match = _URL.fullmatch(url)
+    rest = (match["rest"] or "") if match else ""
+    if not match or not (match["start"] or rest.startswith("/")):
+        return "", "", "is not of the form //host/..."
+    host = host_of_url(match["host"])
+    why = why_impossible(host)
+    return host, rest, f"has the host {host[:100]!r}, which cannot exist: {why}" if why else ""
+
+
+def _zim_path(rest: str) -> tuple[str, str]:
+    """The prefix of a ZIM's paths, and its name; the name is empty when there is none."""
+    if match := _VIEWER.fullmatch(rest) or _CONTENT.fullmatch(rest):
+        return unquote(match["prefix"]).rstrip("/"), unquote(match["name"].split("/", 1)[0])
+    return "", ""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,96 @@
+"""Names of hosts: how two are compared, and which can exist at all."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import unquote
+
+MAX_NAME_LENGTH: Final = 253
+_MAX_HOST_LENGTH: Final = 300
+"""Characters of a name in Unicode with its port; what is longer is no name, and costs no look."""
+
+_PORT = re.compile(r":[0-9]*\Z")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_HOST = re.compile(r"(?P<name>\[[^\[\]]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
+_PLACEHOLDER = re.compile(r"\{(?:(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)-)?fqdn\}", re.I)
+
+
+def normal_host(host: str) -> str:
+    """A host for comparison: lower case, in its `xn--` form, no dot at the end; a port stays."""
+    if not host.isascii() and len(host) <= _MAX_HOST_LENGTH:
+        host = _encoded(host)
+    host = host.lower()
+    if host.endswith("."):
+        return host[:-1]
+    return re.sub(r"\.(:[0-9]*)$", r"\1", host) if ":" in host else host
+
+
+@lru_cache(maxsize=1024)
+def _encoded(host: str) -> str:
+    """A host in Unicode as browsers ask for it: mapped by UTS 46, each label encoded."""
+    import idna  # noqa: PLC0415 (few logs and files need it, and its tables take 20 ms)
+
+    port = _PORT.search(host)
+    name = host[: port.start()] if port else host
+    try:
+        # Not `idna.encode`: browsers also ask for names that IDNA 2008 does not let anyone
+        # register, such as ☕.box, and a name in a home network is not registered.
+        labels = idna.uts46_remap(name, std3_rules=False, transitional=False).split(".")
+        name = ".".join(
+            label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+            for label in labels
+        )
+    except (idna.IDNAError, UnicodeError):
+        return host
+    return name + (port[0] if port else "")
+
+
+def without_port(host: str) -> str:
+    """A normal host without its port (an IPv6 address keeps its brackets)."""
+    return _PORT.sub("", host) if not host.endswith("]") else host
+
+
+def host_of_url(host: str) -> str:
+    """The normal host that is written in a URL, where characters may be percent-encoded."""
+    return normal_host(unquote(host) if "%" in host and "[" not in host else host)
+
+
+def why_impossible(host: str) -> str:
+    """Why there can be no such host, for a sentence that names it; empty when there can be one."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return "no name of a host is written like this"
+    if match["port"] and int(match["port"]) > 65535:
+        return "it has an impossible port"
+    name = match["name"]
+    if name.startswith("[") or name.rpartition(".")[2].isdigit():
+        return "" if _is_address(name.strip("[]")) else "it is no address"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"it is longer than {MAX_NAME_LENGTH} characters"
+    if any(not _LABEL.fullmatch(label) for label in name.split(".")):
+        return "between dots are 1 to 63 letters, digits and hyphens inside"
+    return ""
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def needs_fqdn(url: str) -> bool:
+    """Whether a URL has a placeholder for the hotspot's own name."""
+    return bool(_PLACEHOLDER.search(url))
+
+
+def fill_in(url: str, fqdn: str) -> str:
+    """A URL whose `{fqdn}` is the hotspot's name, and `{browse-fqdn}` is `browse.` and that name.
+
+    This is what the dashboard makes of it.
+    """
+    return _PLACEHOLDER.sub(lambda found: f"{found['name']}.{fqdn}" if found["name"] else fqdn, url)
