@@ -9,13 +9,13 @@ from __future__ import annotations
 import gc
 import io
 import os
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from engine import errors
+from engine.names import displayable
 
 EXIT_CODES: Final[tuple[tuple[type[errors.MetricsError], int], ...]] = (
     (errors.UsageError, 2),
@@ -31,7 +31,6 @@ EXIT_CODES: Final[tuple[tuple[type[errors.MetricsError], int], ...]] = (
     (errors.DatabaseForeign, os.EX_CONFIG),
 )
 INTERRUPTED: Final = 130
-_UNCLEAN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def exit_code_of(error: errors.MetricsError) -> int:
@@ -42,10 +41,10 @@ def exit_code_of(error: errors.MetricsError) -> int:
 def say(text: str) -> None:
     """Lines on standard error, also when nobody reads them any more.
 
-    Names of files are in them: what would move the cursor or turn the text around is replaced.
+    Names of files are in them: what would move the cursor or turn the text around is escaped.
     """
     with suppress(OSError, ValueError):
-        print(_UNCLEAN.sub("\ufffd", text), file=sys.stderr, flush=True)
+        print(displayable(text, lines=True), file=sys.stderr, flush=True)
 
 
 def say_error(error: errors.MetricsError) -> None:

@@ -166,9 +166,9 @@ def _text(text: str) -> Any:
     """A text that is printed as it is, whatever is in it."""
     from rich.text import Text
 
-    from engine.packages import clean_text
+    from engine.names import displayable
 
-    return Text(clean_text(text))
+    return Text(displayable(text))
 
 
 def _lines(found: Examination) -> Iterator[Any]:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.names import displayable_json
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -33,8 +35,9 @@ def write(text: str) -> None:
 
 
 def print_json(data: object) -> None:
-    """Compact JSON in one line, UTF-8."""
-    write(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
+    """Compact JSON in one line, UTF-8, safe on a terminal."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    write(displayable_json(text) + "\n")
 
 
 def print_csv(periods: Iterable[Json]) -> None:

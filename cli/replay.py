@@ -75,6 +75,7 @@ def replay(
     from cli import exit_code_of, say, say_error
     from cli.progress import progress_bar
     from engine.config import IDLE_GAP_MINUTES, make_config
+    from engine.names import displayable
     from engine.packages import read_packages
     from engine.replay import Replay
     from engine.report import Report
@@ -117,15 +118,16 @@ def replay(
         speed = f", {total / seconds:,.0f} lines/s" if total and seconds > 0 else ""
         say(f"offspot-metrics: {total:,} lines in {seconds:.2f} s{speed}")
     for name in summary.known:
-        say(f"offspot-metrics: {name}: known already, nothing new in it")
+        say(f"offspot-metrics: {displayable(name)}: known already, nothing new in it")
     for name in summary.unfinished:
-        say(f"offspot-metrics: {name}: its last line has no end, and was not read")
+        say(f"offspot-metrics: {displayable(name)}: its last line has no end, and was not read")
     if summary.fates["not-json"] == summary.fates.total() > 0:
         say("offspot-metrics: no line is of Caddy's JSON log: is it the right file?")
     for name, lines in summary.doubted:
         say(
-            f"offspot-metrics: {name}: it begins like a log that was counted, and goes on "
-            f"otherwise; {lines:,} of its lines are of the time of that log and were left out"
+            f"offspot-metrics: {displayable(name)}: it begins like a log that was counted, and "
+            f"goes on otherwise; {lines:,} of its lines are of the time of that log and were "
+            "left out"
         )
     for error in summary.errors:
         say_error(error)

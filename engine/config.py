@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from engine.errors import ConfigError, MetricsError, UsageError
 from engine.hosts import read_address
+from engine.patterns import BadPattern, read_pattern
 from engine.times import load_zone
 
 PACKAGES_PATHS: Final = ("/conf/packages.yml", "/conf/packages.yaml")
@@ -116,7 +117,7 @@ def make_config(options: Mapping[str, Any], environment: Mapping[str, str] | Non
     )
     if values.problems:
         kind: type[MetricsError] = UsageError if values.usage_only else ConfigError
-        raise kind("\n".join(values.problems), "see offspot-metrics --help, or that of the command")
+        raise kind(values.problems, "see offspot-metrics --help, or that of the command")
     return config
 
 
@@ -171,8 +172,11 @@ def _zone(values: _Reader) -> ZoneInfo | None:
 
 def _pattern(values: _Reader) -> str:
     text, source = values.text("pattern", "REVERSE_PROXY_LOGS_PATTERN", PATTERN)
-    if "/" in text or "\0" in text:
-        values.problem(source, f"{text!r} is a pattern for file names, it cannot have a /")
+    try:
+        read_pattern(text)
+    except BadPattern as error:
+        values.problem(source, f"{text!r}: {error}")
+        return PATTERN
     return text
 
 

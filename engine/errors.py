@@ -22,14 +22,23 @@ A bad log line is never an error: it is a counted fate (`engine/inputs/caddy.py`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from engine.names import displayable
+
 
 class MetricsError(Exception):
-    """What happened (`message`) and what to do about it (`hint`, may be empty)."""
+    """What happened (`message`) and what to do about it (`hint`, may be empty).
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    Both may have names of files in them: what cannot be printed is escaped, newlines too; several
+    problems are given as several messages, and become one line each.
+    """
+
+    def __init__(self, message: str | Sequence[str], hint: str = "") -> None:
+        messages = [message] if isinstance(message, str) else message
+        self.message = "\n".join(map(displayable, messages))
+        self.hint = displayable(hint)
+        super().__init__(self.message)
 
 
 class UsageError(MetricsError):

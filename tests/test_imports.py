@@ -30,10 +30,10 @@ ROWS = [
     ["engine.inputs", "engine.sources"],
     ["engine.packages"],
     ["engine.config"],
-    ["engine.times"],
-    ["engine.csv_text", "engine.hosts"],
+    ["engine.patterns", "engine.times"],
     ["engine.csv_text", "engine.hosts"],
     ["engine.errors"],
+    ["engine.names"],
     ["static"],
 ]
 

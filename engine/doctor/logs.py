@@ -5,7 +5,6 @@ In: a `Config`. Out: a check, and the files that would be read, the newest last.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import stat
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 from engine.config import Config
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import InputMissing, InputUnreadable
+from engine.patterns import read_pattern
 
 SHOWN: Final = 8
 _PACKED_IN_VAIN: Final = (".zst", ".zstd", ".bz2", ".xz")
@@ -74,8 +74,7 @@ def _look_at(
     """Files that can be read, names of those that cannot, and what is no file at all."""
     files, unreadable, odd = [], [], []
     for name in names:
-        packed = fnmatch.fnmatchcase(name, f"{pattern}.gz")
-        if not packed and not fnmatch.fnmatchcase(name, pattern):
+        if not _is_read(name, pattern):
             continue
         try:
             status = (folder / name).lstat()
@@ -92,6 +91,12 @@ def _look_at(
     return sorted(files, key=lambda f: (f.modified_at, f.path.name)), unreadable, odd
 
 
+def _is_read(name: str, pattern: str) -> bool:
+    """Whether a file of this name is read as a log or as a compressed roll."""
+    matches = read_pattern(pattern).matches
+    return matches(name) or (name.endswith(".gz") and matches(name[:-3]))
+
+
 def _mode(path: Path) -> str:
     try:
         return f"mode {stat.S_IMODE(path.lstat().st_mode):04o}: "
@@ -103,7 +108,7 @@ def _near_misses(names: list[str], pattern: str) -> list[str]:
     """What looks like a log and is not read."""
     missed = []
     for name in names:
-        if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"{pattern}.gz"):
+        if _is_read(name, pattern):
             continue
         if name.endswith(_PACKED_IN_VAIN):
             missed.append(f"{name} is packed in a way that is not read (gzip is)")

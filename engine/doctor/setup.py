@@ -14,7 +14,7 @@ from engine.config import Config
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError, MetricsError, ReaderUnavailable
 from engine.packages import KINDS, Packages, read_packages
-from engine.sources.filebeat import find_filebeat
+from engine.sources.filebeat import find_filebeat, missing_filebeat
 
 VERSION_SECONDS: Final = 30
 """A Raspberry Pi loads Filebeat's 50 MB from a slow card."""
@@ -67,12 +67,10 @@ def check_reader(config: Config, found: Examination) -> None:
     asked = config.reader == "filebeat" or bool(config.filebeat)
     program = find_filebeat(config.filebeat)
     if program is None:
-        what = f"Filebeat is not at {config.filebeat}" if config.filebeat else "no Filebeat here"
         if asked:
-            hint = "build it with make filebeat, or let the built-in reader do it: READER=tail"
-            found.checks.append(problem(name, ReaderUnavailable(what, hint)))
+            found.checks.append(problem(name, missing_filebeat(config.filebeat)))
         else:
-            text = f"{what}: the built-in reader does it, with the same figures"
+            text = "no Filebeat here: the built-in reader does it, with the same figures"
             found.checks.append(Check(name, State.OK, text))
         return
     try:

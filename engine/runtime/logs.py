@@ -13,6 +13,7 @@ import select
 from collections import Counter
 from typing import Final
 
+from engine.names import displayable
 from engine.runtime.clock import monotonic
 
 PER_MINUTE: Final = 10
@@ -46,7 +47,7 @@ def plain(value: object) -> object:
     text = str(value)
     if len(text) > VALUE_LENGTH:
         text = f"{text[:VALUE_LENGTH]}… ({len(text)} characters)"
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return displayable(text)
 
 
 def has_room(descriptor: int = 2) -> bool:
@@ -97,6 +98,6 @@ class Handler(logging.Handler):
 
     def _write(self, level: str, text: str) -> None:
         head = f"<{_PRIORITIES.get(level, 5)}>" if self.journal else f"{level}: "
-        data = (head + text).encode("utf-8", "replace")[:LINE_BYTES] + b"\n"
+        data = (head + displayable(text, lines=True)).encode()[:LINE_BYTES] + b"\n"
         if has_room(self.descriptor):
             os.write(self.descriptor, data)

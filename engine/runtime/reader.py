@@ -24,7 +24,7 @@ from typing import Final
 
 from engine.errors import MetricsError
 from engine.runtime.clock import monotonic
-from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat
+from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat, is_told_by_filebeat
 from engine.sources.folder import LogFolder
 from engine.sources.follow import CHUNK_BYTES
 from engine.sources.held import FileKey, HeldLog
@@ -280,7 +280,9 @@ class Reader:
         for held in list(self.folder.held.values()):
             self._say(self.folder.follower.identify(held))
             position, since = self._waits.get(held.key, (-1, now))
-            if position != held.position or not held.behind:
+            if not is_told_by_filebeat(held.name):
+                self._say(self.folder.follower.read_log(held))
+            elif position != held.position or not held.behind:
                 since = now
             elif now - since >= PATIENCE_SECONDS and held.has_line():
                 self.repairs += 1

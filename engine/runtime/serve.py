@@ -333,7 +333,7 @@ class Service:
 
 def _run_folder(database: Path) -> Path:
     """Where Filebeat's folder is made: in memory where the system has such a place."""
-    name = hashlib.blake2b(str(database.resolve()).encode(), digest_size=6).hexdigest()
+    name = hashlib.blake2b(os.fsencode(database.resolve()), digest_size=6).hexdigest()
     for base in (os.environ.get("XDG_RUNTIME_DIR", ""), "/run", "/dev/shm"):  # noqa: S108 (a folder of ours in it)
         if base and os.access(base, os.W_OK | os.X_OK):
             return Path(base) / f"offspot-metrics-{os.getuid()}" / name

@@ -17,6 +17,7 @@ from engine.api.hosts import names_of_hotspot
 from engine.config import Config
 from engine.hosts import ascii_name
 from engine.inputs.model import FATES
+from engine.names import displayable
 from engine.packages import Packages, without_port
 from engine.runtime import clock
 from engine.runtime.reader import Reader
@@ -88,7 +89,7 @@ class Vitals:
         if reader is None or reader.state == "stopped":
             reasons.append("the reader is not running")
         if reader is not None:
-            reasons += sorted(reader.folder.problems.values())[:5]
+            reasons += [displayable(p) for p in sorted(reader.folder.problems.values())[:5]]
         now = clock.monotonic()
         if self.save_problem:
             reasons.append(f"saving fails: {self.save_problem}")

@@ -8,6 +8,7 @@ what Filebeat drops, repeats or mixes up is put right there (`engine/runtime/rea
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import select
@@ -15,26 +16,34 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.errors import ReaderUnavailable
+from engine.patterns import read_pattern
+from engine.sources.last_words import LastWords
+from engine.sources.run_folder import RunFolder, left_over
 
 STOP_SECONDS: Final = 3.0
+MAX_LAST_READS: Final = 64
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 """More output than this without a newline is no event: filebeat.yml cuts lines at half of it."""
-MAX_COMPLAINT_BYTES: Final = 4096
 
 _EVENT = re.compile(rb"([0-9]{1,18})\t([^\t\n]*)\t([^\n]*\n)")
 # Started by way of this: should we die, however suddenly, the kernel ends Filebeat.
-_WITH_US = (
-    "import ctypes,os,signal,sys;"
-    "ctypes.CDLL(None).prctl(1,signal.SIGKILL);"
-    "os.getppid()==int(sys.argv[1]) or sys.exit(1);"
-    "os.execv(sys.argv[2],sys.argv[2:])"
-)
+_WITH_US = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit(1)
+try:
+    os.execv(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"Exiting: {sys.argv[2]} cannot be run: {error.strerror}")
+"""
+_NOT_PLAIN = re.compile(rb"[^A-Za-z0-9/._*?-]")
+_NO_EVENT_NAME = re.compile("[\t\n]")
 
 
 class Event(NamedTuple):
@@ -60,11 +69,33 @@ def require_filebeat(wish: str) -> str:
     """The Filebeat program. Raises ReaderUnavailable when there is none."""
     found = find_filebeat(wish)
     if found is None:
-        raise ReaderUnavailable(
-            f"Filebeat is not there: {wish}" if wish else "Filebeat was not found",
-            "build it with make filebeat and name it with --filebeat, or use --reader tail",
-        )
+        raise missing_filebeat(wish)
     return found
+
+
+def missing_filebeat(wish: str) -> ReaderUnavailable:
+    """Why there is no Filebeat that can be run, and what to do."""
+    program = Path(wish)
+    hint = (
+        "build it (make filebeat) and name it with --filebeat, or use READER=tail (--reader tail)"
+    )
+    if not wish:
+        return ReaderUnavailable("Filebeat was not found", hint)
+    if program.is_dir():
+        return ReaderUnavailable(f"{wish} is a folder, not Filebeat", "name the program in it")
+    if not program.is_file():
+        return ReaderUnavailable(f"Filebeat is not there: {wish}", hint)
+    if os.statvfs(program).f_flag & os.ST_NOEXEC:
+        return ReaderUnavailable(
+            f"{wish} is on a file system from which no program may be run (mounted with noexec)",
+            "copy it to another folder and name it with --filebeat, or use --reader tail",
+        )
+    return ReaderUnavailable(f"{wish} may not be run by this user", f"chmod a+rx {wish}")
+
+
+def is_told_by_filebeat(name: str) -> bool:
+    """Whether events can name a log: one with a tab or a newline is left out (filebeat.yml)."""
+    return _NO_EVENT_NAME.search(name) is None
 
 
 class Filebeat:
@@ -73,29 +104,16 @@ class Filebeat:
     def __init__(self, program: str, folder: Path, pattern: str, base: Path) -> None:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
         end_leftovers(base)
-        self.home = Path(tempfile.mkdtemp(prefix="filebeat-", dir=base))
-        config = self.home / "filebeat.yml"
-        config.write_bytes(_configuration())
-        config.chmod(0o600)
-        environment = {
-            "PATH": os.environ.get("PATH", ""),
-            "OFFSPOT_METRICS_LOGS": _quoted_glob(folder, pattern),
-        }
-        paths = [f"--path.{name}={self.home}" for name in ("home", "config", "data", "logs")]
-        command = [program, "-c", str(config), *paths]
+        self.run_folder = RunFolder(base)
         try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _WITH_US, str(os.getpid()), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                start_new_session=True,
-            )
+            self.process = self._start(program, folder, pattern)
         except OSError as error:
-            shutil.rmtree(self.home, ignore_errors=True)
+            self.run_folder.remove()
+            hint = ""
+            if error.errno == errno.EAGAIN:
+                hint = ": the limit on processes is reached (ulimit -u, TasksMax, --pids-limit)"
             raise ReaderUnavailable(
-                f"Filebeat {program} cannot be run: {error.strerror}"
+                f"Filebeat {program} cannot be run: {error.strerror}{hint}"
             ) from error
         assert self.process.stdout is not None
         assert self.process.stderr is not None
@@ -105,9 +123,34 @@ class Filebeat:
         os.set_blocking(self.errors, False)
         self._begun: list[bytes] = []
         self._begun_bytes = 0
-        self._said = b""
+        self._said = LastWords()
         self.rubbish = 0
         """Bytes of output that were no event."""
+
+    def _start(self, program: str, folder: Path, pattern: str) -> subprocess.Popen[bytes]:
+        home = self.run_folder.path
+        config = home / "filebeat.yml"
+        config.write_bytes(_configuration())
+        config.chmod(0o600)
+        # A name of ours for the folder: that of the logs may have bytes that no setting can hold.
+        (home / "logs").symlink_to(folder.absolute(), target_is_directory=True)
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "OFFSPOT_METRICS_LOGS": _quoted_glob(home / "logs", pattern),
+        }
+        paths = [f"--path.{name}={home}" for name in ("home", "config", "data", "logs")]
+        command = [program, "-c", str(config), *paths, *_permissions(config)]
+        python = sys.executable or _python()
+        with_us = [python, "-I", "-S", "-c", _WITH_US, str(os.getpid())] if python else []
+        return subprocess.Popen(
+            [*with_us, *command],
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
 
     def read_events(self) -> list[Event] | None:
         """The events that have come; None when the output has ended."""
@@ -137,14 +180,16 @@ class Filebeat:
             data = os.read(self.errors, 64 * 1024)
         except BlockingIOError:
             return True
-        self._said = (self._said + data)[-MAX_COMPLAINT_BYTES:]
+        self._said.add(data)
         return bool(data)
 
     def complaint(self) -> str:
-        """The last thing that Filebeat said on standard error."""
-        self.read_complaints()
-        said = [line for line in self._said.decode("utf-8", "replace").split("\n") if line.strip()]
-        return said[-1][:300] if said else ""
+        """The last error that Filebeat reported on standard error, else its last line."""
+        for _ in range(MAX_LAST_READS):
+            self._said.grew = False
+            if not self.read_complaints() or not self._said.grew:
+                break
+        return self._said.reason()
 
     def open_files(self) -> list[Path]:
         """Links to the files that it has open, deleted ones too."""
@@ -171,7 +216,7 @@ class Filebeat:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe:
                 pipe.close()
-        shutil.rmtree(self.home, ignore_errors=True)
+        self.run_folder.remove()
         return self.process.returncode
 
     def _signal(self, number: int) -> None:
@@ -209,25 +254,42 @@ def _configuration() -> bytes:
 
 def _quoted_glob(folder: Path, pattern: str) -> str:
     """The folder as it is and the pattern as a pattern, in a form that survives the config."""
-    escaped = re.sub(r"([*?\[\\])", r"\\\1", str(folder.resolve()))
-    path = re.sub(r"\$(?=\{)", "[$]", f"{escaped}/{pattern}")  # else it would be a variable
-    quoted = path.replace("\\", "\\\\").replace('"', '\\"')
-    return f'["{quoted}"]'
+    escaped = re.sub(r"([*?\[\]\\])", r"\\\1", str(folder)).replace("$", "[$]")
+    path = os.fsencode(f"{escaped}/{read_pattern(pattern).for_go()}")
+    # Byte by byte: a name may have any of them, and Filebeat takes quotes in its own way.
+    return '["' + _NOT_PLAIN.sub(lambda found: b"\\x%02x" % ord(found[0]), path).decode() + '"]'
+
+
+def _permissions(config: Path) -> list[str]:
+    """What lets Filebeat take a configuration that we just wrote in a folder of our own.
+
+    On file systems with one fixed owner or mode (exFAT, FUSE) it would refuse any.
+    """
+    found = config.stat()
+    is_strict = found.st_uid == os.geteuid() and not found.st_mode & 0o022
+    return [] if is_strict else ["--strict.perms=false"]
+
+
+def _python() -> str:
+    """This interpreter, when it does not know its own path (no PATH, `env -i`)."""
+    try:
+        return os.readlink("/proc/self/exe")  # noqa: PTH115 (text)
+    except OSError:
+        return ""
 
 
 def end_leftovers(base: Path) -> None:
     """End Filebeats that an earlier life of ours left behind, and nobody else's.
 
-    They are known by the folder that their command line names, which lies in `base`.
+    They work in a folder in `base` that is ours and whose owner has ended: the same folder, not
+    only one of that name, as containers may show us processes with folders of their own.
     """
-    mark = f"--path.data={base}/filebeat-".encode()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if any(argument.startswith(mark) for argument in arguments):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(int(process.name), signal.SIGKILL)
-    for folder in base.glob("filebeat-*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for path, folder in left_over(base):
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                place = (process / "cwd").stat()
+                if (place.st_dev, place.st_ino) == (folder.st_dev, folder.st_ino):
+                    os.kill(int(process.name), signal.SIGKILL)
+            except OSError:
+                continue
+        shutil.rmtree(path, ignore_errors=True)

@@ -7,16 +7,15 @@ knows nothing of what has been counted.
 
 from __future__ import annotations
 
-import fnmatch
 import heapq
 import os
-import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine.patterns import read_pattern
 from engine.sources.model import Generation
 
 MAX_HELD: Final = 256
@@ -50,16 +49,15 @@ class Listing(NamedTuple):
 
 def list_logs(folder: Path, pattern: str) -> Listing:
     """The logs in a folder, oldest first. Raises OSError. Its memory does not grow with them."""
-    plain = re.compile(fnmatch.translate(pattern)).match
-    packed = re.compile(fnmatch.translate(f"{pattern}.gz")).match
+    matches = read_pattern(pattern).matches
     logs: list[Found] = []
     rolls: list[Found] = []
     too_many = 0
     with os.scandir(folder) as entries:
         for entry in entries:
-            if plain(entry.name):
+            if matches(entry.name):
                 into, limit = logs, MAX_HELD
-            elif packed(entry.name):
+            elif entry.name.endswith(".gz") and matches(entry.name[:-3]):
                 into, limit = rolls, MAX_PACKED
             else:
                 continue

@@ -87,7 +87,7 @@ def drop_older(path: Path) -> bool:
 def _copy(connection: sqlite3.Connection, draft: Path) -> None:
     draft.unlink(missing_ok=True)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
-    connection.execute("VACUUM INTO ?", (str(draft),))
+    connection.execute("VACUUM INTO ?", (draft.absolute().as_uri(),))  # a name of any bytes
     found = check.problems_in(draft, "mode=ro&immutable=1")
     if found:
         raise DatabaseDamaged(

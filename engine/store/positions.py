@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from engine.names import displayable
 from engine.sources.model import Generation, pack_anchors, unpack_anchors
 from engine.store.schema import FATE_COLUMNS, FATE_SUMS, SEALED
 
@@ -37,7 +38,7 @@ def save_generations(
                 g.id,
                 g.position,
                 pack_anchors(g.anchors, g.stops),
-                g.name,
+                displayable(g.name),
                 g.first_at,
                 g.last_at,
                 g.began_at,

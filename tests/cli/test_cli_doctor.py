@@ -177,7 +177,7 @@ def test_12_filebeat(setup: SetUp, tmp_path: Path) -> None:
     """Asked for and missing: 69. There, and no Filebeat: said. There and sound: its version."""
     code, checks = setup.examine("--filebeat", tmp_path / "no")
     assert code == 69
-    says(checks["reader"], "problem", "Filebeat is not at", "READER=tail")
+    says(checks["reader"], "problem", "Filebeat is not there", "READER=tail")
     (broken,) = write(tmp_path, filebeat="not a program")
     broken.chmod(0o755)
     code, checks = setup.examine("--filebeat", broken)
