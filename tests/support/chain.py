@@ -246,12 +246,16 @@ class Caddy(_Server):
     roll_size: str = "1MiB"
     roll_keep: int = 1000
     program: str = "caddy"
+    max_header: str = ""
+    """The largest header that it takes; its own limit when empty."""
 
     def _prepare(self) -> list[str]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         config = self.folder / "Caddyfile"
+        limits = f"  servers {{\n    max_header_size {self.max_header}\n  }}\n"
+        limits = limits if self.max_header else ""
         config.write_text(
-            "{\n  admin off\n  auto_https off\n}\n"
+            f"{{\n  admin off\n  auto_https off\n{limits}}}\n"
             f"http://:{self.port} {{\n"
             f"  bind {LOOPBACK}\n"
             "  log {\n"
