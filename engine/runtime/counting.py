@@ -28,8 +28,9 @@ from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
 from engine.runtime.vitals import Vitals
 from engine.sources.folder import LogFolder
 from engine.sources.held import is_in_memory
-from engine.sources.model import Chunk, Generation, Lost, Message, Settled
+from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
 from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
+from engine.store.positions import KEPT_GENERATIONS
 from engine.store.store import Store
 from engine.times import hour_of
 
@@ -41,6 +42,8 @@ RETRY_SECONDS: Final = 60.0
 """After a save that failed, the next one is tried so much later."""
 FAR_SECONDS: Final = 31 * 24 * 3600
 """More between a stop and the next start is taken for a wrong clock, not for a holiday."""
+MAX_UNPRUNED: Final = 200
+"""So many logs more than are remembered, and the oldest are forgotten before the hour ends."""
 _EVERYWHERE: Final = 1 << 60
 
 log = logging.getLogger("offspot-metrics")
@@ -63,6 +66,8 @@ class Counting:
         self._unknown_until = int(store.get("unknown_until", 0))
         self._bytes = 0
         self._rotated = False
+        self._gone: set[bytes] = set()
+        """Logs that are gone, read, and had no line that counts."""
         self._reading = str(store.get("reading", ""))
         self._dirty_at: float | None = None
         self._dirty_uptime_at: float | None = None
@@ -71,6 +76,7 @@ class Counting:
         vitals.steady_seconds = int(store.get("steady_seconds", 0))
         vitals.backup_age = int(store.get("backup_age", 0))
         vitals.lost_bytes = int(store.get("lost_bytes", 0))
+        vitals.lost_logs = int(store.get("lost_logs", 0))
         vitals.lost_at_least = bool(store.get("lost_at_least", 0))
         vitals.steps.extend(store.clock_steps())
         vitals.last_seen = store.reader().last_hours()
@@ -131,6 +137,8 @@ class Counting:
             self._count(message)
         elif isinstance(message, Settled):
             self._adopt(message.generation)
+        elif isinstance(message, Gone):
+            self._release(message.generation)
         else:
             self._lose(message)
         self.save_if_due()
@@ -142,6 +150,7 @@ class Counting:
         if generation is None and self._unknown_until:
             generation = self._get_in_doubt(chunk)
         generation = self.tracker.get(chunk.generation, chunk.name)
+        self._gone.discard(chunk.generation)
         if chunk.offset > generation.position:  # a reader fills gaps: this one cannot be filled
             gap = chunk.offset - generation.position
             self._lose(Lost(generation.id, gap))
@@ -206,14 +215,28 @@ class Counting:
             "log %s is not what it was: reading on from byte %s", known.name, known.position
         )
 
+    def _release(self, identity: bytes) -> None:
+        """A log is gone and read: of one without a line that counts, only the sums are kept."""
+        generation = self.tracker.generations.get(identity)
+        if generation is not None:
+            generation.tail = b""
+            if not generation.fates["counted"]:
+                self._gone.add(identity)
+
     def _lose(self, lost: Lost) -> None:
         self.vitals.lost_bytes += lost.length
+        self.vitals.lost_logs += 1
         self.vitals.lost_at_least = self.vitals.lost_at_least or lost.at_least
+        name = lost.name or "(its name is not known)"
         if lost.length:
             more = "at least " if lost.at_least else ""
-            log.warning("%s%s bytes of a log could not be read", more, lost.length)
+            log.warning(
+                "log %s: %s%s bytes were lost before they were read", name, more, lost.length
+            )
         else:
-            log.warning("the end of a log vanished before it was read: what it held is not known")
+            log.warning(
+                "log %s: it, or its end, was gone before it was read; its size is not known", name
+            )
         self._mark_dirty()
 
     def _mark_dirty(self) -> None:
@@ -255,12 +278,7 @@ class Counting:
 
     def _tidy(self, now: int) -> None:
         """The day's work on the database."""
-        present = []
-        if self.folder:
-            logs, rolls = list(self.folder.held.values()), list(self.folder.packed.seen.values())
-            present = [log.generation.id for log in logs if log.generation]
-            present += [identity for _, identity in rolls]
-        for identity in self.housekeeping.tidy(now, present):
+        for identity in self.housekeeping.tidy(now, self._present()):
             self.tracker.generations.pop(identity, None)
 
     # Saving
@@ -296,6 +314,7 @@ class Counting:
             "steady_seconds": self.vitals.steady_seconds,
             "backup_age": self.vitals.backup_age,
             "lost_bytes": self.vitals.lost_bytes,
+            "lost_logs": self.vitals.lost_logs,
             "lost_at_least": int(self.vitals.lost_at_least),
             "clean": int(last),
             "reading": self._reading,
@@ -304,7 +323,12 @@ class Counting:
         self._saved_at = clock.monotonic()
         try:
             self.store.commit(
-                self.tally.states, moved, running_hour=self.running_hour, at=at, facts=facts
+                self.tally.states,
+                moved,
+                running_hour=self.running_hour,
+                at=at,
+                facts=facts,
+                folded=list(self._gone),
             )
         except DatabaseDamaged:
             raise
@@ -319,13 +343,38 @@ class Counting:
         self._note_use()
         self.tally = Tally()
         self.tracker.moved.clear()
+        for identity in self._gone:
+            self.tracker.generations.pop(identity, None)
+        self._gone.clear()
         self._bytes, self._rotated = 0, False
         self._dirty_at = self._dirty_uptime_at = self.vitals.unsaved_since = None
         self.vitals.save_problem = ""
         self.vitals.saved_at, self.vitals.saved_monotonic = at, clock.monotonic()
         self.vitals.saves += 1
         self._note_store()
+        if len(self.tracker.generations) > KEPT_GENERATIONS + MAX_UNPRUNED:
+            self._prune()
         return True
+
+    def _prune(self) -> None:
+        """Forget the oldest logs: a visitor can make the proxy begin any number of them."""
+        try:
+            forgotten = self.store.prune(self._present())
+        except DatabaseDamaged:
+            raise
+        except MetricsError as error:
+            log.warning("%s", error.message)
+            return
+        for identity in forgotten:
+            self.tracker.generations.pop(identity, None)
+
+    def _present(self) -> list[bytes]:
+        """The logs that lie in the folder: they must not be forgotten."""
+        if self.folder is None:
+            return []
+        logs, rolls = list(self.folder.held.values()), list(self.folder.packed.seen.values())
+        present = [log.generation.id for log in logs if log.generation]
+        return present + [identity for _, identity in rolls]
 
     def _note_use(self) -> None:
         """The newest hour of each package, for the status page."""

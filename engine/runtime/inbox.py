@@ -16,7 +16,7 @@ from typing import Final
 
 from engine.runtime.clock import monotonic
 from engine.runtime.ticker import Tick
-from engine.sources.model import Chunk, Lost, Message, Settled
+from engine.sources.model import Chunk, Gone, Lost, Message, Settled
 
 QUEUED_MESSAGES: Final = 32
 """Messages of the reader that may wait; a chunk counts for one more with each 256 KiB of it."""
@@ -42,7 +42,7 @@ class Ended:
 
 
 Item = Message | Tick | Stop | Reload | Ended
-_MESSAGES: Final = (Chunk, Settled, Lost)
+_MESSAGES: Final = (Chunk, Settled, Lost, Gone)
 
 
 def _weight(message: Message) -> int:

@@ -8,6 +8,9 @@ read from the log too, and a Filebeat that goes on saying nothing is ended. With
 while it does not run, the logs are read at each look. Both ways end in the same messages, so the
 figures are the same, whatever Filebeat does.
 
+When to look is told by events of the folder (`engine.sources.watch`); where there are none, as on
+network file systems, the folder is looked into every second.
+
 State machine of Filebeat: run -> (ended) -> run again at once, then after 10 s; after five ends
 in ten minutes the built-in reader takes over, and Filebeat is tried again every ten minutes.
 """
@@ -19,24 +22,33 @@ import os
 import select
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from engine.errors import MetricsError
 from engine.runtime.clock import monotonic
+from engine.runtime.watcher import Watcher
 from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat, is_told_by_filebeat
 from engine.sources.folder import LogFolder
 from engine.sources.follow import CHUNK_BYTES
 from engine.sources.held import FileKey, HeldLog
 from engine.sources.model import Chunk, Generation, Message
+from engine.sources.watch import Watch
 
 LOOK_SECONDS: Final = 1.0
-BUSY_LOOK_SECONDS: Final = 0.2
+BUSY_LOOK_SECONDS: Final = 0.15
 """While lines come, looks are closer: the proxy may roll its log at any moment."""
+QUIET_LOOK_SECONDS: Final = 10.0
+"""Where events say when there is something to see, and nothing has happened."""
+MAX_UNANNOUNCED: Final = 2
+"""After so many changes in a row that no event announced, events are not relied on any more."""
 EARLY_LOOK_SECONDS: Final = 0.05
 """An event of a log that is not known makes us look at once, but not more often than this."""
 PATIENCE_SECONDS: Final = 3.0
-"""What has been in a log for so long and no event brought, we read ourselves."""
+"""What has been in a log for so long and Filebeat did not bring, we read ourselves ..."""
+EVENT_PATIENCE_SECONDS: Final = 0.1
+"""... and where events tell at once what is new, after so long: a line counts within 0.3 s."""
 SILENT_SECONDS: Final = 12.0
 """Filebeat has said nothing for so long since then: it hangs."""
 FINGERPRINT_BYTES: Final = 64
@@ -70,8 +82,17 @@ class Reader:
         self.restarts = 0
         self.repairs = 0
         self._wake_out, self._wake_in = os.pipe()
+        os.set_blocking(self._wake_out, False)
+        os.set_blocking(self._wake_in, False)
         self._stopping = False
         self._moved = False
+        self._watcher: Watcher | None = None
+        self._unwatched = ""
+        """Why the folder is not watched."""
+        self._announced = True
+        """An event has come since the last look."""
+        self._unannounced = 0
+        self._look_took = 0.0
         self._look_at = self._looked_at = 0.0
         self._filebeat: Filebeat | None = None
         self._poll = select.poll()
@@ -90,14 +111,19 @@ class Reader:
     def stop(self) -> None:
         """Let `run` come to its end; may be called from any thread."""
         self._stopping = True
-        os.write(self._wake_in, b"x")
+        self.wake()
+
+    def wake(self) -> None:
+        """End a wait; may be called from any thread."""
+        with suppress(BlockingIOError):
+            os.write(self._wake_in, b"x")
 
     def run(self) -> None:
         """Read until stopped; then what is in the logs already, and end Filebeat."""
         try:
             while not self._stopping:
                 self._tend_filebeat()
-                self._wait(max(0.0, self._look_at - monotonic()))
+                self._wait(max(0.0, self._next_at() - monotonic()))
                 if monotonic() >= self._look_at and not self._stopping:
                     self._pass()
             self._last_look()
@@ -105,20 +131,47 @@ class Reader:
             self.state = "stopped"
             self._end_filebeat(STOP_SECONDS)
             self.folder.sync()
+            self._end_watch()
             self.folder.close()
 
+    def _next_at(self) -> float:
+        waits = self.program and self._filebeat is None and not self.folder.crowded
+        return min(self._look_at, self._start_at) if waits else self._look_at
+
     def _wait(self, seconds: float) -> None:
-        """Until Filebeat says something, we are woken, or time is up."""
+        """Until something happens, or time is up."""
         for descriptor, _ in self._poll.poll(seconds * 1000):
-            if self._filebeat is None:
+            if descriptor == self._wake_out:
+                with suppress(BlockingIOError):
+                    os.read(self._wake_out, 4096)
+                self._hasten()
+            elif self._watcher and descriptor == self._watcher.watch.changes.fileno():
+                self._hasten()
+            elif self._filebeat is None:
                 return
-            if descriptor == self._filebeat.output:
+            elif descriptor == self._filebeat.output:
                 self._read_filebeat(self._filebeat)
             elif descriptor == self._filebeat.errors and not self._filebeat.read_complaints():
                 self._poll.unregister(descriptor)
 
+    def _hasten(self) -> None:
+        """Something has changed: look soon, and do not be woken by each further change."""
+        self._announced = True
+        self._look_at = min(self._look_at, self._looked_at + self._pause(BUSY_LOOK_SECONDS))
+        self._listen(0)
+
+    def _listen(self, events: int) -> None:
+        if self._watcher is not None:
+            self._poll.modify(self._watcher.watch.changes.fileno(), events)
+
+    def _pause(self, seconds: float) -> float:
+        """Between looks; more where a look takes long."""
+        return max(seconds, 4 * self._look_took)
+
     def _pass(self) -> None:
         """Look into the folder and read what is for us to read."""
+        if self._watcher is not None:
+            self._watcher.watch.drain()
         self._look(monotonic())
         if self._filebeat is None:
             self._say(self.folder.read_new())
@@ -126,23 +179,80 @@ class Reader:
             self._help()
         self._say(self.folder.packed.read_next())
         self._say(self.folder.missed())
-        pause = BUSY_LOOK_SECONDS if self._moved else LOOK_SECONDS
-        took = monotonic() - self._looked_at
-        self._look_at = self._looked_at + (
-            took if self.folder.packed.waiting else max(pause, 4 * took)
-        )
-        self._moved = False
+        self._listen(select.POLLIN)
+        self._unannounced = self._unannounced + 1 if self._moved and not self._announced else 0
+        self._look_at = self._looked_at + self._pause_now()
+        self._announced = self._moved = False
+
+    def _pause_now(self) -> float:
+        if self.folder.packed.waiting:
+            return self._look_took
+        if self._watcher is None or not self._relies_on_events or self._has_deadlines:
+            return self._pause(BUSY_LOOK_SECONDS if self._moved else LOOK_SECONDS)
+        if self._waits_for_filebeat:
+            return self._pause(EVENT_PATIENCE_SECONDS)
+        return QUIET_LOOK_SECONDS
+
+    @property
+    def _relies_on_events(self) -> bool:
+        watch = self.folder.watch
+        return watch is not None and watch.trusted and self._unannounced < MAX_UNANNOUNCED
+
+    @property
+    def _has_deadlines(self) -> bool:
+        """Whether something is to be seen to within seconds though nothing happens."""
+        vanished = any(held.vanished_at is not None for held in self.folder.held.values())
+        return vanished or bool(self._problems) or self._silent_since is not None
+
+    @property
+    def _waits_for_filebeat(self) -> bool:
+        now = monotonic()
+        return any(now - since < 2 * PATIENCE_SECONDS for _, since in self._waits.values())
 
     def _look(self, now: float) -> None:
+        self._watch_folder()
         for message in self.folder.look(now):
             self.emit(message)
         self._looked_at = now
+        self._look_took = monotonic() - now
         problems = self.folder.problems
         for name in problems.keys() - self._problems.keys():
             log.warning("%s", problems[name])
         if self._problems and not problems:
             log.info("nothing is wrong with the logs any more")
         self._problems = problems
+
+    # The watch
+
+    def _watch_folder(self) -> None:
+        """Watch the folder that the path leads to now, where that can be had."""
+        if self._watcher is not None:
+            if self._watcher.watch.is_of_the_folder:
+                return
+            self._end_watch()
+        try:
+            watch = Watch(self.folder.folder, self.folder.pattern, self.folder.files.limit // 2)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            if reason != self._unwatched and self.folder.folder.is_dir():
+                log.warning(
+                    "log folder %s cannot be watched (%s): it is looked into every second; "
+                    "where that is a limit, raise fs.inotify.max_user_instances",
+                    self.folder.folder,
+                    reason,
+                )
+                self._unwatched = reason
+            return
+        self.folder.watch, self._unwatched = watch, ""
+        self._watcher = Watcher(watch, self.wake)
+        self._poll.register(watch.changes.fileno(), select.POLLIN)
+
+    def _end_watch(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            self._poll.unregister(watcher.watch.changes.fileno())
+            watcher.stop()
+            self.folder.watch = None
 
     def _say(self, messages: Iterable[Message]) -> None:
         """Hand on, and go on looking for new logs however long that takes."""
@@ -277,20 +387,25 @@ class Reader:
         """Read what no event brought in time, and end a Filebeat that says nothing at all."""
         now = monotonic()
         waits: dict[FileKey, tuple[int, float]] = {}
+        patience = EVENT_PATIENCE_SECONDS if self._relies_on_events else PATIENCE_SECONDS
         for held in list(self.folder.held.values()):
             self._say(self.folder.follower.identify(held))
+            if not held.behind:
+                continue
             position, since = self._waits.get(held.key, (-1, now))
             if not is_told_by_filebeat(held.name):
                 self._say(self.folder.follower.read_log(held))
-            elif position != held.position or not held.behind:
+                continue
+            if position != held.position:
                 since = now
-            elif now - since >= PATIENCE_SECONDS and held.has_line():
+            if now - since >= (patience if held.vanished_at is None else 0.0) and held.has_line():
                 self.repairs += 1
                 self._say(self.folder.follower.read_log(held))
                 since = now
                 if held.size >= FINGERPRINT_BYTES and self._silent_since is None:
                     self._silent_since = now
-            waits[held.key] = (held.position, since)
+            if held.behind:
+                waits[held.key] = (held.position, since)
         self._waits = waits
         if self._silent_since is not None and now - self._silent_since >= SILENT_SECONDS:
             self._end_filebeat()

@@ -55,6 +55,8 @@ class Vitals:
     queue_depth: int = 0
     lost_bytes: int = 0
     lost_at_least: bool = False
+    lost_logs: int = 0
+    """Logs of which something was lost."""
     clock_trusted: bool | None = None
     steady_seconds: int = 0
     steps: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=20))
@@ -159,7 +161,11 @@ class Vitals:
                 "lagBytes": reader.folder.lag_bytes if reader else 0,
                 "files": len(reader.folder.held) if reader else 0,
             },
-            "loss": {"bytes": self.lost_bytes, "atLeast": self.lost_at_least},
+            "loss": {
+                "bytes": self.lost_bytes,
+                "atLeast": self.lost_at_least,
+                "logs": self.lost_logs,
+            },
             "clock": {
                 "trusted": self.clock_trusted,
                 "steadySeconds": self.steady_seconds,
@@ -206,6 +212,8 @@ class Vitals:
         lost = int(self.lost_at_least)
         add("lost_at_least", "gauge", "1 when more may be lost than is known.", ("", lost))
         add("clock_steps_total", "counter", "Steps of the wall clock.", ("", len(self.steps)))
+        logs = self.lost_logs
+        add("lost_logs_total", "counter", "Logs of which something was lost.", ("", logs))
         steady = self.steady_seconds
         add("clock_steady_seconds", "gauge", "How long the clock has been steady.", ("", steady))
         add("database_bytes", "gauge", "Size of the database.", ("", self._database_bytes()))

@@ -3,8 +3,9 @@
 In: a folder, a pattern, the generations that are counted. Out: chunks at the position of their
 generation, in order, without gaps, each byte once; what was cut, replaced or lost is said.
 
-Logs are held open from the first sight: one that is renamed or deleted is still read to its end,
-and one that is deleted while the proxy goes on writing to it is read on.
+Logs are held open from the event that announces them (`Watch`), or from the first look: one that is
+renamed or deleted is still read to its end, and one that is deleted while the proxy goes on writing
+to it is read on. Of more logs than may be open, those that are read are closed until they change.
 It must not wait, it never writes, and time is told to it.
 """
 
@@ -16,22 +17,43 @@ from pathlib import Path
 from typing import Final
 
 from engine.sources.follow import Follower
-from engine.sources.held import FileKey, HeldLog, Listing, list_logs, open_log
-from engine.sources.model import Generation, Lost, Message
+from engine.sources.held import (
+    MAX_HELD,
+    FileKey,
+    Found,
+    HeldLog,
+    Listing,
+    OpenFiles,
+    list_logs,
+    regular_key,
+)
+from engine.sources.model import Generation, Gone, Lost, Message
 from engine.sources.packed import PackedLogs
+from engine.sources.watch import Watch
 
 MAX_EXPECTED: Final = 16
 GRACE_SECONDS: Final = 10.0
-"""A log that vanished is held so long after the last byte came, if it is a roll."""
+"""A log that vanished is held so long after the last byte came, if it is a roll ..."""
+MAX_LINGERING: Final = 16
+"""... and it is one of so many: a visitor can make the proxy roll its log at any pace."""
 
 
 class LogFolder:
     """Looks at one folder. Owned by the reader thread; others may call `sync` and `lag_bytes`."""
 
-    def __init__(self, folder: Path, pattern: str, known: Mapping[bytes, Generation]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        pattern: str,
+        known: Mapping[bytes, Generation],
+        max_open: int = MAX_HELD,
+    ) -> None:
         self.folder = folder
         self.pattern = pattern
         self.held: dict[FileKey, HeldLog] = {}
+        self.files = OpenFiles(max_open)
+        self.watch: Watch | None = None
+        """None where the system has no events to give."""
         self.follower = Follower(known, self.held)
         self.packed = PackedLogs(folder, self.follower)
         self.problems: dict[str, str] = {}
@@ -45,23 +67,49 @@ class LogFolder:
     def look(self, now: float) -> list[Message]:
         """See which files are there now and how large; open new ones, let go of finished ones."""
         problems: dict[str, str] = {}
+        said = self._take_arrivals()
         listing = self._list(problems)
-        there = {found.key: found.name for found in listing.logs}
-        for key, name in there.items():
-            if key not in self.held:
-                self._open(self.folder / name, name, problems)
+        there = {found.key: found for found in listing.logs}
+        for found in listing.logs:
+            if found.key not in self.held:
+                self.held[found.key] = HeldLog(self.folder, found.name, found.key, self.files)
         for held in self.held.values():
-            held.measure(there.get(held.key), now)
+            self._measure(held, there.get(held.key), now)
             if held.is_written_unseen:
                 problems[held.name] = (
                     f"log {held.name} was deleted while the proxy writes to it: "
                     "it is read on, but after a restart of this program it is out of reach"
                 )
-            if held.error:
+            if held.error and held.vanished_at is None:
                 problems[held.name] = f"log {held.name}: {held.error}"
         self.packed.note(listing.packed)
         self.problems = problems | self.packed.problems
-        return self._let_go(set(there.values()), now)
+        return said + self._let_go({found.name for found in listing.logs}, now)
+
+    @staticmethod
+    def _measure(held: HeldLog, found: Found | None, now: float) -> None:
+        if found and held.descriptor < 0 and held.compared is None:  # never open yet
+            held.name = found.name
+            held.open()
+        held.measure(found, now)
+
+    def _take_arrivals(self) -> list[Message]:
+        """Logs that were opened as they came, and what is known of those that could not be."""
+        if self.watch is None:
+            return []
+        while self.watch.arrivals:
+            arrival = self.watch.arrivals.popleft()
+            held = self.held.get(arrival.key)
+            if held is None:
+                held = HeldLog(self.folder, arrival.name, arrival.key, self.files)
+                held.size = arrival.size if arrival.descriptor < 0 else 0
+                self.held[held.key] = held
+            if arrival.descriptor >= 0:
+                held.adopt(arrival.descriptor)
+        said: list[Message] = []
+        while self.watch.lost:
+            said.append(self.watch.lost.popleft())
+        return said
 
     def _list(self, problems: dict[str, str]) -> Listing:
         try:
@@ -77,29 +125,24 @@ class LogFolder:
             )
         return listing
 
-    def _open(
-        self, path: Path, name: str, problems: dict[str, str], *, links: bool = False
-    ) -> None:
-        try:
-            held = open_log(path, name, links=links)
-        except OSError as error:
-            problems[name] = f"log {name}: {error.strerror or error}"
-            return
-        if held and held.key in self.held:  # rotated in between: what was opened counts
-            held.close()
-        elif held:
-            self.held[held.key] = held
-
     def open_through(self, paths: list[Path]) -> None:
         """Open logs that came and went between two looks, by links to what Filebeat has open."""
         folder = f"{self.folder.resolve()}/"
         for path in paths:
             try:
                 target, status = str(path.readlink()), path.stat()
+                key = (status.st_dev, status.st_ino)
+                if not target.startswith(folder) or key in self.held:
+                    continue
+                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError:
                 continue
-            if target.startswith(folder) and (status.st_dev, status.st_ino) not in self.held:
-                self._open(path, Path(target).name.removesuffix(" (deleted)"), {}, links=True)
+            if regular_key(descriptor) != key:
+                os.close(descriptor)
+                continue
+            name = Path(target).name.removesuffix(" (deleted)")
+            self.held[key] = HeldLog(self.folder, name, key, self.files)
+            self.held[key].adopt(descriptor)
 
     def _let_go(self, names: set[str], now: float) -> list[Message]:
         """Close logs that vanished, are read, and will not grow.
@@ -109,21 +152,34 @@ class LogFolder:
         """
         said: list[Message] = []
         newest = self._newest(list(self.held.values()))
-        for held in [held for held in self.held.values() if held.vanished_at is not None]:
-            since = max(held.vanished_at or 0.0, held.grew_at)
-            active = held.written_as == held.name and held.name not in names
-            if active or held is newest or now - since < GRACE_SECONDS:
-                continue
-            if held.generation and held.behind and held.has_line():
-                continue
-            generation = held.generation
-            if not any(o is not held and o.first == held.first != b"" for o in self.held.values()):
-                if held.behind:  # a last line that never became complete
-                    said.append(Lost(generation.id if generation else b"", held.behind))
-                if generation:
-                    self.follower.mirror.pop(generation.id, None)
-            held.close()
-            del self.held[held.key]
+        lingering = 0
+        vanished = [held for held in self.held.values() if held.vanished_at is not None]
+        for held in sorted(vanished, key=_quiet_since, reverse=True):
+            if held.descriptor >= 0:
+                active = held.written_as == held.name and held.name not in names
+                known = held.generation is not None or not held.was_read
+                if active or held is newest or (known and held.behind and held.has_line()):
+                    continue
+                lingering += 1
+                if now - _quiet_since(held) < GRACE_SECONDS and lingering <= MAX_LINGERING:
+                    continue
+            said += self._forget(held)
+        return said
+
+    def _forget(self, held: HeldLog) -> list[Message]:
+        """Close a log; what of it was not read is lost, unless there is a copy."""
+        said: list[Message] = []
+        generation = held.generation
+        if not any(o is not held and o.first == held.first != b"" for o in self.held.values()):
+            if held.behind:  # a last line that never became complete, or what could not be opened
+                identity = generation.id if generation else b""
+                unopened = held.descriptor < 0
+                said.append(Lost(identity, held.behind, at_least=unopened, name=held.name))
+            if generation:
+                self.follower.mirror.pop(generation.id, None)
+                said.append(Gone(generation.id))
+        held.close()
+        del self.held[held.key]
         return said
 
     def missed(self) -> list[Message]:
@@ -183,3 +239,9 @@ class LogFolder:
         """Let go of all files. What was seen of them is still known."""
         for held in self.held.values():
             held.close()
+        if self.watch is not None:
+            self.watch.close()
+
+
+def _quiet_since(held: HeldLog) -> float:
+    return max(held.vanished_at or 0.0, held.grew_at)

@@ -42,6 +42,8 @@ class Follower:
 
     def read_log(self, held: HeldLog, until: int | None = None) -> Iterator[Message]:
         """What is new in one log, up to an offset or to its size at the last look."""
+        if held.is_idle:
+            return
         yield from self.identify(held)
         generation = held.generation
         end = held.size if until is None else until
@@ -67,10 +69,13 @@ class Follower:
     def identify(self, held: HeldLog) -> list[Message]:
         """Make sure whose content a log has: the one that we know it to have, or another."""
         generation = held.generation
+        if held.is_idle or not held.open():
+            return []
         if generation is not None and _continues(held, generation):
             return []
         if generation is not None and held.copied == (held.size, held.modified):
             return []
+        held.was_read = True
         line = first_line(held.read_at)
         first = b"" if line is None else generation_id(line)
         said: list[Message] = []

@@ -10,8 +10,10 @@ from __future__ import annotations
 import heapq
 import os
 import stat
+from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,6 +24,7 @@ MAX_HELD: Final = 256
 """Logs that are held open; of a folder with more of them the newest are read, and it is said."""
 MAX_PACKED: Final = 10_000
 SEARCH_BYTES: Final = 64 * 1024
+LOG_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 
 FileKey = tuple[int, int]
 """(device, inode): a hint that a file is the same; its content decides."""
@@ -78,13 +81,48 @@ def list_logs(folder: Path, pattern: str) -> Listing:
     return Listing(sorted(logs), sorted(rolls), too_many)
 
 
-@dataclass(slots=True)
-class HeldLog:
-    """A log file that is held open. `generation` is None until its first line is complete."""
+class OpenFiles:
+    """The logs that are open, at most so many: beyond that, those not used for longest are closed.
 
+    Never one that is no longer in the folder: it could not be opened again.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._logs: OrderedDict[int, HeldLog] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def used(self, log: HeldLog) -> None:
+        """A log was opened, or read: close others where they are too many."""
+        self._logs[id(log)] = log
+        self._logs.move_to_end(id(log))
+        if len(self._logs) <= self.limit:
+            return
+        idle = [other for other in self._logs.values() if other.vanished_at is None]
+        idle.sort(key=lambda other: other.behind > 0)
+        for other in idle[: len(self._logs) - self.limit]:
+            if other is not log:
+                other.close(again=True)
+
+    def closed(self, log: HeldLog) -> None:
+        """A log is not open any more."""
+        self._logs.pop(id(log), None)
+
+
+@dataclass(slots=True, eq=False)
+class HeldLog:
+    """A log file that is known, and open unless there are too many or it may not be read.
+
+    `generation` is None until its first line is complete.
+    """
+
+    folder: Path
     name: str
     key: FileKey
-    descriptor: int
+    files: OpenFiles
+    descriptor: int = -1
     size: int = 0
     """As it was at the last look."""
     modified: int = 0
@@ -97,15 +135,47 @@ class HeldLog:
     """Up to this offset, no line ends behind the position."""
     copied: tuple[int, int] | None = None
     """Its size and time of change when it was found to be a shorter copy of another log."""
+    compared: tuple[int, int] | None = None
+    """The same when its content was last compared with what was counted, before it was closed."""
     grew_at: float = 0.0
     written_as: str = ""
     """The name under which it was seen to grow."""
     vanished_at: float | None = None
     """Since when it is no longer in the folder."""
-    error: str = field(default="", compare=False)
+    was_read: bool = False
+    """Whether its first line was looked for since it was opened."""
+    error: str = ""
+
+    def open(self) -> bool:
+        """Have it open; False when it may not be read, or its name leads elsewhere by now."""
+        if self.descriptor >= 0:
+            return True
+        try:
+            descriptor = os.open(self.folder / self.name, LOG_FLAGS)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self.error = error.strerror or str(error)
+            return False
+        if regular_key(descriptor) != self.key:
+            os.close(descriptor)
+            return False
+        self.adopt(descriptor)
+        return True
+
+    def adopt(self, descriptor: int) -> None:
+        """Take a descriptor of this file; a second one is closed."""
+        if self.descriptor >= 0:
+            os.close(descriptor)
+            return
+        self.descriptor, self.error = descriptor, ""
+        self.files.used(self)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Bytes at an offset; fewer at the end, none after an error."""
+        if not self.open():
+            return b""
+        self.files.used(self)
         try:
             data = os.pread(self.descriptor, size, offset)
         except OSError as error:
@@ -114,26 +184,36 @@ class HeldLog:
         self.error = ""
         return data
 
-    def measure(self, name: str | None, now: float) -> None:
+    def measure(self, found: Found | None, now: float) -> None:
         """Note how large it is, and its name in the folder (None: it is not there)."""
-        try:
-            status = os.fstat(self.descriptor)
-        except OSError as error:
-            self.error = error.strerror or str(error)
-            return
+        size, modified = (found.size, found.modified) if found else (self.size, self.modified)
+        if self.descriptor >= 0:
+            try:
+                status = os.fstat(self.descriptor)
+            except OSError as error:
+                self.error = error.strerror or str(error)
+                return
+            size, modified = status.st_size, status.st_mtime_ns
+        name = found.name if found else None
         if name is not None:
             self.vanished_at = None
         elif self.vanished_at is None:
             self.vanished_at = now
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified):
+        if (size, modified) != (self.size, self.modified):
             if self.modified and name in {None, self.name}:
                 self.written_as = self.name
             self.grew_at = now
-        if status.st_size < self.size:
+        if size < self.size:
             self.searched = 0
         self.name = name or self.name
-        self.size, self.modified = status.st_size, status.st_mtime_ns
+        self.size, self.modified = size, modified
         self.largest = max(self.largest, self.size)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it was closed when all of it was read, and has not changed since."""
+        unchanged = self.compared == (self.size, self.modified)
+        return self.descriptor < 0 and unchanged and not self.behind
 
     @property
     def position(self) -> int:
@@ -150,6 +230,8 @@ class HeldLog:
         begin, end = max(self.position, self.searched), self.size if end is None else end
         if self.ends_line(begin, end):
             return True
+        if self.error or self.descriptor < 0:  # nothing was searched
+            return False
         self.searched = max(begin, end)
         return False
 
@@ -184,37 +266,40 @@ class HeldLog:
         """Whether it was deleted, and written to after that."""
         return self.vanished_at is not None and self.grew_at > self.vanished_at
 
-    def close(self) -> None:
-        """Let go of the file."""
+    def close(self, *, again: bool = False) -> None:
+        """Let go of the file; `again`: it is opened by its name when it is needed."""
+        if self.descriptor < 0:
+            return
+        if again:
+            with suppress(OSError):
+                os.fdatasync(self.descriptor)  # what was read of it is saved some time
+            self.compared = (self.size, self.modified)
         descriptor, self.descriptor = self.descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-def open_log(path: Path, name: str, *, links: bool = False) -> HeldLog | None:
-    """Open a log; None when it is no plain file, or gone. Raises OSError when it may not be."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW)
-    try:
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        return None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+        self.files.closed(self)
         os.close(descriptor)
-        return None
-    return HeldLog(name, (status.st_dev, status.st_ino), descriptor)
 
 
-def is_in_memory(folder: Path) -> bool:
-    """Whether a folder lies on a file system that is empty after each boot."""
+def regular_key(descriptor: int) -> FileKey | None:
+    """The key of an open file; None when it is no plain file."""
+    status = os.fstat(descriptor)
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def file_system_of(folder: Path) -> str:
+    """The type of the file system of a folder; empty when it is not known."""
     try:
         device = folder.stat().st_dev
         mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
+        return ""
     number = f"{os.major(device)}:{os.minor(device)}"
     for mount in mounts.splitlines():
         fields, _, rest = mount.partition(" - ")
         if fields.split()[2:3] == [number]:
-            return rest.split(" ", 1)[0] in {"tmpfs", "ramfs"}
-    return False
+            return rest.split(" ", 1)[0]
+    return ""
+
+
+def is_in_memory(folder: Path) -> bool:
+    """Whether a folder lies on a file system that is empty after each boot."""
+    return file_system_of(folder) in {"tmpfs", "ramfs"}

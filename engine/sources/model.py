@@ -68,9 +68,17 @@ class Lost:
     generation: bytes
     length: int
     at_least: bool = False
+    name: str = ""
 
 
-Message = Chunk | Settled | Lost
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The file of a generation was deleted and is read to its end: no more will come of it."""
+
+    generation: bytes
+
+
+Message = Chunk | Settled | Lost | Gone
 """What a reader hands on."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from engine.names import displayable
@@ -84,10 +84,19 @@ def prune_generations(connection: sqlite3.Connection, present: Iterable[bytes]) 
         (KEPT_GENERATIONS,),
     ).fetchall()
     old = [row[0] for row in rows if row[0] not in stay]
-    for begin in range(0, len(old), 500):  # SQLite has a limit of bound values
-        some = old[begin : begin + 500]
-        marks = ", ".join("?" * len(some))
-        sums = connection.execute(f"{FATE_SUMS} WHERE id IN (x'', {marks})", some).fetchone()
-        connection.execute(_UPSERT, (b"", 0, b"", "", None, None, None, 0, 0, 0, *sums))
-        connection.execute(f"DELETE FROM generation WHERE id IN ({marks})", some)
+    fold_generations(connection, old)
     return old
+
+
+def fold_generations(connection: sqlite3.Connection, identities: Sequence[bytes]) -> None:
+    """Forget generations; their lines stay counted in the row of the empty id."""
+    for begin in range(0, len(identities), 500):  # SQLite has a limit of bound values
+        some = identities[begin : begin + 500]
+        marks = ", ".join("?" * len(some))
+        among = f"WHERE id IN (x'', {marks})"
+        sums = connection.execute(f"{FATE_SUMS} {among}", some).fetchone()
+        # The newest commit that is named in the table is known elsewhere (`TIES`): it stays.
+        (seen,) = connection.execute(f"SELECT max(seen) FROM generation {among}", some).fetchone()
+        if seen is not None:
+            connection.execute(_UPSERT, (b"", 0, b"", "", None, None, None, 0, 0, seen, *sums))
+        connection.execute(f"DELETE FROM generation WHERE id IN ({marks})", some)

@@ -8,7 +8,7 @@ nothing of it, and what is missing is read again from the logs.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -155,11 +155,13 @@ class Store(Facts):
         running_hour: int | None = None,
         at: int = 0,
         facts: dict[str, Any] | None = None,
+        folded: Sequence[bytes] = (),
     ) -> None:
         """Write everything of this instant (`at`, epoch seconds) in one transaction, or raise.
 
         `states` are differences since the last commit that succeeded; `facts` are rows of
-        `meta`. Raises StorageError or Busy; then all may be tried again, with what came since.
+        `meta`; of the generations `folded` only the numbers of lines are kept. Raises
+        StorageError or Busy; then all may be tried again, with what came since.
         """
         if self._connection is None or not self._writable:
             self.reopen()
@@ -167,11 +169,11 @@ class Store(Facts):
         states = self._without_landed(states)
         try:
             try:
-                self._write(states, generations, running_hour, at, facts or {})
+                self._write(states, generations, running_hour, at, facts or {}, folded)
             except database.DiskFull:
                 if not backup.drop_older(self.path):
                     raise
-                self._write(states, generations, running_hour, at, facts or {})
+                self._write(states, generations, running_hour, at, facts or {}, folded)
         except (Busy, DatabaseDamaged, database.DiskFull):
             raise
         except StorageError:
@@ -187,12 +189,14 @@ class Store(Facts):
         running_hour: int | None,
         at: int,
         facts: dict[str, Any],
+        folded: Sequence[bytes],
     ) -> None:
         self._check_there()
         with self.transaction():
             self.records.save(states, running_hour)
             moved = list(generations)
             positions.save_generations(self.connection, moved, self.commits + 1)
+            positions.fold_generations(self.connection, folded)
             if moved:
                 self._set("tie_seen", self.commits + 1)
             for key, value in facts.items():

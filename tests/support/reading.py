@@ -16,7 +16,7 @@ from typing import Self
 
 from engine.runtime.reader import Reader
 from engine.sources.folder import LogFolder
-from engine.sources.model import Chunk, Generation, Lost, Message, Settled
+from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
 from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
 from tests.support.chain import wait_until
 
@@ -54,6 +54,7 @@ class Ledger:
         self.tracker = Tracker()
         self.applied: list[bytes] = []
         self.settled = 0
+        self.gone: list[bytes] = []
         self.lost_bytes = 0
         self.lost_at_least = False
 
@@ -62,6 +63,8 @@ class Ledger:
         if isinstance(message, Lost):
             self.lost_bytes += message.length
             self.lost_at_least |= message.at_least
+        elif isinstance(message, Gone):
+            self.gone.append(message.generation)
         elif isinstance(message, Settled):
             self._adopt(message.generation)
         else:

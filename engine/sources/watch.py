@@ -1,0 +1,264 @@
+"""Watches the log folder by inotify, so that no log comes and goes unseen.
+
+In: a folder and a pattern. Out: `Arrival`s, new logs opened at the event that announces them, and
+`Lost` for each that was gone before it could be opened; and a descriptor that is readable when
+anything in the folder has changed.
+
+Two queues of the kernel: `births` has what happens to names, few events that must be answered at
+once (by a thread of its own, `engine.runtime.watcher`); `changes` has every write too, and only
+says that there is something to look for. Neither is waited for here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fnmatch
+import os
+import re
+import select
+import stat
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import inotify_simple
+from inotify_simple import Event, INotify, parse_events
+from inotify_simple import flags as on
+
+from engine.sources.held import LOG_FLAGS, FileKey, file_system_of, list_logs
+from engine.sources.model import Lost
+
+NAMES: Final = on.CREATE | on.MOVED_FROM | on.MOVED_TO | on.DELETE
+ITSELF: Final = on.DELETE_SELF | on.MOVE_SELF
+ENDS: Final = on.IGNORED | on.UNMOUNT | ITSELF
+MAX_ROUNDS: Final = 50
+"""So often events that came while logs were opened are taken before a loss is judged."""
+QUEUE_BYTES: Final = 256 * 1024
+LOCAL: Final = frozenset(
+    (
+        *("bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuseblk", "jffs2", "jfs"),
+        *("msdos", "nilfs2", "ntfs3", "overlay", "ramfs", "reiserfs", "tmpfs", "ubifs", "vfat"),
+        *("xfs", "zfs"),
+    )
+)
+"""File systems that only this kernel writes to, so that it announces every change."""
+
+
+class Arrival(NamedTuple):
+    """A log as it was opened at its event; `descriptor` -1: it may not be read."""
+
+    name: str
+    key: FileKey
+    descriptor: int
+    size: int
+
+
+@dataclass(slots=True, eq=False)
+class _Life:
+    """One file of a log's name, from the event that began it."""
+
+    key: FileKey | None = None
+    size: int = 0
+    """As far as it was seen, when it could not be opened."""
+    ignored: bool = False
+    """It is no plain file."""
+
+
+class Watch:
+    """The events of one folder. `take` is for one thread, the rest for the reader's."""
+
+    def __init__(self, folder: Path, pattern: str, room: int) -> None:
+        """Begin to watch. Raises OSError when the system has no events to give."""
+        self.folder = folder
+        self.pattern = pattern
+        self.room = room
+        """So many logs may be open here at a time, until the reader takes them."""
+        self.arrivals: deque[Arrival] = deque()
+        self.lost: deque[Lost] = deque()
+        self.alive = True
+        """False once the folder is another one, or its file system is gone."""
+        self.trusted = file_system_of(folder) in LOCAL
+        status = folder.stat()
+        self.key = (status.st_dev, status.st_ino)
+        self._matches = re.compile(fnmatch.translate(pattern)).match
+        self._lives: dict[str, _Life] = {}
+        self._new: dict[str, None] = {}
+        """Names of lives that are to be opened, in the order of their events."""
+        self._moving: dict[int, _Life | None] = {}
+        self._deleted: list[tuple[str, int]] = []
+        """Since the last judgement: lives that ended unopened ..."""
+        self._opened: dict[FileKey, None] = {}
+        """... and files that were opened and not known before."""
+        # The package would start a program to look for the C library, which is loaded.
+        inotify_simple._libc = inotify_simple._libc or ctypes.CDLL(None, use_errno=True)  # noqa: SLF001
+        self.births = INotify(nonblocking=True)
+        try:
+            self.changes = INotify(nonblocking=True)
+            try:
+                self.births.add_watch(folder, NAMES | ITSELF | on.ONLYDIR)
+                self.changes.add_watch(folder, NAMES | ITSELF | on.MODIFY | on.ATTRIB | on.ONLYDIR)
+                self._list()
+            except OSError:
+                self.changes.close()
+                raise
+        except OSError:
+            self.births.close()
+            raise
+
+    def _list(self) -> None:
+        """Know the logs that are there: they are opened at the next look."""
+        listing = list_logs(self.folder, self.pattern)
+        self._lives = {found.name: _Life(found.key) for found in listing.logs}
+        self._new.clear()
+
+    # What happens to names
+
+    def take(self) -> bool:
+        """Open what the events announce. Whether there is something for the reader."""
+        before = len(self.arrivals), len(self.lost)
+        for _ in range(MAX_ROUNDS):
+            for event in self._events():
+                self._apply(event)
+            unsure = self._open_new()
+            if not self._pending():
+                break
+            for name, life in unsure:  # by now the name may lead to another file: asked again
+                life.key = None
+                self._new[name] = None
+        self._judge()
+        return (len(self.arrivals), len(self.lost)) != before or not self.alive
+
+    def _events(self) -> list[Event]:
+        try:
+            return list(parse_events(os.read(self.births.fileno(), QUEUE_BYTES)))
+        except BlockingIOError:
+            return []
+
+    def _pending(self) -> bool:
+        poll = select.poll()
+        poll.register(self.births.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _apply(self, event: Event) -> None:
+        if event.mask & on.Q_OVERFLOW:
+            self.lost.append(Lost(b"", 0, at_least=True, name="(events were lost)"))
+            with suppress(OSError):
+                self._list()
+        elif event.mask & ENDS:
+            self.alive = False
+        elif not event.mask & on.ISDIR:
+            self._apply_to_name(event.mask, event.cookie, event.name)
+
+    def _apply_to_name(self, mask: int, cookie: int, name: str) -> None:
+        life = self._lives.pop(name, None)
+        self._new.pop(name, None)
+        if mask & on.MOVED_FROM:
+            self._moving[cookie] = life
+            return
+        self._end(name, life)  # deleted, or something else has taken its name
+        if mask & on.DELETE or not self._matches(name):
+            self._end(name, self._moving.pop(cookie, None) if mask & on.MOVED_TO else None)
+            return
+        moved = self._moving.pop(cookie, None) if mask & on.MOVED_TO else None
+        self._lives[name] = moved or _Life()
+        self._new[name] = None
+
+    def _end(self, name: str, life: _Life | None) -> None:
+        if life is not None and life.key is None and not life.ignored:
+            self._deleted.append((name, life.size))
+
+    def _open_new(self) -> list[tuple[str, _Life]]:
+        """Open what is new. The lives that now have a file, if nothing has happened since."""
+        found = []
+        known = {life.key for life in self._lives.values()}
+        for name in list(self._new):
+            life = self._lives[name]
+            arrival = self._open(name, life)
+            if arrival is None:
+                continue
+            if life.key is None:
+                life.key, life.size = arrival.key, arrival.size
+                found.append((name, life))
+            if arrival.key in self._opened and arrival.descriptor >= 0:
+                os.close(arrival.descriptor)
+                continue
+            if arrival.key not in known:
+                self._opened[arrival.key] = None
+            self.arrivals.append(arrival)
+        return found
+
+    def _open(self, name: str, life: _Life) -> Arrival | None:
+        path = self.folder / name
+        try:
+            if len(self.arrivals) >= self.room:
+                life.size = path.lstat().st_size  # should it go before there is room again
+                return None
+            descriptor = os.open(path, LOG_FLAGS)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return self._closed(path, name, life)
+        status = os.fstat(descriptor)
+        del self._new[name]
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            life.ignored = True
+            return None
+        return Arrival(name, (status.st_dev, status.st_ino), descriptor, status.st_size)
+
+    def _closed(self, path: Path, name: str, life: _Life) -> Arrival | None:
+        """What is known of a log that cannot be opened."""
+        try:
+            status = path.lstat()
+        except OSError:
+            return None
+        del self._new[name]
+        if not stat.S_ISREG(status.st_mode):
+            life.ignored = True
+            return None
+        return Arrival(name, (status.st_dev, status.st_ino), -1, status.st_size)
+
+    def _judge(self) -> None:
+        """Of the lives that ended unopened, those are lost whose file was not opened all the same.
+
+        A file is opened by its name, which may lead to the next log by then: so which of them it
+        was is not known, but how many there were is.
+        """
+        for life in self._moving.values():
+            self._end("", life)  # moved out of the folder
+        self._moving.clear()
+        owned = {life.key for life in self._lives.values()}
+        found = sum(key not in owned for key in self._opened)
+        for name, size in self._deleted[found:]:
+            self.lost.append(Lost(b"", size, at_least=True, name=name))
+        self._deleted.clear()
+        self._opened.clear()
+
+    # For the reader
+
+    def drain(self) -> None:
+        """Take note of all changes up to now."""
+        with suppress(BlockingIOError):
+            while len(os.read(self.changes.fileno(), QUEUE_BYTES)) > QUEUE_BYTES // 2:
+                pass
+
+    @property
+    def is_of_the_folder(self) -> bool:
+        """Whether it still watches what the path leads to."""
+        try:
+            status = self.folder.stat()
+        except OSError:
+            return False
+        return self.alive and self.key == (status.st_dev, status.st_ino)
+
+    def close(self) -> None:
+        """Stop watching; logs that were not taken are closed."""
+        self.alive = False
+        self.births.close()
+        self.changes.close()
+        while self.arrivals:
+            descriptor = self.arrivals.popleft().descriptor
+            if descriptor >= 0:
+                os.close(descriptor)
