@@ -88,7 +88,7 @@ class LogFolder:
 
     @staticmethod
     def _measure(held: HeldLog, found: Found | None, now: float) -> None:
-        if found and held.descriptor < 0 and held.compared is None:  # never open yet
+        if found and not held.was_open:
             held.name = found.name
             held.open()
         held.measure(found, now)
@@ -103,6 +103,7 @@ class LogFolder:
             if held is None:
                 held = HeldLog(self.folder, arrival.name, arrival.key, self.files)
                 held.size = arrival.size if arrival.descriptor < 0 else 0
+                held.announced = True
                 self.held[held.key] = held
             if arrival.descriptor >= 0:
                 held.adopt(arrival.descriptor)
@@ -171,7 +172,9 @@ class LogFolder:
         said: list[Message] = []
         generation = held.generation
         if not any(o is not held and o.first == held.first != b"" for o in self.held.values()):
-            if held.behind:  # a last line that never became complete, or what could not be opened
+            # A last line that never became complete, or what could not be opened: unless the
+            # watch tells of that.
+            if held.behind and (held.was_open or held.announced or self.watch is None):
                 identity = generation.id if generation else b""
                 unopened = held.descriptor < 0
                 said.append(Lost(identity, held.behind, at_least=unopened, name=held.name))

@@ -142,6 +142,9 @@ class HeldLog:
     """The name under which it was seen to grow."""
     vanished_at: float | None = None
     """Since when it is no longer in the folder."""
+    announced: bool = False
+    """Whether an event has told of it, and left it to us to open."""
+    was_open: bool = False
     was_read: bool = False
     """Whether its first line was looked for since it was opened."""
     error: str = ""
@@ -168,7 +171,7 @@ class HeldLog:
         if self.descriptor >= 0:
             os.close(descriptor)
             return
-        self.descriptor, self.error = descriptor, ""
+        self.descriptor, self.error, self.was_open = descriptor, "", True
         self.files.used(self)
 
     def read_at(self, offset: int, size: int) -> bytes:

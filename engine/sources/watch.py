@@ -47,7 +47,7 @@ LOCAL: Final = frozenset(
 
 
 class Arrival(NamedTuple):
-    """A log as it was opened at its event; `descriptor` -1: it may not be read."""
+    """A log as it was opened at its event; `descriptor` -1: that is left to the next look."""
 
     name: str
     key: FileKey
@@ -60,8 +60,6 @@ class _Life:
     """One file of a log's name, from the event that began it."""
 
     key: FileKey | None = None
-    size: int = 0
-    """As far as it was seen, when it could not be opened."""
     ignored: bool = False
     """It is no plain file."""
 
@@ -87,7 +85,7 @@ class Watch:
         self._new: dict[str, None] = {}
         """Names of lives that are to be opened, in the order of their events."""
         self._moving: dict[int, _Life | None] = {}
-        self._deleted: list[tuple[str, int]] = []
+        self._deleted: list[str] = []
         """Since the last judgement: lives that ended unopened ..."""
         self._opened: dict[FileKey, None] = {}
         """... and files that were opened and not known before."""
@@ -112,6 +110,7 @@ class Watch:
         listing = list_logs(self.folder, self.pattern)
         self._lives = {found.name: _Life(found.key) for found in listing.logs}
         self._new.clear()
+        self.arrivals.extend(Arrival(f.name, f.key, -1, f.size) for f in listing.logs)
 
     # What happens to names
 
@@ -167,7 +166,7 @@ class Watch:
 
     def _end(self, name: str, life: _Life | None) -> None:
         if life is not None and life.key is None and not life.ignored:
-            self._deleted.append((name, life.size))
+            self._deleted.append(name)
 
     def _open_new(self) -> list[tuple[str, _Life]]:
         """Open what is new. The lives that now have a file, if nothing has happened since."""
@@ -179,7 +178,7 @@ class Watch:
             if arrival is None:
                 continue
             if life.key is None:
-                life.key, life.size = arrival.key, arrival.size
+                life.key = arrival.key
                 found.append((name, life))
             if arrival.key in self._opened and arrival.descriptor >= 0:
                 os.close(arrival.descriptor)
@@ -191,10 +190,9 @@ class Watch:
 
     def _open(self, name: str, life: _Life) -> Arrival | None:
         path = self.folder / name
+        if len(self.arrivals) >= self.room:
+            return self._closed(path, name, life)
         try:
-            if len(self.arrivals) >= self.room:
-                life.size = path.lstat().st_size  # should it go before there is room again
-                return None
             descriptor = os.open(path, LOG_FLAGS)
         except FileNotFoundError:
             return None
@@ -209,7 +207,7 @@ class Watch:
         return Arrival(name, (status.st_dev, status.st_ino), descriptor, status.st_size)
 
     def _closed(self, path: Path, name: str, life: _Life) -> Arrival | None:
-        """What is known of a log that cannot be opened."""
+        """What is known of a log that cannot be opened now."""
         try:
             status = path.lstat()
         except OSError:
@@ -231,8 +229,8 @@ class Watch:
         self._moving.clear()
         owned = {life.key for life in self._lives.values()}
         found = sum(key not in owned for key in self._opened)
-        for name, size in self._deleted[found:]:
-            self.lost.append(Lost(b"", size, at_least=True, name=name))
+        for name in self._deleted[found:]:
+            self.lost.append(Lost(b"", 0, at_least=True, name=name))
         self._deleted.clear()
         self._opened.clear()
 
