@@ -11,11 +11,14 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from engine.sources.watch import Watch
 
 JOIN_SECONDS: Final = 1.0
+URGENT: Final = -10
+"""The thread's niceness."""
 
 log = logging.getLogger("offspot-metrics")
 
@@ -31,6 +34,8 @@ class Watcher:
         self._thread.start()
 
     def _run(self) -> None:
+        with suppress(OSError):  # where it is allowed: it does next to nothing, at once
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), URGENT)
         poll = select.poll()
         poll.register(self.watch.births.fileno(), select.POLLIN)
         poll.register(self._stop_out, select.POLLIN)

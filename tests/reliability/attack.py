@@ -109,7 +109,7 @@ class Crowd:
         due = time.monotonic() + share * pause
         browser = Browser(self.address)
         while not self.done.wait(max(0.0, due - time.monotonic())):
-            due += pause
+            due = max(due + pause, time.monotonic())  # a link does not make up for a pause
             try:
                 browser.get("other.box", target)
             except (OSError, HTTPException):  # refused: the proxy has limits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from pathlib import Path
@@ -27,8 +26,11 @@ UNKNOWN, HOME = "other.box", "games.box"
 def line(number: int, host: str, length: int = 0) -> bytes:
     """A line of Caddy's, of a package or of nobody, as long as wanted."""
     request = {
-        **{"remote_ip": "203.0.113.7", "proto": "HTTP/1.1", "method": "GET"},
-        **{"host": host, "uri": "/" + "x" * length, "headers": {}},
+        "remote_ip": "203.0.113.7",
+        "method": "GET",
+        "host": host,
+        "uri": "/" + "x" * length,
+        "headers": {},
     }
     head = {"level": "info", "ts": 1_781_431_200 + number / 1000, "logger": "http.log.access"}
     rest = {"msg": "handled request", "request": request, "duration": 0.001, "size": 5}
@@ -75,7 +77,7 @@ class Roller:
             if len(self._names) > KEPT:
                 self._names.pop(0).unlink()
             pid = self.serve.process.pid
-            self.descriptors = max(self.descriptors, len(os.listdir(f"/proc/{pid}/fd")))
+            self.descriptors = max(self.descriptors, len(list(Path(f"/proc/{pid}/fd").iterdir())))
             if self.rolls % AHEAD == 0:
                 behind = self.lines - AHEAD * len(self.hosts)
                 self.serve.wait(lambda wanted=behind: self.read() >= wanted)  # type: ignore[misc]
