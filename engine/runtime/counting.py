@@ -11,6 +11,7 @@ is ever ahead of them.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from contextlib import suppress
@@ -27,7 +28,7 @@ from engine.runtime.packages_file import PackagesFile
 from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
 from engine.runtime.vitals import Vitals
 from engine.sources.folder import LogFolder
-from engine.sources.held import is_in_memory
+from engine.sources.held import FileKey, is_in_memory
 from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
 from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
 from engine.store.positions import KEPT_GENERATIONS
@@ -69,6 +70,7 @@ class Counting:
         self._gone: set[bytes] = set()
         """Logs that are gone, read, and had no line that counts."""
         self._reading = str(store.get("reading", ""))
+        self._unread = str(store.get("unread", "[]"))
         self._dirty_at: float | None = None
         self._dirty_uptime_at: float | None = None
         self._saved_at = -SAVE_PAUSE_SECONDS
@@ -115,6 +117,12 @@ class Counting:
         if rebooted and self.store.get("clean", 0) and is_in_memory(logs):
             return set()  # they were read to their end, and went with the power
         return {bytes.fromhex(identity) for identity in self._reading.split()}
+
+    def logs_not_opened(self) -> dict[FileKey, tuple[str, int]]:
+        """The logs that could not be opened before the last save: name and size as it was seen."""
+        with suppress(ValueError, TypeError):
+            return {(device, inode): (n, s) for device, inode, n, s in json.loads(self._unread)}
+        return {}
 
     def _use(self, packages: Packages) -> None:
         self.pipeline = Pipeline(packages)
@@ -310,6 +318,8 @@ class Counting:
             self.folder.sync()
             unfinished = self.folder.unfinished(self.tracker.generations)
             self._reading = " ".join(identity.hex() for identity in unfinished)
+            unread = self.folder.unread().items()
+            self._unread = json.dumps([[*key, name, size] for key, (name, size) in unread])
         facts: dict[str, Any] = {
             "steady_seconds": self.vitals.steady_seconds,
             "backup_age": self.vitals.backup_age,
@@ -318,6 +328,7 @@ class Counting:
             "lost_at_least": int(self.vitals.lost_at_least),
             "clean": int(last),
             "reading": self._reading,
+            "unread": self._unread,
         }
         moved = list(self.tracker.moved.values())
         self._saved_at = clock.monotonic()

@@ -231,7 +231,7 @@ class Reader:
                 return
             self._end_watch()
         try:
-            watch = Watch(self.folder.folder, self.folder.pattern, self.folder.files.limit // 2)
+            watch = Watch(self.folder.folder, self.folder.pattern, self.folder.room)
         except OSError as error:
             reason = error.strerror or str(error)
             if reason != self._unwatched and self.folder.folder.is_dir():

@@ -22,6 +22,7 @@ from engine.errors import DatabaseDamaged, MetricsError, ThreadDied
 from engine.report import Report
 from engine.runtime import clock, logs
 from engine.runtime.counting import Counting
+from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, Reload, Stop
 from engine.runtime.notify import Notifier
 from engine.runtime.reader import Reader
@@ -53,6 +54,7 @@ class Service:
     def __init__(self, config: Config, version: str, announce: Callable[[str], None]) -> None:
         self.config = config
         self.announce = announce
+        self.descriptors = share_out()
         self.inbox = Inbox()
         self.notifier = Notifier()
         self.vitals = Vitals(version, config, started_at=clock.now())
@@ -111,8 +113,14 @@ class Service:
             program = require_filebeat(self.config.filebeat)
         elif self.config.reader == "auto":
             program = find_filebeat(self.config.filebeat)
-        folder = LogFolder(self.config.logs, self.config.pattern, counting.tracker.generations)
+        folder = LogFolder(
+            self.config.logs,
+            self.config.pattern,
+            counting.tracker.generations,
+            self.descriptors.logs,
+        )
         folder.expected = counting.logs_to_find(self.config.logs)
+        folder.unread_before = counting.logs_not_opened()
         counting.folder = folder
         self.reader = self.vitals.reader = Reader(
             folder, self.inbox.put_message, filebeat=program, base=_run_folder(self.config.database)
@@ -320,7 +328,9 @@ class Service:
             ),
         )
         self.app = app
-        return HttpServer(app, config.host, config.port)
+        return HttpServer(
+            app, config.host, config.port, max_connections=self.descriptors.connections
+        )
 
     def _open_report(self) -> Report:
         if self.showing:

@@ -51,7 +51,9 @@ class LogFolder:
         self.folder = folder
         self.pattern = pattern
         self.held: dict[FileKey, HeldLog] = {}
-        self.files = OpenFiles(max_open)
+        self.room = max(1, max_open // 3)
+        """Of the logs that may be open, so many are for those that the watch opens."""
+        self.files = OpenFiles(max_open - self.room)
         self.watch: Watch | None = None
         """None where the system has no events to give."""
         self.follower = Follower(known, self.held)
@@ -60,6 +62,8 @@ class LogFolder:
         """File name, or empty for the folder itself -> what is wrong with it."""
         self.expected: set[bytes] = set()
         """Logs that were not finished before this start: of one that is gone, lines are lost."""
+        self.unread_before: dict[FileKey, tuple[str, int]] = {}
+        """Logs that could not be opened before this start."""
         self.crowded = False
 
     # Which logs are there
@@ -84,6 +88,8 @@ class LogFolder:
                 problems[held.name] = f"log {held.name}: {held.error}"
         self.packed.note(listing.packed)
         self.problems = problems | self.packed.problems
+        if "" not in problems:
+            said += self._unread_and_gone(listing)
         return said + self._let_go({found.name for found in listing.logs}, now)
 
     @staticmethod
@@ -102,11 +108,12 @@ class LogFolder:
             held = self.held.get(arrival.key)
             if held is None:
                 held = HeldLog(self.folder, arrival.name, arrival.key, self.files)
-                held.size = arrival.size if arrival.descriptor < 0 else 0
                 held.announced = True
                 self.held[held.key] = held
             if arrival.descriptor >= 0:
                 held.adopt(arrival.descriptor)
+            elif not held.was_open:
+                held.size = max(held.size, arrival.size)
         said: list[Message] = []
         while self.watch.lost:
             said.append(self.watch.lost.popleft())
@@ -172,9 +179,8 @@ class LogFolder:
         said: list[Message] = []
         generation = held.generation
         if not any(o is not held and o.first == held.first != b"" for o in self.held.values()):
-            # A last line that never became complete, or what could not be opened: unless the
-            # watch tells of that.
-            if held.behind and (held.was_open or held.announced or self.watch is None):
+            if held.behind if held.was_open else held.announced or self.watch is None:
+                # a last line that never became complete, or what could not be opened
                 identity = generation.id if generation else b""
                 unopened = held.descriptor < 0
                 said.append(Lost(identity, held.behind, at_least=unopened, name=held.name))
@@ -193,6 +199,22 @@ class LogFolder:
         present = {held.generation.id for held in self.held.values() if held.generation}
         present |= {identity for _, identity in self.packed.seen.values()}
         return [Lost(identity, 0, at_least=True) for identity in sorted(expected - present)]
+
+    def unread(self) -> dict[FileKey, tuple[str, int]]:
+        """The logs that could never be opened: name, and size as far as it was seen."""
+        never = [held for held in list(self.held.values()) if not held.was_open]
+        return self.unread_before | {held.key: (held.name, held.size) for held in never}
+
+    def _unread_and_gone(self, listing: Listing) -> list[Message]:
+        """Once: of the logs that an earlier start could not open, those that are gone."""
+        unread, self.unread_before = self.unread_before, {}
+        there = {found.key for found in listing.logs}
+        names = {found.name for found in (*listing.logs, *listing.packed)}
+        return [
+            Lost(b"", size, at_least=True, name=name)
+            for key, (name, size) in unread.items()
+            if key not in there and not {name, f"{name}.gz"} & names
+        ]
 
     def unfinished(self, counted: Mapping[bytes, Generation]) -> list[bytes]:
         """The logs of which there is more to count, or may be: the newest may always grow."""
