@@ -48,7 +48,7 @@ STATUS: dict[str, Any] = {
         "items": [{"title": "Bees", "kinds": ["zim"], "lastSeenAt": None}],
     },
     "reader": {"kind": "tail", "state": "running", "restarts": 0, "lagBytes": 0, "files": 1},
-    "loss": {"bytes": 0, "atLeast": False},
+    "loss": {"bytes": 0, "atLeast": False, "logs": 0},
     "clock": {"trusted": None, "steadySeconds": 0, "steps": []},
     "disk": {"databaseBytes": 4096, "freeBytes": 1 << 30},
     "health": {"ok": True, "reasons": []},
