@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.hotspot import Hotspot, random_weeks, running
+from tests.support.clock import FAKED
 
 CHROMIUM = "/usr/bin/chromium"
 SHELL = "/usr/bin/chromium-headless-shell"
@@ -24,8 +25,13 @@ SEED = 20260614
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
+    # A browser hangs under libfaketime; its pages have a clock of their own.
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FAKED:
+            patch.delenv(name, raising=False)
+        started = sync_playwright().start()
+    yield started
+    started.stop()
 
 
 @pytest.fixture(scope="session")

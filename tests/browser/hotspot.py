@@ -1,7 +1,8 @@
 """A hotspot as the browser tests need it: packages, logs of the last weeks, the built program.
 
 In: titles and a seed. Out: a running `dist/offspot-metrics serve` over a database that the same
-program filled from log lines. Nothing here imitates the program; only the visitors are invented.
+program filled from log lines. Nothing here imitates the program; only the visitors are invented,
+and the date: program, log lines and page all have the clock that begins at `NOW`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import random
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
+
+from tests.support.clock import starting_at
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("OFFSPOT_METRICS", ROOT / "dist" / "offspot-metrics"))
@@ -29,6 +31,8 @@ NAME = "Lycée Amani"
 FQDN = "amani.hotspot"
 HOST = "browse.amani.hotspot"
 SHARE = "share.amani.hotspot"
+NOW = 1_789_569_000
+"""2026-09-16T14:30Z, a Wednesday in September: the longest day and month in English."""
 HOUR = 3600
 DAY = 24 * HOUR
 START_SECONDS = 30.0
@@ -88,7 +92,7 @@ def visitors(seed: int, titles: Sequence[str], now: float, days: int) -> Iterato
             continue  # the power was cut
         for hour in range(7, 7 + chance.randint(5, 10)):
             yield from _hour(chance, titles, weights, day * DAY + hour * HOUR, now)
-    # The running hour too, whatever time of the day the test runs at.
+    # The running hour too.
     yield from _hour(chance, titles, weights, int(now) - 1800, now)
 
 
@@ -142,7 +146,8 @@ class Hotspot:
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         processing = "false" if self.processing else "true"
-        return {**kept, "HOME": str(self.folder), "PROCESSING_DISABLED": processing, "TZ": "UTC"}
+        ours = {"HOME": str(self.folder), "PROCESSING_DISABLED": processing, "TZ": "UTC"}
+        return {**kept, **ours, **starting_at(NOW)}
 
     def start(self) -> None:
         """Start the program; the second time on the port of the first."""
@@ -195,5 +200,5 @@ def random_weeks(
 ) -> Hotspot:
     """A hotspot with some weeks of invented visitors."""
     hotspot = Hotspot(folder, titles)
-    hotspot.fill(visitors(seed, titles, time.time(), days))
+    hotspot.fill(visitors(seed, titles, NOW, days))
     return hotspot

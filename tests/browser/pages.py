@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
 
+from tests.browser.hotspot import NOW
+
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "static" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -25,6 +27,22 @@ window.policyViolations = [];
 document.addEventListener('securitypolicyviolation', (event) =>
   window.policyViolations.push(`${event.violatedDirective} ${event.blockedURI}`));
 """
+
+
+CLOCK = f"""
+(() => {{
+  const Real = Date;
+  const ahead = {NOW * 1000} - Real.now();
+  const now = () => Real.now() + ahead;
+  window.Date = new Proxy(Real, {{
+    construct: (target, args, self) =>
+      Reflect.construct(target, args.length ? args : [now()], self),
+    apply: () => new Real(now()).toString(),
+    get: (target, name) => (name === 'now' ? now : target[name]),
+  }});
+}})();
+"""
+"""Each page begins at `NOW` by its wall clock; timers and measured times are the real ones."""
 
 
 @dataclass
@@ -62,6 +80,7 @@ def opened(
     context = browser.new_context(
         viewport=viewport or DESKTOP,
         locale=lang,
+        timezone_id="UTC",
         color_scheme=scheme,
         reduced_motion="reduce",
         **options,
@@ -69,6 +88,7 @@ def opened(
     page = context.new_page()
     page.set_default_timeout(15_000)
     watch = Watch(urlsplit(url).netloc)
+    page.add_init_script(CLOCK)
     page.add_init_script(WATCH_POLICY)
     page.on("console", watch.on_console)
     page.on("pageerror", lambda error: watch.errors.append(str(error)))
@@ -104,6 +124,56 @@ def wider_than_window(page: Page) -> int:
     """Pixels by which the page scrolls sideways."""
     root = "document.documentElement"
     return int(page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+
+OUTSIDE = """() => {
+  const root = document.documentElement;
+  const found = root.scrollWidth > root.clientWidth ? [`the page: ${root.scrollWidth}`] : [];
+  const boxes = '.card, .button, .segments a, .pill, .notice, .verdict, .panel, td, th, body';
+  const beyond = (what, inner, left, right) => {
+    if (inner.width && (inner.left < left - 1 || inner.right > right + 1))
+      found.push(`${what}: ${inner.left.toFixed()}..${inner.right.toFixed()}` +
+        ` not in ${left.toFixed()}..${right.toFixed()}`);
+  };
+  const look = (element) => {
+    const style = getComputedStyle(element);
+    if (style.display === 'none' || style.clip !== 'auto' || element.matches('option, .skip'))
+      return;
+    const name = `${element.tagName} ${element.getAttribute('class') || ''}`;
+    beyond(name, element.getBoundingClientRect(), 0, root.clientWidth);
+    for (const node of element.childNodes) {
+      if (node.nodeType !== Node.TEXT_NODE || !node.data.trim()) continue;
+      if (style.textOverflow === 'ellipsis') continue;
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      const text = range.getBoundingClientRect();
+      const box = element.closest(boxes).getBoundingClientRect();
+      beyond(`${name} "${node.data.trim().slice(0, 40)}"`, text, box.left, box.right);
+    }
+    for (const child of element.children) look(child);
+  };
+  look(document.body);
+  return [...new Set(found)];
+}"""
+
+
+def outside(page: Page) -> list[str]:
+    """What is wider than the window, and each text that leaves its card, cell or button."""
+    found: list[str] = page.evaluate(OUTSIDE)
+    return found
+
+
+def go(page: Page, path: str) -> None:
+    """Another address in the page that is open, without loading it anew."""
+    page.evaluate(
+        """(path) => {
+          history.pushState(null, '', path);
+          window.dispatchEvent(new PopStateEvent('popstate'));
+        }""",
+        path,
+    )
+    page.wait_for_selector(".skeleton", state="detached")
+    settled(page)
 
 
 def neighbours(period: dict[str, Any]) -> list[dict[str, Any]]:

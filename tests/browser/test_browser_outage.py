@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.hotspot import Hotspot, line, random_weeks, running
+from tests.browser.hotspot import NOW, Hotspot, line, random_weeks, running
 from tests.browser.pages import count, opened, settled
 
 MINUTE = 61_000
@@ -19,7 +18,7 @@ MINUTE = 61_000
 
 def with_own_clock(page: Page) -> None:
     """Time passes in the page when the test says so; network and server go on as ever."""
-    page.clock.install()
+    page.clock.install(time=NOW)
 
 
 def visits(page: Page) -> int:
@@ -120,7 +119,7 @@ def test_the_page_refreshes_itself_with_etags(browser: Browser, tmp_path: Path) 
         assert answered.value.request.headers["if-none-match"]
         assert answered.value.status == 304
         hotspot.stop()
-        hotspot.fill(line(time.time(), "/content/package_0/") for _ in range(7))
+        hotspot.fill(line(NOW, "/content/package_0/") for _ in range(7))
         hotspot.start()
         with page.expect_response("**/api/v1/periods/D/*"):
             page.clock.fast_forward(MINUTE)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.hotspot import Hotspot, line, random_weeks, running
+from tests.browser.hotspot import NOW, Hotspot, line, random_weeks, running
 from tests.browser.pages import (
     DESKTOP,
     PHONE,
@@ -43,9 +42,8 @@ def test_a_title_is_text_everywhere(
 ) -> None:
     """Titles with markup, formulas, 200 letters or other scripts are shown as they are."""
     hotspot = Hotspot(tmp_path, HOSTILE)
-    now = time.time()
     hotspot.fill(
-        line(now - 60, f"/content/package_{number}/")
+        line(NOW - 60, f"/content/package_{number}/")
         for number in range(len(HOSTILE))
         for _ in range(len(HOSTILE) - number)
     )
@@ -102,7 +100,7 @@ def test_a_hundred_packages(browser: Browser, tmp_path: Path) -> None:
 def test_one_package(browser: Browser, tmp_path: Path) -> None:
     """A single package fills the donut and the table, without others."""
     hotspot = Hotspot(tmp_path, ["Bees"])
-    hotspot.fill(line(time.time() - 60, "/content/package_0/") for _ in range(3))
+    hotspot.fill(line(NOW - 60, "/content/package_0/") for _ in range(3))
     with running(hotspot), opened(browser, hotspot.url) as (page, watch):
         settled(page)
         card = page.locator('[data-kpi="2001"]')
@@ -129,7 +127,7 @@ def test_an_empty_database_says_what_will_happen(browser: Browser, tmp_path: Pat
 def test_what_was_never_counted_is_no_zero(browser: Browser, tmp_path: Path) -> None:
     """Before the first figures nothing is said to be off or nought, on screen or in tables."""
     hotspot = Hotspot(tmp_path, ["Bees"])
-    hotspot.fill(line(time.time() - 60, "/content/package_0/") for _ in range(3))
+    hotspot.fill(line(NOW - 60, "/content/package_0/") for _ in range(3))
     with running(hotspot):
         year = hotspot.newest("Y")["aggValue"]
         with opened(browser, f"{hotspot.url}/{year}") as (page, _):

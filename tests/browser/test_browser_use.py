@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.hotspot import Hotspot
+from tests.browser.hotspot import NOW, Hotspot
 from tests.browser.pages import DESKTOP, PHONE, opened, settled
 
 FOCUSED = """() => {
@@ -84,7 +84,7 @@ def test_the_dashboard_is_used_by_keyboard_alone(browser: Browser, hotspot: Hots
 
 def test_every_view_and_period_has_its_address(browser: Browser, hotspot: Hotspot) -> None:
     """Today is the default; each step changes the address; Back returns; a reload keeps it."""
-    today = datetime.now(UTC).date().isoformat()
+    today = datetime.fromtimestamp(NOW, UTC).date().isoformat()
     with opened(browser, hotspot.url) as (page, _):
         settled(page)
         assert hotspot.newest("D")["aggValue"] == today

@@ -1,0 +1,43 @@
+"""The wall clock of a process that a test starts: libfaketime, and nothing but the date and time.
+
+The monotonic clock stays the real one, so that waits, deadlines and threads are not affected.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.chain import missing_programs
+
+LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
+FAKED = ("LD_PRELOAD", "FAKETIME", "FAKETIME_FMT", "FAKETIME_SHARED", "FAKETIME_TIMESTAMP_FILE")
+"""What a test run under `faketime` passes on to each of its children."""
+
+
+def without_clock(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment for a child with the real clock, also in a test run under `faketime`."""
+    return {name: value for name, value in environment.items() if name not in FAKED}
+
+
+def _library() -> dict[str, str]:
+    assert LIBRARY, "faketime is not installed: " + ", ".join(missing_programs("faketime"))
+    return {
+        "LD_PRELOAD": str(LIBRARY),
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",
+    }
+
+
+def starting_at(at: float) -> dict[str, str]:
+    """Variables for a child whose wall clock shows `at` (seconds since 1970) when it starts."""
+    return {**_library(), "FAKETIME": f"@{at:.0f}", "FAKETIME_FMT": "%s"}
+
+
+def read_from(file: Path) -> dict[str, str]:
+    """Variables for a child whose wall clock follows a file: `+90` is 90 s ahead of the real one.
+
+    `FAKETIME` is empty, as the library would read that first.
+    """
+    return {**_library(), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}
