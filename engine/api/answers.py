@@ -13,7 +13,7 @@ import gzip
 import json
 from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any, Final
+from typing import IO, Any, Final, Protocol
 
 STRICT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -40,14 +40,30 @@ _COMPRESSIBLE = ("text/", "application/json", "application/javascript", "image/s
 Headers = list[tuple[str, str]]
 
 
+class LargeFile(Protocol):
+    """A file that is sent from disk, piece by piece."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def tag(self) -> str:
+        """Another text for another content."""
+
+    def open(self) -> IO[bytes]:
+        """Open it; raises OSError when it is no longer there, or another one."""
+
+
 class Answer:
     """Status, body and headers; the compressed copy is made when first asked for, then kept.
 
     `etag` is the opaque part of a strong tag, empty for answers that are never compared. Two
     threads asking for the first compressed copy at once may both make it: the copies are equal.
+    `large` is the body of an answer that is not in memory.
     """
 
-    __slots__ = ("_gzip_body", "_gzip_headers", "_plain_headers", "body", "etag", "status")
+    __slots__ = ("_gzip_body", "_gzip_headers", "_plain_headers", "body", "etag", "large", "status")
 
     def __init__(
         self,
@@ -58,12 +74,16 @@ class Answer:
         cache_control: str = NEVER_STORE,
         tagged: bool = False,
         gzip_body: bytes | None = None,
+        large: LargeFile | None = None,
         policy: str = STRICT_POLICY,
         extra: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.status = f"{status} {HTTPStatus(status).phrase}"
         self.body = body
-        self.etag = blake2b(body, digest_size=12).hexdigest() if tagged else ""
+        self.large = large
+        self.etag = ""
+        if tagged:
+            self.etag = large.tag if large else blake2b(body, digest_size=12).hexdigest()
         compressible = len(body) >= _COMPRESS_FROM_BYTES and content_type.startswith(_COMPRESSIBLE)
         self._gzip_body = gzip_body or (None if compressible else b"")
         headers: Headers = [("Content-Type", content_type)] if content_type else []
@@ -101,7 +121,8 @@ class Answer:
                     ("Content-Encoding", "gzip"),
                 ]
             return self._gzip_headers.copy()
-        return self._complete(len(self.body), compressed=False)
+        length = self.large.size if self.large else len(self.body)
+        return self._complete(length, compressed=False)
 
     def _complete(self, length: int, *, compressed: bool) -> Headers:
         headers = [*self._plain_headers]

@@ -20,6 +20,7 @@ from engine.api.hosts import host_allowed, host_of_origin
 from engine.api.negotiation import accepts_gzip, etag_matches
 from engine.api.reading import Reading, TooBusyError, UnreadableError
 from engine.api.routes import Routes, Sources
+from engine.api.waiting import FilePieces
 from engine.config import ANY_ORIGIN
 
 if TYPE_CHECKING:
@@ -136,9 +137,18 @@ class Api:
         if known and answer.etag and etag_matches(known, answer.tag(compressed=compressed)):
             start_response("304 Not Modified", _without_content(headers))
             return []
-        start_response(answer.status, headers)
         if environ["REQUEST_METHOD"] == "HEAD" or answer is _OPTIONS:
+            start_response(answer.status, headers)
             return []
+        if answer.large is not None:
+            try:
+                file: Any = FilePieces(answer.large.open())
+            except OSError:
+                return self._send(_NOT_FOUND, environ, start_response)
+            start_response(answer.status, headers)
+            pieces: Iterable[bytes] = file
+            return pieces
+        start_response(answer.status, headers)
         return [answer.compressed() if compressed else answer.body]
 
     def _cross_origin(self, environ: WSGIEnvironment) -> Headers:

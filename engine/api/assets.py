@@ -1,15 +1,13 @@
-"""The dashboard's files: read once at start, then a fixed dictionary from name to bytes.
+"""The dashboard's files: listed once at start, then a fixed dictionary from name to answer.
 
 In: the `static` package (a folder or inside the archive), `UI_LOCATION`, folders such as branding.
 Out: `Assets`, which answers a path with a file, the dashboard's page or nothing.
-Must not: touch a file system after `load_assets`, follow a link out of a folder, or serve what is
-not a regular file.
+Must not: look for a file after `load_assets`. Large files of the operator are opened when they are
+asked for, and sent only while they are still those that were listed (`folders`).
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,15 +23,9 @@ from engine.api.answers import (
     STRICT_POLICY,
     Answer,
 )
-
-logger = logging.getLogger(__name__)
+from engine.api.folders import DiskFile, list_folder
 
 PAGE = "index.html"
-
-MAX_FILES = 2_000
-MAX_FILE_BYTES = 8 * 1024 * 1024
-MAX_TOTAL_BYTES = 48 * 1024 * 1024
-"""Bounds of a folder given by the operator, which is held in memory on a machine of 1 GiB."""
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -72,13 +64,13 @@ The figures are here all the same: <a href="/api/v1/">REST API</a>.</p></body></
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file in memory. `gzip_body` is the compressed copy that was built beside it, if any.
+    """One file. `gzip_body` is the compressed copy that was built beside it, if any.
 
     `immutable`: its name changes with its content. `foreign`: from the operator's own dashboard.
     """
 
     name: str
-    body: bytes
+    body: bytes | DiskFile
     gzip_body: bytes | None = None
     immutable: bool = False
     foreign: bool = False
@@ -90,10 +82,12 @@ class Asset:
 
     def answer(self) -> Answer:
         """The file as 200, with its tag and how long it may be kept."""
+        large = self.body if isinstance(self.body, DiskFile) else None
         return Answer(
             200,
-            self.body,
+            self.body if isinstance(self.body, bytes) else b"",
             self.content_type,
+            large=large,
             cache_control=FOREVER if self.immutable else REVALIDATE,
             tagged=True,
             gzip_body=self.gzip_body,
@@ -139,7 +133,7 @@ def load_assets(
     folders: Mapping[str, Path] | None = None,
     package: str = "static",
 ) -> Assets:
-    """Read every file of the dashboard into memory.
+    """Read every file of the dashboard, into memory but for large ones of the operator.
 
     `ui_location`: the operator's own dashboard; its `index.html` replaces the built-in one with all
     its files, and without an `index.html` its files stand beside the built-in ones. `folders`: more
@@ -148,7 +142,7 @@ def load_assets(
     """
     found: dict[str, Asset] = {}
     if ui_location is not None:
-        own = dict(_folder(ui_location))
+        own = dict(list_folder(ui_location))
         foreign = PAGE in own
         if not foreign:
             found.update(_built_in(package))
@@ -158,7 +152,7 @@ def load_assets(
     else:
         found.update(_built_in(package))
     for prefix, folder in (folders or {}).items():
-        for name, body in _folder(folder):
+        for name, body in list_folder(folder):
             full_name = f"{prefix.strip('/')}/{name}"
             found.setdefault(full_name, Asset(full_name, body))
     return Assets(found)
@@ -189,41 +183,3 @@ def _walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield from _walk(entry, f"{prefix}{entry.name}/")
         elif entry.is_file():
             yield f"{prefix}{entry.name}", entry.read_bytes()
-
-
-def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the regular files of a folder of the operator, within the bounds."""
-    if not folder.is_dir():
-        logger.warning("Folder of files to serve is missing: %s", folder)
-        return
-    root = folder.resolve()
-    count = total = 0
-    for parent, folders, names in os.walk(root):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(parent, name)
-            body = _regular_file(path, root)
-            if body is None:
-                logger.warning("Not served, as it is no regular file of this folder: %s", path)
-                continue
-            count += 1
-            total += len(body)
-            if count > MAX_FILES or total > MAX_TOTAL_BYTES:
-                logger.warning(
-                    "Folder of files to serve is too large, the rest is left out: %s", root
-                )
-                return
-            yield path.relative_to(root).as_posix(), body
-
-
-def _regular_file(path: Path, root: Path) -> bytes | None:
-    """The content, or None for links that leave the folder, devices, giants and the unreadable."""
-    try:
-        target = path.resolve(strict=True)
-        if not target.is_relative_to(root) or not target.is_file():
-            return None
-        if target.stat().st_size > MAX_FILE_BYTES:
-            return None
-        return target.read_bytes()
-    except OSError:
-        return None

@@ -17,12 +17,12 @@ import termios
 from collections.abc import Callable
 from typing import Any, Final
 
-from waitress.buffers import OverflowableBuffer
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, WSGITask
 
 from engine.api.answers import error_answer
+from engine.api.waiting import PIECE_BYTES, FilePieces, Pieces
 
 REQUEST_SECONDS: Final = 15.0
 """From the first byte of a request to its last."""
@@ -37,6 +37,8 @@ MAX_HEADER_BYTES: Final = 16 * 1024
 MAX_BODY_BYTES: Final = 16 * 1024
 """No route reads a body; a polite client's small one is taken and thrown away."""
 
+_TURN_BYTES = 1024 * 1024
+"""So much is sent to one client before the others have their turn."""
 _MAX_LENGTH_DIGITS = 10
 _ERROR_DETAILS = {
     400: "Bad Request",
@@ -107,14 +109,27 @@ class Channel(HTTPChannel):
     _rest = b""
     """What came together with a request and belongs to the next ones."""
 
-    def opened(self, monotonic: Callable[[], float], hand_on: Callable[[Channel], None]) -> None:
-        """Start the clocks. `monotonic` gives seconds that never jump, `hand_on` takes requests."""
+    def opened(
+        self,
+        monotonic: Callable[[], float],
+        hand_on: Callable[[Channel], None],
+        closed: Callable[[Channel], None],
+        origin: str = "",
+    ) -> None:
+        """Start the clocks. `monotonic` gives seconds that never jump, `hand_on` takes requests,
+        `closed` is told of the end. `origin`: what this connection is counted under.
+        """
+        ours: Any = self
+        ours.outbufs = [Pieces()]
+        self.origin = origin
+        self.used = 0
         self._monotonic = monotonic
         self._hand_on = hand_on
+        self._closed = closed
         self._idle_since = self._request_since = self._progress_at = monotonic()
         self._timed_request: object = None
         self._answer_since: float | None = None
-        self._queued = self._kept = 0
+        self._queued = 0
 
     def received(self, data: bytes) -> bool:
         """Take bytes of the client; the clock of a request starts with its first one.
@@ -132,6 +147,7 @@ class Channel(HTTPChannel):
             self._request_since = self._idle_since
         if self.ready:
             self.ready = False
+            self.used += 1
             self._hand_on(self)
         return taken
 
@@ -175,35 +191,91 @@ class Channel(HTTPChannel):
             self.received(b"")
 
     def _flush_some(self, *, do_close: bool = True) -> bool:
-        """Send what the client takes; let go of an answer that was sent.
+        """Send what the client takes, but leave the others their turn. True when it took some."""
+        sent = 0
+        buffers: Any = self.outbufs
+        while sent < _TURN_BYTES:
+            if not len(buffers[0]):
+                if len(buffers) == 1:
+                    break
+                buffers.pop(0).close()
+                continue
+            taken = self.send(buffers[0].get(PIECE_BYTES), do_close)
+            if not taken:
+                break
+            buffers[0].skip(taken, True)
+            self.total_outbufs_len -= taken
+            sent += taken
+        return sent > 0
 
-        Waitress keeps it until the next one: a megabyte for each eight clients that just wait.
-        """
-        theirs: Any = super()
-        kept: Any = self.outbufs
-        flushed = bool(theirs._flush_some(do_close=do_close))  # noqa: SLF001 (we extend it)
-        if not self.total_outbufs_len and kept[-1].buf is not None:
-            kept.pop().close()
-            kept.append(OverflowableBuffer(self.adj.outbuf_overflow))
-        return flushed
+    def write_soon(self, data: Any) -> int:
+        """Keep a part of an answer, or a file, until the client takes it."""
+        if not self.connected:
+            raise ClientDisconnected
+        if not data:
+            return 0
+        ours: Any = self
+        buffers: Any = self.outbufs
+        with self.outbuf_lock:
+            if isinstance(data, FilePieces):
+                buffers += (data, Pieces())
+            else:
+                buffers[-1].append(data)
+            size = len(data)
+            self.total_outbufs_len += size
+            _, failed = ours._flush_exception(self._flush_some, do_close=False)  # noqa: SLF001
+            if failed or self.total_outbufs_len:
+                self.server.pull_trigger()
+        return size
 
-    def write_soon(self, data: bytes) -> int:
-        """Keep a part of an answer until the client takes it."""
-        self._kept = len(data) + (self._kept if self.total_outbufs_len else 0)
-        return int(super().write_soon(data))
+    def send_continue(self) -> None:
+        """Tell the client to go on; one that has gone away is no error."""
+        request: Any = self.request
+        request.expect_continue = request.completed = False
+        self.sent_continue = True
+        self.write_soon(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def bodies(self) -> list[Any]:
+        """What is in memory for this client. Waits for a worker that sends to it at the moment."""
+        buffers: Any = self.outbufs
+        with self.outbuf_lock:
+            return [b for part in buffers if isinstance(part, Pieces) for b in part.bodies()]
 
     @property
-    def kept_bytes(self) -> int:
-        """What is in memory for this client: all of an answer, until the last byte is taken."""
-        return self._kept if self.total_outbufs_len else 0
+    def waiting_bytes(self) -> int:
+        """What this client has not taken yet of what is in memory."""
+        buffers: Any = self.outbufs
+        return sum(len(part) for part in tuple(buffers) if isinstance(part, Pieces))
+
+    @property
+    def holds_file(self) -> bool:
+        """Whether a file is open that this client has not taken to its end."""
+        buffers: Any = self.outbufs
+        return any(isinstance(part, FilePieces) for part in tuple(buffers))
+
+    def precedence(self) -> tuple[int, int, float]:
+        """The smallest one leaves first when there are too many connections.
+
+        First those that wait between two requests, the most used one before the others; then all
+        that have a request or an answer under way, or never sent anything, by when they last
+        came forward: a new connection is the last of them.
+        """
+        if self.total_outbufs_len:
+            return (1, 0, self._progress_at)
+        if self.requests or self.request is not None:
+            return (1, 0, self._request_since)
+        return (0 if self.used else 1, -self.used, self._idle_since)
 
     @property
     def taken_at(self) -> float:
         """When the client last took something of what is sent to it."""
         return self._progress_at
 
-    def send(self, data: bytes, do_close: bool = True) -> int:
+    def send(self, data: Any, do_close: bool = True) -> int:
         """Send what the client takes, and note that it did."""
+        if not len(data):  # a file that is shorter than it was: the rest never comes
+            self.will_close = True
+            return 0
         sent: int = super().send(data, do_close)
         if sent:
             self._idle_since = self._progress_at = self._monotonic()
@@ -251,9 +323,11 @@ class Channel(HTTPChannel):
 
     def handle_close(self) -> None:
         """Close; after a complete answer, with an orderly end that even a sending client sees."""
-        if self.socket is not None and self.will_close:
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_WR)
+        if self.socket is not None:
+            if self.will_close:
+                with contextlib.suppress(OSError):
+                    self.socket.shutdown(socket.SHUT_WR)
+            self._closed(self)
         super().handle_close()
 
     def handle_error(self) -> None:

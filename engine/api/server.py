@@ -10,11 +10,14 @@ use the wall clock, which on a hotspot jumps by months: every wait here is monot
 from __future__ import annotations
 
 import errno
+import heapq
 import logging
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress import wasyncore
@@ -25,6 +28,8 @@ from waitress.trigger import trigger
 
 from engine.api.channel import MAX_BODY_BYTES, MAX_HEADER_BYTES, Channel
 from engine.api.listening import bound_socket, room_for_connections
+from engine.api.peers import Peers
+from engine.config import Network
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -33,7 +38,14 @@ logger = logging.getLogger(__name__)
 
 THREADS: Final = 4
 MAX_CONNECTIONS: Final = 1000
-BACKLOG: Final = 512
+BACKLOG: Final = 4096
+"""Connections that the system takes before we do; it has a bound of its own (`somaxconn`)."""
+SHARE: Final = 8
+"""One address may have one connection in so many."""
+WAITING_BYTES: Final = 16 * 1024 * 1024
+"""So much of answers may be in memory for all clients together."""
+OPEN_FILES: Final = 64
+"""Files that are being sent from disk."""
 
 _SWEEP_SECONDS = 1.0
 """How often waiting connections are looked at; without any, the loop sleeps until called."""
@@ -44,12 +56,6 @@ _CROWDED_PATIENCE = 0.2
 _RETRY_ACCEPT_SECONDS = 1.0
 _ACCEPTS_AT_ONCE = 64
 _WORKERS_SECONDS = 1
-_BUFFER_BYTES = 4 * 1024 * 1024
-"""Answers wait for their clients in memory; waitress would spill larger ones to the card."""
-_WAITING_BYTES = 16 * 1024 * 1024
-"""So much may wait for all clients together: four hundred compressed dashboards."""
-_FEW_CONNECTIONS = 64
-"""These cannot have so much waiting."""
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -83,8 +89,12 @@ class Listener(TcpWSGIServer):
         monotonic: Callable[[], float],
         max_connections: int,
         threads: int,
+        trusted: tuple[Network, ...] | None,
     ) -> None:
         self._monotonic = monotonic
+        self._peers = Peers(trusted, max(1, max_connections // SHARE))
+        self._senders: dict[int, Channel] = {}
+        """Connections that files are sent to, and some that they were sent to."""
         self._max_connections = max_connections
         self._in_memory = in_memory
         self._answering = False
@@ -122,10 +132,6 @@ class Listener(TcpWSGIServer):
         Handing a request to another thread costs more than sending a ready answer, and a ready
         answer must not wait because all workers compute.
         """
-        if len(self.channels) > _FEW_CONNECTIONS:
-            self._make_room()
-        if not channel.connected:
-            return
         request: Any = channel.requests[0]
         if not request.error and not self._in_memory(request.path, request.query):
             task: Any = channel
@@ -136,6 +142,9 @@ class Listener(TcpWSGIServer):
             channel.service()
         finally:
             self._answering = False
+        if channel.holds_file:
+            self._senders[id(channel)] = channel
+            self._bound_files()
 
     def pull_trigger(self) -> None:
         """Wake the loop. While it answers it is awake, and looks at everything before it sleeps."""
@@ -143,40 +152,74 @@ class Listener(TcpWSGIServer):
             self.wakeup.pull_trigger()
 
     def readable(self) -> bool:
-        """True when there is room for one more. Replaces waitress's rounds by the wall clock."""
-        return bool(
-            self.accepting
-            and len(self.channels) < self._max_connections
-            and self._monotonic() >= self._accept_from
-        )
+        """True unless descriptors ran out. Replaces waitress's rounds by the wall clock."""
+        return bool(self.accepting and self._monotonic() >= self._accept_from)
 
     def handle_accept(self) -> None:
         """Take all that wait, not one a round: each round looks at every connection."""
-        for _ in range(min(self._max_connections - len(self.channels), _ACCEPTS_AT_ONCE)):
-            try:
+        origins: set[str] = set()
+        try:
+            for _ in range(_ACCEPTS_AT_ONCE):
                 pair = self.accept()
                 if pair is None:
-                    return
+                    break
                 connection, address = pair
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            except OSError as error:
-                if error.errno in _OUT_OF_DESCRIPTORS:
-                    # The socket stays readable: without a pause the loop would spin.
-                    self._accept_from = self._monotonic() + _RETRY_ACCEPT_SECONDS
-                return
-            channel = Channel(self, connection, address, self.adj, map=self.sockets)
-            channel.opened(self._monotonic, self._hand_on)
+                origin = self._peers.origin(address[0])
+                channel = Channel(self, connection, address, self.adj, map=self.sockets)
+                channel.opened(self._monotonic, self._hand_on, self._left, origin)
+                self._peers.enter(origin)
+                origins.add(origin)
+        except OSError as error:
+            if error.errno in _OUT_OF_DESCRIPTORS:
+                # The socket stays readable: without a pause the loop would spin.
+                self._accept_from = self._monotonic() + _RETRY_ACCEPT_SECONDS
+                self._end_first(list(self.channels.values()), _ACCEPTS_AT_ONCE)
+        for origin in origins:
+            if surplus := self._peers.surplus(origin):
+                theirs = [c for c in self.channels.values() if c.origin == origin]
+                self._end_first(theirs, surplus)
+        if surplus := max(0, len(self.channels) - self._max_connections):
+            self._end_first(list(self.channels.values()), surplus)
 
-    def _make_room(self) -> None:
-        """When too much waits to be taken, those who took nothing for longest are shown out."""
-        waiting = [channel for channel in self.channels.values() if channel.kept_bytes]
-        total = sum(channel.kept_bytes for channel in waiting)
-        if total > _WAITING_BYTES:
-            for channel in sorted(waiting, key=lambda channel: channel.taken_at):
-                total -= channel.kept_bytes
+    def _end_first(self, channels: list[Channel], number: int) -> None:
+        """Close so many of these: the most used that wait, then the longest under way."""
+        for channel in heapq.nsmallest(number, channels, key=Channel.precedence):
+            channel.handle_close()
+
+    def _left(self, channel: Channel) -> None:
+        """A connection has ended."""
+        self._peers.leave(channel.origin)
+        self._senders.pop(id(channel), None)
+
+    def _bound_files(self) -> None:
+        """When too many files are being sent, end those whose clients took nothing for longest."""
+        if len(self._senders) > OPEN_FILES:
+            senders = [channel for channel in self._senders.values() if channel.holds_file]
+            self._senders = {id(channel): channel for channel in senders}
+            senders.sort(key=lambda channel: channel.taken_at)
+            for channel in senders[: max(0, len(senders) - OPEN_FILES)]:
                 channel.handle_close()
-                if total <= _WAITING_BYTES:
-                    break
+
+    def bound_waiting(self) -> None:
+        """When too much is in memory for clients, end those who took nothing for longest."""
+        waiting = [channel for channel in self.channels.values() if channel.total_outbufs_len]
+        if sum(channel.waiting_bytes for channel in waiting) <= WAITING_BYTES:
+            return
+        held: Counter[int] = Counter()
+        sizes: dict[int, int] = {}
+        bodies = {channel: channel.bodies() for channel in waiting}
+        for body in chain.from_iterable(bodies.values()):
+            held[id(body)] += 1
+            sizes[id(body)] = len(body)
+        total = sum(sizes.values())
+        for channel in sorted(waiting, key=lambda channel: channel.taken_at):
+            if total <= WAITING_BYTES:
+                break
+            for body in bodies[channel]:
+                held[id(body)] -= 1
+                total -= 0 if held[id(body)] else sizes[id(body)]
+            channel.handle_close()
 
     def sweep(self) -> None:
         """Close every connection that has waited too long."""
@@ -212,7 +255,8 @@ class HttpServer:
     When the application has a method `in_memory(path, query)`, requests for which it is true are
     answered by the thread of `run`, all others by the workers.
     `port` 0 lets the system choose; after `bind`, `port` is the real one. `monotonic` gives seconds
-    that never jump.
+    that never jump. `trusted`: proxies whose connections are not bounded per address; None for
+    loopback and the gateway.
     """
 
     def __init__(
@@ -224,8 +268,10 @@ class HttpServer:
         threads: int = THREADS,
         max_connections: int = MAX_CONNECTIONS,
         monotonic: Callable[[], float] = time.monotonic,
+        trusted: tuple[Network, ...] | None = None,
     ) -> None:
         self.host = host
+        self._trusted = trusted
         self.port = port
         self._app = app
         self._threads = threads
@@ -243,7 +289,9 @@ class HttpServer:
         self.port = sock.getsockname()[1]
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         in_memory = getattr(self._app, "in_memory", _never)
-        self._listener = Listener(self._app, in_memory, sock, self._monotonic, room, self._threads)
+        self._listener = Listener(
+            self._app, in_memory, sock, self._monotonic, room, self._threads, self._trusted
+        )
 
     @property
     def connections(self) -> int:
@@ -297,6 +345,7 @@ class HttpServer:
             if give_up_at is not None:
                 wait = min(wait, give_up_at - now)
             wasyncore.poll2(max(wait, 0.0), listener.sockets)
+            listener.bound_waiting()
 
 
 def _never(_path: str, _query: str) -> bool:
@@ -314,5 +363,4 @@ def _adjustments(sock: socket.socket, threads: int) -> Adjustments:
         clear_untrusted_proxy_headers=True,
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=MAX_BODY_BYTES,
-        outbuf_overflow=_BUFFER_BYTES,
     )

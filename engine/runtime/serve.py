@@ -329,7 +329,11 @@ class Service:
         )
         self.app = app
         return HttpServer(
-            app, config.host, config.port, max_connections=self.descriptors.connections
+            app,
+            config.host,
+            config.port,
+            max_connections=self.descriptors.connections,
+            trusted=config.trusted_proxies,
         )
 
     def _open_report(self) -> Report:

@@ -3,16 +3,18 @@
 import gzip
 import os
 import sys
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.api import assets
+from engine.api import assets, folders
 from engine.api.answers import FOREIGN_PAGE_POLICY, STRICT_POLICY
 from engine.api.assets import load_assets
 from tests.api.web import Client, an_app
+from tests.support.measured import measured
 
 FILES = {
     "index.html": b"<!doctype html><title>ours</title>" + b" " * 600,
@@ -178,9 +180,9 @@ def test_a_folder_that_is_missing_counts_as_empty(
 def test_a_folder_has_bounds(
     package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Too many or too large files are left out: they would be held in memory."""
-    monkeypatch.setattr(assets, "MAX_FILES", 3)
-    monkeypatch.setattr(assets, "MAX_FILE_BYTES", 10)
+    """Too many or too large files are left out, and so is what is deep or in a crowd of names."""
+    monkeypatch.setattr(folders, "MAX_FILES", 3)
+    monkeypatch.setattr(folders, "MAX_FILE_BYTES", 10)
     folder = tmp_path / "ui"
     folder.mkdir()
     for number in range(5):
@@ -189,4 +191,78 @@ def test_a_folder_has_bounds(
     client = client_of(load_assets(folder, package=package))
     assert [client.get(f"/{number}.txt").status for number in range(5)] == [200] * 3 + [404] * 2
     assert client.get("/00-giant.txt").status == 404
+    assert "too many" in caplog.text
+    monkeypatch.setattr(folders, "MAX_NAMES", 5)
+    client = client_of(load_assets(folder, package=package))
+    assert client.get("/0.txt").status == 404
     assert "too large" in caplog.text
+
+
+def test_names_with_a_dot_before_them_are_not_served(package: str, tmp_path: Path) -> None:
+    """S35: `.git`, `.env`, whatever is below such a folder, and links to them."""
+    folder = tmp_path / "ui"
+    (folder / ".git").mkdir(parents=True)
+    (folder / "css" / ".cache").mkdir(parents=True)
+    for name in (".git/config", ".env", ".htpasswd.txt", "css/.cache/a.css", "css/.b.css"):
+        (folder / name).write_text("secret")
+    (folder / "config.txt").symlink_to(".git/config")
+    (folder / "link").symlink_to(".git", target_is_directory=True)
+    (folder / "real.txt").write_text("real")
+    client = client_of(load_assets(folder, package=package))
+    for name in (".git/config", ".env", ".htpasswd.txt", "css/.cache/a.css", "css/.b.css"):
+        assert client.get(f"/{name}").body != b"secret"
+    assert client.get("/config.txt").status == 404
+    assert client.get("/link/config.txt").status == 404
+    assert client.get("/real.txt").body == b"real"
+
+
+@pytest.mark.parametrize("folder", ["/proc", "/sys", "/proc/self"])
+@pytest.mark.timeout(60)
+def test_a_folder_of_the_kernel_does_not_hang(package: str, folder: str) -> None:
+    """S35: `UI_LOCATION=/proc` is looked at in a moment, and nothing of it is served."""
+    began = time.monotonic()
+    found = dict(folders.list_folder(Path(folder)))
+    measured(folder=folder, files=len(found), seconds=time.monotonic() - began)
+    assert time.monotonic() - began < 5
+    assert found == {}
+    client = client_of(load_assets(Path(folder), package=package))
+    assert client.get("/environ").body == FILES["index.html"]
+
+
+def test_a_large_file_is_sent_from_disk(package: str, tmp_path: Path) -> None:
+    """Whole, with its tag; 404 once it is another file than at the start."""
+    folder = tmp_path / "ui"
+    folder.mkdir()
+    body = os.urandom(folders.MAX_HELD_BYTES + 1)
+    (folder / "film.mp4").write_bytes(body)
+    (folder / "small.bin").write_bytes(body[:-1])
+    found = dict(folders.list_folder(folder))
+    assert [type(content) for content in found.values()] == [folders.DiskFile, bytes]
+    client = client_of(load_assets(folder, package=package))
+    reply = client.get("/film.mp4")
+    assert (reply.status, reply.body) == (200, body)
+    assert int(reply.headers["content-length"]) == len(body)
+    assert client.ask("HEAD", "/film.mp4").headers == reply.headers
+    again = client.get("/film.mp4", If_None_Match=reply.headers["etag"])
+    assert (again.status, again.body) == (304, b"")
+    (folder / "film.mp4").write_bytes(body + b"more")
+    reply = client.get("/film.mp4")
+    assert (reply.status, reply.json) == (404, {"detail": "Not Found"})
+    (folder / "film.mp4").unlink()
+    (folder / "film.mp4").symlink_to("/etc/passwd")
+    assert client.get("/film.mp4").status == 404
+
+
+def test_what_does_not_fit_in_memory_is_sent_from_disk(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many small files there are, memory for them has a bound."""
+    monkeypatch.setattr(folders, "MAX_TOTAL_BYTES", 2500)
+    folder = tmp_path / "ui"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.bin").write_bytes(bytes([number]) * 1000)
+    found = list(folders.list_folder(folder))
+    assert [isinstance(content, bytes) for _, content in found] == [True, True, False, False, False]
+    client = client_of(load_assets(folder, package=package))
+    assert client.get("/4.bin").body == b"\4" * 1000

@@ -1,0 +1,73 @@
+"""Who is at the other end of a connection, as far as a share of all connections goes.
+
+In: the address of a peer, and which proxies are trusted. Out: what it is counted under: an IPv4
+address, an IPv6 network of one household, or nothing for a proxy that asks for many.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path
+from typing import Final
+
+from engine.config import Network
+
+LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+_IPV6_HOUSEHOLD: Final = 64
+"""Bits: every phone of IPv6 has as many addresses below them as it likes."""
+_ROUTES: Final = Path("/proc/net/route")
+_IPV6_ROUTES: Final = Path("/proc/net/ipv6_route")
+
+
+class Peers:
+    """Counts connections by where they come from; owned by the thread that runs the loop."""
+
+    def __init__(self, trusted: tuple[Network, ...] | None, share: int) -> None:
+        """`trusted` None: loopback and the gateways. `share`: connections of one address."""
+        self.share = share
+        self._trusted = (*LOOPBACK, *gateways()) if trusted is None else trusted
+        self._counts: dict[str, int] = {}
+        self.origin = lru_cache(maxsize=4096)(self._origin)
+
+    def enter(self, origin: str) -> None:
+        """One more connection. `origin` is what `origin` gave for its address."""
+        self._counts[origin] = self._counts.get(origin, 0) + 1
+
+    def leave(self, origin: str) -> None:
+        """One connection less."""
+        left = self._counts.pop(origin, 0) - 1
+        if left > 0:
+            self._counts[origin] = left
+
+    def surplus(self, origin: str) -> int:
+        """How many connections of an origin are above the share; none of a trusted proxy's."""
+        return max(0, self._counts.get(origin, 0) - self.share) if origin else 0
+
+    def _origin(self, text: str) -> str:
+        """What an address is counted under; empty for a trusted proxy."""
+        address = ip_address(text.partition("%")[0])
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or address
+        if any(address in network for network in self._trusted):
+            return ""
+        if isinstance(address, IPv4Address):
+            return str(address)
+        return str(ip_network((address, _IPV6_HOUSEHOLD), strict=False))
+
+
+def gateways() -> Iterator[Network]:
+    """The default gateways: in a container, what its published ports are asked from."""
+    with suppress(OSError, ValueError, IndexError, struct.error):
+        for line in _ROUTES.read_text(encoding="ascii").splitlines()[1:]:
+            _, destination, gateway, *_ = line.split()
+            if int(destination, 16) == 0 and int(gateway, 16):
+                yield ip_network(IPv4Address(struct.pack("=I", int(gateway, 16))))
+    with suppress(OSError, ValueError, IndexError):
+        for line in _IPV6_ROUTES.read_text(encoding="ascii").splitlines():
+            destination, bits, _, _, gateway, *_ = line.split()
+            if not int(destination, 16) and not int(bits, 16) and int(gateway, 16):
+                yield ip_network(IPv6Address(int(gateway, 16)))
