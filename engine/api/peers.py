@@ -47,6 +47,10 @@ class Peers:
         """How many connections of an origin are above the share; none of a trusted proxy's."""
         return max(0, self._counts.get(origin, 0) - self.share) if origin else 0
 
+    def weight(self, origin: str) -> int:
+        """How crowded an origin is, in powers of two; a proxy is not more so than a full share."""
+        return min(self._counts.get(origin, 0), self.share).bit_length()
+
     def _origin(self, text: str) -> str:
         """What an address is counted under; empty for a trusted proxy."""
         address = ip_address(text.partition("%")[0])

@@ -55,6 +55,7 @@ _CROWDED_PATIENCE = 0.2
 """With nine tenths of all connections taken, every wait is cut to a fifth: new ones get in."""
 _RETRY_ACCEPT_SECONDS = 1.0
 _ACCEPTS_AT_ONCE = 64
+_ROUNDS_OF_ACCEPTS = 8
 _WORKERS_SECONDS = 1
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -157,34 +158,46 @@ class Listener(TcpWSGIServer):
 
     def handle_accept(self) -> None:
         """Take all that wait, not one a round: each round looks at every connection."""
-        origins: set[str] = set()
         try:
-            for _ in range(_ACCEPTS_AT_ONCE):
-                pair = self.accept()
-                if pair is None:
+            for _ in range(_ROUNDS_OF_ACCEPTS):
+                if not self._accept_some():
                     break
-                connection, address = pair
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                origin = self._peers.origin(address[0])
-                channel = Channel(self, connection, address, self.adj, map=self.sockets)
-                channel.opened(self._monotonic, self._hand_on, self._left, origin)
-                self._peers.enter(origin)
-                origins.add(origin)
         except OSError as error:
             if error.errno in _OUT_OF_DESCRIPTORS:
                 # The socket stays readable: without a pause the loop would spin.
                 self._accept_from = self._monotonic() + _RETRY_ACCEPT_SECONDS
                 self._end_first(list(self.channels.values()), _ACCEPTS_AT_ONCE)
+
+    def _accept_some(self) -> bool:
+        """Take a few that wait, and end as many when there are too many. False: no more wait."""
+        origins: set[str] = set()
+        pair = None
+        for _ in range(_ACCEPTS_AT_ONCE):
+            pair = self.accept()
+            if pair is None:
+                break
+            connection, address = pair
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            origin = self._peers.origin(address[0])
+            channel = Channel(self, connection, address, self.adj, map=self.sockets)
+            channel.opened(self._monotonic, self._hand_on, self._left, origin)
+            self._peers.enter(origin)
+            origins.add(origin)
         for origin in origins:
             if surplus := self._peers.surplus(origin):
                 theirs = [c for c in self.channels.values() if c.origin == origin]
                 self._end_first(theirs, surplus)
         if surplus := max(0, len(self.channels) - self._max_connections):
             self._end_first(list(self.channels.values()), surplus)
+        return pair is not None
 
     def _end_first(self, channels: list[Channel], number: int) -> None:
-        """Close so many of these: the most used that wait, then the longest under way."""
-        for channel in heapq.nsmallest(number, channels, key=Channel.precedence):
+        """Close so many of these: of the addresses that have most of them, first those that wait
+        between two requests, the most used before the others, then the longest under way.
+        """
+        weights = {origin: -self._peers.weight(origin) for origin in {c.origin for c in channels}}
+        ordered = heapq.nsmallest(number, channels, lambda c: (weights[c.origin], *c.precedence()))
+        for channel in ordered:
             channel.handle_close()
 
     def _left(self, channel: Channel) -> None:
