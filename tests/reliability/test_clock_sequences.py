@@ -153,7 +153,8 @@ class History:
 def test_sums_are_exact_whatever_the_clock_does(memory: Path, sequences: int) -> None:
     """In random sequences of lines, minutes, jumps of up to twelve years, saves, restarts, kills,
     the sum over everything equals the lines applied at every step, the uptime is exactly the
-    minutes that were on, less those after the last save before a kill, and nothing is purged (D-T1).
+    minutes that were on, less those after the last save before a kill, and nothing is purged
+    (D-T1).
     """
     steps = 50 if sequences > 1000 else 10
     measured(f"seeds {SEED} and {SEED + 1}: {sequences:,} sequences of {steps} steps")

@@ -111,6 +111,23 @@ def test_power_cut_at_any_moment(memory: Path, calls: tuple[Path, list[Call]], s
     assert disk.acked > COMMITS // 2
 
 
+def test_a_file_is_durable_before_it_has_its_name(calls: tuple[Path, list[Call]]) -> None:
+    """What takes the place of a database or a backup is synced last before it is renamed, by
+    ourselves, whatever SQLite does; and its folder is synced before anything else is written.
+    """
+    root, trail = calls
+    seen = set()
+    for place, call in enumerate(trail):
+        if call.name != "rename" or not call.path.endswith((".backup.tmp", ".db.new")):
+            continue
+        seen.add(Path(call.other).name)
+        before = [other for other in trail[:place] if other.path == call.path]
+        assert before[-1].name == "sync", call
+        after = next(c for c in trail[place + 1 :] if c.name in {"sync", "pwrite64", "write"})
+        assert (after.name, after.path) == ("sync", str(root)), call
+    assert seen == {"metrics.db", "metrics.db.backup"}
+
+
 @pytest.mark.parametrize(
     "states",
     [

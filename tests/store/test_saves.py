@@ -113,8 +113,8 @@ def test_the_end_of_an_hour_is_saved(counting: Counting, store: Store) -> None:
 def test_a_step_of_the_clock_is_saved_before_it(
     counting: Counting, store: Store, step: int
 ) -> None:
-    """When the clock is set, what was counted before is saved first, under the old time and in the
-    old hour, without anything of the new one (D6).
+    """When the clock is set, what was counted before is saved first, under the old time, with the
+    position that belongs to it, and the step is noted (D6).
     """
     log = at_work(counting)
     counting.take(log.add(line(HOUR + 30, 6)).chunk())
@@ -169,6 +169,7 @@ def undisturbed(folder: Path) -> dict[str, object]:
         counting = support.make_counting(store, folder)
         counting.begin(HOUR)
         count_some(counting, at_work(counting))
+        counting.take(Log(3).chunk())
         assert counting.save(at=HOUR + 200, last=True)
     return figures(folder / "metrics.db")
 
@@ -204,6 +205,9 @@ def test_a_save_that_fails_keeps_everything(
     assert counting.vitals.save_problem == ""
     assert not counting.vitals.unsaved_since
     assert counting.vitals.fates["counted"] == 22
+    counting.take(Log(3).chunk())
+    assert counting.due_in() <= 2, "as ever"
+    assert counting.save(at=HOUR + 200)
     store.close()
     assert figures(store.path) == undisturbed(tmp_path / "other")
 
@@ -219,6 +223,7 @@ def test_a_save_that_fails_at_a_step_of_the_clock(
         count_some(counting, log)
         counting.tick(Tick(HOUR + 86_400, 86_280, on=False, elapsed=60.0))
         other.execute("ROLLBACK")
+    counting.take(Log(3).chunk())
     assert counting.save(at=HOUR + 86_400)
     store.close()
     found = figures(store.path)
@@ -285,3 +290,7 @@ def test_the_status_does_not_wait_for_a_save(counting: Counting) -> None:
     assert counting.vitals.fates == {"counted": 2, "unmatched": 1, "not-json": 1}
     assert counting.vitals.last_line_at == HOUR + 55
     assert counting.vitals.saves == 1
+    assert counting.save(at=HOUR + 60)
+    counting.take(log.add(line(HOUR + 50, 0)).chunk())
+    assert counting.vitals.last_line_at == HOUR + 55
+    assert counting.vitals.fates["counted"] == 3
