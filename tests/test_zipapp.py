@@ -196,10 +196,13 @@ def test_licences_of_what_is_inside_are_inside(names: set[str]) -> None:
     assert "LICENSE" in names
     projects = {name.split("/")[0] for name in names if ".dist-info/" in name}
     assert len(projects) >= 10
+    texts = ("LICEN", "COPYING", "NOTICE")
     for project in projects:
         files = {name.partition("/")[2] for name in names if name.startswith(f"{project}/")}
         assert "METADATA" in files
         assert "RECORD" not in files
+        found = [f for f in files if f.removeprefix("licenses/").upper().startswith(texts)]
+        assert found, f"{project} comes without its licence"
 
 
 # ------------------------------------------------------------------- always the same

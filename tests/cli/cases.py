@@ -116,9 +116,11 @@ class Program:
         return Result(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
 
     @contextlib.contextmanager
-    def serving(self, *arguments: object, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    def serving(
+        self, *arguments: object, user: int | None = None, **environment: str
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """`serve` on a free port, from the moment that it says where the dashboard is."""
-        command = self.command("serve", "--port", "0", "--reader", "tail", *arguments)
+        command = self.command("serve", "--port", "0", "--reader", "tail", *arguments, user=user)
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

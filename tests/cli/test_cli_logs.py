@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import lzma
 import os
+import socket
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -168,6 +171,23 @@ def test_a_folder_that_may_not_be_read_does_not_stop_the_page(
     found = program.run("doctor", *options, user=NOBODY)
     assert found.code == 77
     assert f"{logs} may not be listed" in found.out
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with program.serving(*options, "--port", port, user=NOBODY):
+        assert b"<html" in get(port, "/")[1]
+        wait_until(lambda: get(port, "/health")[0] == 503, "/health tells", 30)
+        assert str(logs).encode() in get(port, "/health")[1]
+        logs.chmod(0o755)
+        wait_until(lambda: get(port, "/health")[0] == 200, "/health is well", 30)
+
+
+def get(port: int, path: str) -> tuple[int, bytes]:
+    """Status and body of an answer."""
+    with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 def test_lines_of_another_day_do_not_disturb(packages: Path, place: Path) -> None:

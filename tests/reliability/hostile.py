@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+CHILD = "the child of one that is stubborn"
 BLOCK = b"rubbish without an end " * 2800
 
 
@@ -85,6 +86,7 @@ def main(mode: str, filebeat: str, arguments: list[str]) -> int:
     if mode == "stubborn":  # ignores SIGINT, and so does what it starts
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        subprocess.Popen([sys.executable, __file__, "nothing", "", CHILD])
         mode = "nothing"
     if mode == "closes":
         os.close(1)

@@ -117,5 +117,5 @@ def test_rolled_logs_deleted_by_a_jump(tmp_path: Path) -> None:
         rolled.unlink()
         serving.add(11, at=time.time() + 3 * 86400, first=13)
         serving.wait(serving.counted(24))
-        assert serving.status()["loss"] == {"bytes": 0, "atLeast": False}
+        assert serving.status()["loss"] == {"bytes": 0, "atLeast": False, "logs": 0}
         assert serving.stop()[0] == 0

@@ -1,5 +1,6 @@
 """B7, F6-F11: whatever Filebeat does or is, each line counts once and we stop in time."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import pytest
 from engine.runtime import reader as reader_module
 from engine.sources.model import Message
 from tests.reliability.hostile import SILENT, SPOILT, install
+from tests.support.chain import wait_until
 from tests.support.reading import CURRENT, FILEBEAT, Following, Ledger, line, lines
 
 STOP_SECONDS = 5.0
@@ -182,8 +184,28 @@ def test_stubborn(logs: Path, tmp_path: Path) -> None:
         pid = following.filebeat_pid
         assert pid is not None
         following.wait_for(lambda: _ignores_sigint(pid), "it ignores SIGINT")
+        following.wait_for(lambda: len(_group_of(pid)) > 1, "it has a child")
+        group = _group_of(pid)
         assert seconds_to_stop(following) < STOP_SECONDS
-        assert not Path(f"/proc/{pid}").exists()
+        wait_until(lambda: not any(map(_is_alive, group)), "the whole group has ended", 5)
+
+
+def _group_of(pid: int) -> list[int]:
+    """The processes of the group that a process leads."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, IndexError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def _ignores_sigint(pid: int) -> bool:
