@@ -37,9 +37,9 @@ class Report:
 
     def __init__(self, reader: Reader, zone: ZoneInfo | None = None) -> None:
         self.reader = reader
-        stored = load_zone(str(reader.get("timezone", "UTC")))
-        self.zone = zone or stored
-        self._stored_zone = self.zone.key == stored.key
+        stored = str(reader.get("timezone", "UTC"))
+        self.zone = zone or load_zone(stored)
+        self._stored_zone = self.zone.key == stored
 
     def version(self) -> str:
         """Changes with every commit of another connection; only compared by this object."""

@@ -3,11 +3,15 @@
 In: epoch seconds (UTC) and a zone. Out: hours, labels, half-open intervals of epoch seconds.
 An hour is named by the epoch second of its start. Days, ISO weeks, months and years are those
 of one zone; an hour belongs to the period in which it starts.
+
+The tables of zones are those of the package tzdata, which travels with the program, whatever the
+machine has: one log gives the same figures everywhere.
 """
 
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -27,6 +31,12 @@ TREND: Final = {"D": 7, "W": 4, "M": 12, "Y": 5}  # length of a run of neighbour
 # Event times outside of this are the mark of a broken clock or line, not of use.
 EARLIEST_AT: Final = 946_684_800  # 2000-01-01T00:00:00Z
 LATEST_AT: Final = 4_102_444_800  # 2100-01-01T00:00:00Z
+
+zoneinfo.reset_tzpath(())  # no tables but those of tzdata, not even with PYTHONTZPATH
+
+_ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
+_NO_ZONES: Final = ("localtime", "posixrules", "factory", "local", "system")
+"""Names that mean another zone on each machine, or none."""
 
 _LABEL = {
     "D": re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})"),
@@ -78,19 +88,36 @@ def slots(minutes: int) -> int:
 
 
 def load_zone(name: str) -> ZoneInfo:
-    """The zone of an IANA name. Raises ConfigError for a name that is none."""
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, ModuleNotFoundError) as error:
-        raise ConfigError(
-            f"time zone {name!r} is not known",
-            "give an IANA name such as Europe/Paris, Africa/Bamako or UTC (--timezone, TZ)",
-        ) from error
-    except KeyError as error:  # ZoneInfoNotFoundError is a KeyError
-        raise ConfigError(
-            f"time zone {name!r} is not known",
-            "give an IANA name such as Europe/Paris, Africa/Bamako or UTC (--timezone, TZ)",
-        ) from error
+    """The zone of an IANA name. Raises ConfigError for another, with what may be meant."""
+    if _ZONE.fullmatch(name) and name.lower() not in _NO_ZONES:
+        try:
+            return ZoneInfo(name)
+        except (OSError, ValueError, ImportError, KeyError):  # KeyError: there is no such zone
+            pass
+    meant = _zone_meant(name)
+    hint = f"write {meant}" if meant else "give an IANA name, such as Africa/Bamako or UTC"
+    if name.lower().rpartition("/")[2] in _NO_ZONES:
+        hint = "that is another zone on each machine: " + hint
+    raise ConfigError(f"time zone {name[:100]!r} is not known", f"{hint} (--timezone, TZ)")
+
+
+def _zone_meant(name: str) -> str:
+    """The zone that another way to write its name stands for; empty when there is none."""
+    name = re.sub(r".*zoneinfo[^/]*/|posix/|right/", "", name.strip().lower().replace(" ", "_"))
+    known = {zone.lower(): zone for zone in zoneinfo.available_timezones()}
+    return known.get(name, "") if name not in _NO_ZONES else ""
+
+
+def zone_data(name: str) -> str:
+    """The version of the tables that the hours of a zone go by; empty for UTC, which has none."""
+    return "" if name == "UTC" else zone_data_version()
+
+
+def zone_data_version() -> str:
+    """The version of IANA's tables that come with this program, such as `2026f`."""
+    import tzdata  # noqa: PLC0415 (its tables are read without it)
+
+    return str(tzdata.IANA_VERSION)
 
 
 def label_of(kind: str, day: date) -> str:

@@ -23,6 +23,6 @@ def examine(config: Config, lines: int, now: int) -> Examination:
     check_reader(config, found)
     check_running(config, found)
     facts = check_database(config, files, found, now)
-    check_clock(facts, found)
+    check_clock(config, facts, found)
     check_lines(files, packages, lines, found, now)
     return found

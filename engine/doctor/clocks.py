@@ -1,28 +1,45 @@
-"""The clock: every figure is filed under its time.
+"""The clock and the zone: every figure is filed under a time.
 
-In: what the database noted of it, and the kernel. Out: a check.
+In: what the database noted of them, and the kernel. Out: a check of each.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from engine.config import Config
 from engine.doctor.databases import Facts, duration
-from engine.doctor.model import Check, Examination, State
+from engine.doctor.model import Check, Examination, State, problem
+from engine.errors import ConfigError
 from engine.runtime.ticker import clock_is_trusted
+from engine.times import load_zone, zone_data_version
 
 SHOWN = 3
 
 
-def check_clock(facts: Facts | None, found: Examination) -> None:
-    """Whether the clock can be believed, and how often it was set."""
+def check_zone(config: Config, facts: Facts | None, found: Examination) -> str:
+    """The zone of days and longer periods, and whose tables say what time it is there."""
+    name = config.zone.key if config.zone else (facts.timezone if facts else "UTC")
+    if facts and facts.timezone != name:
+        text = f"{name} is asked for, the database has {facts.timezone}"
+        hint = "serve computes days, weeks, months and years again when it starts with it"
+        found.checks.append(Check("time zone", State.NOTE, text, hint))
+    try:
+        load_zone(name)
+    except ConfigError as error:
+        found.checks.append(problem("time zone", error))
+    return f"days are those of {name}, by the tables {zone_data_version()} of this program"
+
+
+def check_clock(config: Config, facts: Facts | None, found: Examination) -> None:
+    """Whether the clock can be believed, how often it was set, and which zone it is read in."""
     trusted = clock_is_trusted()
     says = {
         True: "the kernel says that it is synchronised",
         False: "not synchronised (a hotspot without Internet never is, unless it has a clock chip)",
         None: "the kernel does not say whether it is synchronised",
     }[trusted]
-    details: list[str] = []
+    details = [check_zone(config, facts, found)]
     state, hint = (State.OK if trusted else State.NOTE), ""
     if facts:
         details.append(f"steady for {duration(facts.steady_seconds)} of running")

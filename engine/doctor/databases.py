@@ -41,6 +41,7 @@ class Facts:
 
     running: bool = False
     saved_at: int = 0
+    timezone: str = "UTC"
     last_line_at: int | None = None
     steady_seconds: int = 0
     steps: list[tuple[int, int]] = field(default_factory=list)
@@ -138,6 +139,7 @@ def _read_facts(reader: Reader) -> Facts:
         ).fetchall()
         return Facts(
             saved_at=int(reader.get("saved_at", 0)),
+            timezone=str(reader.get("timezone", "UTC")),
             last_line_at=reader.last_line_at(),
             steady_seconds=int(reader.get("steady_seconds", 0)),
             steps=rows[::-1],

@@ -19,7 +19,7 @@ from typing import Final
 from engine.errors import ConfigError
 from engine.store import seal
 from engine.store.schema import MIGRATIONS
-from engine.times import load_zone, period_of
+from engine.times import load_zone, period_of, zone_data
 
 _NOT_ITS_FAULT: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 _SEALED_SINCE: Final = 2
@@ -55,13 +55,16 @@ def _wrong_totals(connection: sqlite3.Connection) -> list[str]:
     """Stored totals that are not the sums of their records: one of both is of another time."""
     facts = dict(
         connection.execute(
-            "SELECT key, value FROM meta WHERE key IN ('timezone', 'complete_from')"
+            "SELECT key, value FROM meta WHERE key IN ('timezone', 'zone_data', 'complete_from')"
         ).fetchall()
     )
+    name = str(facts.get("timezone", "UTC"))
     try:
-        zone = load_zone(str(facts.get("timezone", "UTC")))
-    except ConfigError as error:
-        return [error.message]
+        zone = load_zone(name)
+    except ConfigError:
+        return []  # a start needs another zone, and computes them again
+    if zone_data(name) != facts.get("zone_data", ""):
+        return []  # they are of other tables of zones: a start computes them again
     for kind, label in connection.execute("SELECT agg_kind, agg_value FROM period").fetchall():
         period = period_of(kind, label, zone)
         if period is None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from engine.errors import ConfigError
 from engine.store import seal
 from engine.store.records import RecordWriter
 from engine.store.schema import SEALED, TIES
@@ -207,7 +208,10 @@ def fill(connection: sqlite3.Connection, salvaged: Salvaged) -> None:
     for table in SEALED:
         if table not in ("period", "total"):
             _insert(connection, table, salvaged.salt, salvaged.rows[table].values())
-    zone = load_zone(str(facts.get("timezone", "UTC")))
+    try:
+        zone = load_zone(str(facts.get("timezone", "UTC")))
+    except ConfigError:
+        zone = load_zone("UTC")  # the next start has another, and computes all again
     complete_from = int(facts.get("complete_from", 0))
     old = [
         period

@@ -24,7 +24,7 @@ from engine.store.lock import Lock, mark_as_ours
 from engine.store.reader import Reader
 from engine.store.records import RecordWriter
 from engine.store.schema import TIES
-from engine.times import load_zone
+from engine.times import load_zone, zone_data
 
 __all__ = ["Lock", "Store"]
 
@@ -60,9 +60,10 @@ class Store(Facts):
         """What the caller still gives as new and the database has: from commits that failed."""
         self.zone = self._settle_zone(zone)
         self.records = RecordWriter(connection, self.zone, int(self.get("complete_from", 0)))
-        if writable and self.get("timezone") != self.zone.key:
+        if writable and not self._is_of_this_zone():
             with database.atomic(connection):
                 self._set("timezone", self.zone.key)
+                self._set("zone_data", zone_data(self.zone.key))
                 self.records.recompute_periods()
                 self._tie()
         self.commits = int(self.get("commits", 0))
@@ -140,12 +141,23 @@ class Store(Facts):
 
     def _settle_zone(self, zone: ZoneInfo | None) -> ZoneInfo:
         stored = self.get("timezone")
-        if stored is not None and zone is not None and zone.key != stored:
+        zone = zone or load_zone(str(stored or "UTC"))
+        was = ""
+        if stored is not None and zone.key != stored:
+            was = f"time zone is now {zone.key}, was {stored}"
+        elif stored is not None and zone_data(zone.key) != self.get("zone_data", ""):
+            tables = str(self.get("zone_data", "")) or "those of this machine"
+            was = f"the tables of time zones are now {zone_data(zone.key)}, were {tables}"
+        if was:
             self.notes.append(
-                f"time zone is now {zone.key}, was {stored}: "
-                "days, weeks, months and years are computed anew from the hourly records"
+                f"{was}: days, weeks, months and years are computed again from the hourly records"
             )
-        return zone or load_zone(str(stored or "UTC"))
+        return zone
+
+    def _is_of_this_zone(self) -> bool:
+        """Whether the stored periods are of this zone, by the tables that are here."""
+        tables = zone_data(self.zone.key)
+        return bool(self.get("timezone") == self.zone.key and self.get("zone_data", "") == tables)
 
     def commit(
         self,
