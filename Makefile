@@ -8,7 +8,7 @@ GO ?= go
 NPM ?= npm
 
 # What the tests use beside Python, Node.js and Go.
-PACKAGES = caddy chromium faketime kiwix-tools poppler-utils strace zim-tools
+PACKAGES = bindfs caddy chromium faketime kiwix-tools poppler-utils strace zim-tools
 # Not needed, but the browser tests take half as long with it.
 QUICKER = chromium-headless-shell
 

@@ -9,7 +9,11 @@ __version__ = "0.1.0"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. The exit code; nothing is raised but SystemExit of a command."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        from engine.runtime import process
+
+        process.begin()
     if arguments == ["--version"]:  # asked by scripts: answered without loading anything
         try:
             print(f"offspot-metrics {__version__}", flush=True)
@@ -19,7 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails at its end
             return os.EX_IOERR
         return 0
-    from cli import run
+    try:
+        from cli import run
+    except KeyboardInterrupt:
+        return 130
 
     return run(arguments)
 

@@ -87,8 +87,14 @@ def _run_safely(arguments: list[str]) -> int:
         return exit_code_of(error)
     except KeyboardInterrupt:
         result = INTERRUPTED
-    except OSError as error:
-        say(f"offspot-metrics: {error.strerror or error}")
+    except (OSError, RuntimeError) as error:
+        if errors.is_no_thread(error):
+            say_error(errors.no_thread())
+            return os.EX_SOFTWARE
+        if not isinstance(error, OSError):
+            raise
+        name = "" if error.filename is None else f"{error.filename}: "
+        say(f"offspot-metrics: {displayable(name)}{error.strerror or error}")
         return os.EX_IOERR
     except MemoryError:
         say("offspot-metrics: out of memory\n  try: fewer --jobs, or smaller files")

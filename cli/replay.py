@@ -89,7 +89,7 @@ def replay(
     lock = Lock(path) if database else None
     try:
         store = Store.open(path, config.zone)
-        for note in (*found.warnings, *store.notes):
+        for note in (*found.warnings, *store.notes, *([lock.note] if lock and lock.note else [])):
             say(f"offspot-metrics: {note}")
         today = clock.now()
         started = clock.monotonic()

@@ -29,6 +29,8 @@ READERS: Final = ("auto", "filebeat", "tail")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_LEVEL_ALIASES: Final = {"WARN": "WARNING", "FATAL": "CRITICAL", "NOTSET": "DEBUG"}
 """Names of the logging module that offspot/metrics takes too."""
+MAX_DATABASE_NAME_BYTES: Final = 200
+"""Names have 255 at most, and beside the database are its log, lock, backups and drafts of them."""
 ANY_ORIGIN: Final = "*"
 IDLE_GAP_MINUTES: Final = 10
 """In `replay`: the longest silence in which the offspot is taken to have been on."""
@@ -122,7 +124,10 @@ def make_config(options: Mapping[str, Any], environment: Mapping[str, str] | Non
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~ of a user who is not known: a name like any other
+        return Path(text)
 
 
 def _packages(values: _Reader) -> Path:
@@ -149,14 +154,31 @@ def _database(values: _Reader) -> Path:
         return default_database(values.environment)
     scheme, mark, rest = text.partition("://")
     if not mark:
-        return _path(text)
+        return _database_path(values, source, _path(text))
     if scheme.lower() not in ("sqlite", "sqlite+pysqlite") or not rest.startswith("/"):
         values.problem(source, f"{text!r} is no SQLite database (a path, or sqlite:////path)")
         return Path("metrics.db")
-    path = rest[1:].partition("?")[0]
-    if not path or path == ":memory:":
-        values.problem(source, f"{text!r} names no file")
-    return Path(path or "metrics.db")
+    return _database_path(values, source, Path(rest[1:].partition("?")[0]))
+
+
+def _database_path(values: _Reader, source: str, path: Path) -> Path:
+    """A path at which there can be a database; what was written for SQLite itself is no path."""
+    text = str(path)
+    if text.lower().startswith(("file:", "sqlite:", "sqlite+")):
+        values.problem(
+            source, f"{text!r} is an address of SQLite; give the path alone, or sqlite:////path"
+        )
+    elif path.name in ("", "..") or text == ":memory:":
+        values.problem(source, f"{text!r} names no file; give the path of the database file")
+    elif (size := len(os.fsencode(path.name))) > MAX_DATABASE_NAME_BYTES:
+        values.problem(
+            source,
+            f"the name of the database has {size} bytes and may have {MAX_DATABASE_NAME_BYTES}, "
+            "as the files beside it have longer ones",
+        )
+    else:
+        return path
+    return Path("metrics.db")
 
 
 def _zone(values: _Reader) -> ZoneInfo | None:

@@ -22,6 +22,7 @@ A bad log line is never an error: it is a counted fate (`engine/inputs/caddy.py`
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 from engine.names import displayable
@@ -91,3 +92,19 @@ class AddressInUse(MetricsError):
 
 class ThreadDied(MetricsError):
     """A part of `serve` ended that must not end."""
+
+
+def is_no_thread(error: BaseException | None) -> bool:
+    """Whether an error means that the system gives us no more threads or processes."""
+    if isinstance(error, OSError):
+        return error.errno == errno.EAGAIN
+    return isinstance(error, RuntimeError) and "start new thread" in str(error)
+
+
+def no_thread(name: str = "") -> ThreadDied:
+    """The error for a thread (or a process) that could not be started."""
+    what = f"the {name} thread" if name else "a thread or process"
+    return ThreadDied(
+        f"{what} cannot be started: this user or container has as many as it may have",
+        "allow more: ulimit -u, TasksMax= of systemd, --pids-limit of the container",
+    )

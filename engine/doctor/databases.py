@@ -6,7 +6,6 @@ nobody uses is looked at in a copy, because SQLite makes files beside one that i
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -26,6 +25,7 @@ from engine.sources.content import first_line
 from engine.sources.model import Generation, generation_id
 from engine.store.check import problems_of
 from engine.store.database import check_ours, storage_errors
+from engine.store.lock import is_locked
 from engine.store.positions import load_generations
 from engine.store.reader import Reader
 
@@ -60,24 +60,6 @@ def check_running(config: Config, found: Examination) -> None:
         text = "no serve is running on this database: nothing is being counted"
         hint = "start it, with the same DATABASE_URL; is it another database that serve uses?"
         found.checks.append(Check("serve", State.WARNING, text, hint))
-
-
-def is_locked(database: Path) -> bool:
-    """Whether somebody holds the lock of a database; makes no file, and holds nothing itself."""
-    try:
-        descriptor = os.open(
-            database.with_name(database.name + ".lock"),
-            os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK,
-        )
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def check_database(

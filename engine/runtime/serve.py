@@ -8,7 +8,6 @@ End: reader stopped, inbox drained, last save, HTTP stopped, all within seconds 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import signal
@@ -18,9 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.config import Config
-from engine.errors import DatabaseDamaged, MetricsError, ThreadDied
+from engine.errors import (
+    DatabaseDamaged,
+    MetricsError,
+    ReaderUnavailable,
+    ThreadDied,
+    is_no_thread,
+    no_thread,
+)
 from engine.report import Report
-from engine.runtime import clock, logs
+from engine.runtime import clock, logs, process
 from engine.runtime.counting import Counting
 from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, Reload, Stop
@@ -31,6 +37,7 @@ from engine.runtime.ticker import Tick, Ticker, board_serial
 from engine.runtime.vitals import Vitals
 from engine.sources.filebeat import find_filebeat, require_filebeat
 from engine.sources.folder import LogFolder
+from engine.sources.run_folder import choose_place
 from engine.store.reader import Reader as StoreReader
 from engine.store.store import Lock, Store
 
@@ -82,6 +89,8 @@ class Service:
                 repair_at=clock.now(),
                 may_be_read_only=True,
             )
+            if lock.note:
+                store.notes.append(lock.note)
             try:
                 self._run_with(store)
             finally:
@@ -108,11 +117,7 @@ class Service:
     def _make_counting(self, store: Store) -> Counting:
         """Counting from where the store stands, and a reader that begins there."""
         counting = Counting(store, self.vitals, self.config.packages)
-        program: str | None = None
-        if self.config.reader == "filebeat":
-            program = require_filebeat(self.config.filebeat)
-        elif self.config.reader == "auto":
-            program = find_filebeat(self.config.filebeat)
+        program, place = self._find_filebeat()
         folder = LogFolder(
             self.config.logs,
             self.config.pattern,
@@ -123,10 +128,30 @@ class Service:
         folder.unread_before = counting.logs_not_opened()
         counting.folder = folder
         self.reader = self.vitals.reader = Reader(
-            folder, self.inbox.put_message, filebeat=program, base=_run_folder(self.config.database)
+            folder, self.inbox.put_message, filebeat=program, base=place
         )
         counting.begin(clock.now())
         return counting
+
+    def _find_filebeat(self) -> tuple[str | None, Path]:
+        """The program, if it is to be used, and where it works."""
+        program: str | None = None
+        if self.config.reader == "filebeat":
+            program = require_filebeat(self.config.filebeat)
+        elif self.config.reader == "auto":
+            program = find_filebeat(self.config.filebeat)
+        place = self.config.database.parent
+        if program:
+            try:
+                place, notes = choose_place(_filebeat_places(self.config.database))
+            except ReaderUnavailable as error:
+                if self.config.reader == "filebeat":
+                    raise
+                log.warning("%s; the built-in reader reads the logs", error.message)
+                return None, place
+            for note in notes:
+                log.warning("%s", note)
+        return program, place
 
     def _serve_http(self, work: Callable[[], None]) -> None:
         """Answer requests while `work` goes on."""
@@ -151,8 +176,11 @@ class Service:
         if self.server and "http" not in self.stopping:
             self.stopping.add("http")
             stop = threading.Thread(target=self.server.stop, args=(HTTP_SECONDS,), daemon=True)
+            try:
+                stop.start()
+            except RuntimeError:  # no thread to be had: it ends with the process
+                return
             self.threads["end of http"] = stop
-            stop.start()
 
     # Counting
 
@@ -223,6 +251,8 @@ class Service:
     def _died(self, ended: Ended) -> MetricsError:
         self.vitals.dead = ended.name
         what = "it stopped by itself"
+        if is_no_thread(ended.error):
+            return no_thread(ended.name)
         if ended.error is not None:
             log.error("thread %s ended", ended.name, exc_info=ended.error)
             what = f"{type(ended.error).__name__}: {ended.error}"
@@ -288,8 +318,12 @@ class Service:
             self.inbox.put(Ended(name, error))
 
         self.stopping.discard(name)
-        thread = self.threads[name] = threading.Thread(target=run, name=name, daemon=True)
-        thread.start()
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise no_thread(name) from error
+        self.threads[name] = thread
 
     def _read(self) -> None:
         assert self.reader is not None
@@ -305,6 +339,8 @@ class Service:
             asked = True
             self.inbox.put(Stop())
 
+        if process.was_told_to_stop():
+            self.inbox.put(Stop())
         signal.set_wakeup_fd(self.inbox.wake_descriptor, warn_on_full_buffer=False)
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
@@ -328,6 +364,7 @@ class Service:
             ),
         )
         self.app = app
+        vitals.figures_are_readable = lambda: app.reading.readable
         return HttpServer(
             app,
             config.host,
@@ -345,13 +382,11 @@ class Service:
         return self.vitals.host_names
 
 
-def _run_folder(database: Path) -> Path:
-    """Where Filebeat's folder is made: in memory where the system has such a place."""
-    name = hashlib.blake2b(os.fsencode(database.resolve()), digest_size=6).hexdigest()
-    for base in (os.environ.get("XDG_RUNTIME_DIR", ""), "/run", "/dev/shm"):  # noqa: S108 (a folder of ours in it)
-        if base and os.access(base, os.W_OK | os.X_OK):
-            return Path(base) / f"offspot-metrics-{os.getuid()}" / name
-    return database.parent / "run" / name
+def _filebeat_places(database: Path) -> list[Path]:
+    """Where Filebeat's folder may be made; the first that is in memory is taken."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    places: list[str | Path] = [runtime, "/run", "/dev/shm", "/tmp", database.parent]  # noqa: S108 (run_folder.py checks them)
+    return [Path(place).absolute() for place in places if place]
 
 
 def serve(config: Config, version: str, announce: Callable[[str], None]) -> int:

@@ -68,6 +68,8 @@ class Vitals:
     """The thread that ended by itself, on the way to the exit."""
     check_database: Callable[[], str] = str
     """Why the figures cannot be shown, where nothing is counted; called by HTTP threads."""
+    figures_are_readable: Callable[[], bool] = lambda: True
+    """Whether the last answer could read the figures; called by HTTP threads."""
     notes: list[str] = field(default_factory=list)
     """What was done to the database, or is out of the ordinary, and not of now."""
 
@@ -99,6 +101,8 @@ class Vitals:
             reasons.append(f"nothing was saved for {now - self.unsaved_since:.0f} seconds")
         if self.beat_at and now - self.beat_at > SAVE_LATE_SECONDS:
             reasons.append(f"counting has stood still for {now - self.beat_at:.0f} seconds")
+        if not self.figures_are_readable():
+            reasons.append("the figures cannot be read from the database; the log says why")
         free = self._free_bytes()
         if free is not None and free < LOW_DISK_BYTES:
             reasons.append(f"the disk is full: {free} bytes are left")

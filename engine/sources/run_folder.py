@@ -32,7 +32,11 @@ def choose_place(places: Sequence[Path]) -> tuple[Path, list[str]]:
     """
     problems = {place: problem_with(place) for place in dict.fromkeys(places)}
     usable = [place for place, problem in problems.items() if not problem]
-    said = [f"{place} is not used for Filebeat: {text}" for place, text in problems.items() if text]
+    said = [
+        f"{place} is not used for Filebeat's files: it {text}"
+        for place, text in problems.items()
+        if "other user" in text  # that it is not there, or not for us, is nothing unusual
+    ]
     for place in usable:
         if is_in_memory(place):
             return place, said

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from engine.errors import (
     Busy,
@@ -26,6 +27,7 @@ from engine.errors import (
     StorageError,
 )
 from engine.store import seal
+from engine.store.place import check_safe_to_write, is_to_be_made, open_plain
 from engine.store.schema import APPLICATION_ID, MIGRATIONS
 
 MEMORY: Final = Path(":memory:")
@@ -149,6 +151,11 @@ def check_header(path: Path) -> None:
         ) from error
     except OSError as error:
         raise StorageError(f"database {path}: {error.strerror or error}") from error
+    if not header:
+        raise InputMissing(
+            f"database {path} is empty (0 bytes): nothing has been counted yet",
+            "serve and replay --database make one of it; or give another path with --database",
+        )
     if header[:16] != _MAGIC or len(header) < 100:
         raise NotADatabase(
             f"{path} is not a database",
@@ -174,43 +181,6 @@ def _check_identity(path: Path, application_id: int, version: int) -> None:
             f"this one knows {len(MIGRATIONS)})",
             "use that version of offspot-metrics; the file was not touched",
         )
-
-
-def open_plain(path: Path) -> IO[bytes]:
-    """Open a file for reading that is a plain file of a user we trust, and no link to one.
-
-    Raises DatabaseForeign for anything else, OSError as `open` does.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise DatabaseForeign(
-                f"{path} is a symbolic link", "give the path that it leads to"
-            ) from error
-        raise
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise DatabaseForeign(f"{path} is not a file", "give the path of the database file")
-    return os.fdopen(descriptor, "rb")
-
-
-def check_safe_to_write(path: Path) -> None:
-    """Raise DatabaseForeign when somebody else may have put the file or its companions there."""
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        try:
-            found = part.lstat()
-        except FileNotFoundError:
-            continue
-        if not stat.S_ISREG(found.st_mode):
-            raise DatabaseForeign(f"{part} is not a plain file", "move it away")
-        if found.st_uid != os.geteuid() and os.geteuid() != 0:
-            raise DatabaseForeign(
-                f"{part} belongs to another user",
-                "run as the user that owns it, or give another path with --database",
-            )
 
 
 def _foreign(path: Path) -> DatabaseForeign:
@@ -249,7 +219,7 @@ def open_writer(
         return connection
     with storage_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists() and not path.is_symlink():
+        if is_to_be_made(path):
             create(path)
         check_ours(path)
         check_safe_to_write(path)
@@ -292,7 +262,14 @@ def create(path: Path, fill: Callable[[sqlite3.Connection], None] | None = None)
     finally:
         connection.close()
     sync_path(draft)
-    draft.rename(path)
+    try:
+        draft.rename(path)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        shutil.copyfile(draft, path)  # an empty file that is mounted in a container stays the same
+        draft.unlink()
+        sync_path(path)
     sync_path(path.parent)
 
 

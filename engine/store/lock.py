@@ -10,15 +10,20 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 import stat
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from engine.errors import Busy, DatabaseForeign, StorageError
+from engine.store import database
+from engine.store.place import check_safe_to_write
 
 _MARK: Final = b"offspot-metrics opened its database here\n"
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_IN_USE: Final = (errno.EAGAIN, errno.EACCES)
 
 
 def lock_path(path: Path) -> Path:
@@ -27,30 +32,145 @@ def lock_path(path: Path) -> Path:
 
 
 class Lock:
-    """Held from the beginning; raises Busy when another process has it."""
+    """Held from the beginning; raises Busy when another process has it.
+
+    Where a file system has no flock, a lock by fcntl is taken, and where it has none either, a name
+    that only one process of this machine (of one network namespace) can have.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = lock_path(path)
+        self.note = ""
+        """What is worth knowing of this lock."""
+        self._socket: socket.socket | None = None
+        if not os.path.lexists(self.path):
+            _check_usable(path)  # or the lock of a database that is refused would stay behind
         self._descriptor = _open(self.path, path)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take(path)
         except OSError as error:
             os.close(self._descriptor)
             raise Busy(
                 f"database {path} is in use by another offspot-metrics",
                 "stop that one first (serve and replay cannot write at the same time)",
             ) from error
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def _take(self, path: Path) -> None:
+        """Lock by the first way that there is; raises OSError when another has it."""
+        reasons = []
+        for take in (_flock, _lock_by_fcntl):
+            try:
+                take(self._descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno in _IN_USE:
+                    raise
+                reasons.append(error.strerror or str(error))
+            else:
+                break
+        else:
+            _check_any_lock(self._descriptor, path)
+            self._socket = _take_name(self._descriptor)
+        if reasons:
+            who = "this machine" if self._socket is None else "this machine and container"
+            self.note = (
+                f"the file system of database {path} has no flock ({reasons[0]}): another "
+                f"offspot-metrics that writes to it is only noticed on {who}"
+            )
 
     def release(self) -> None:
         """Let others write."""
         os.close(self._descriptor)
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _check_usable(path: Path) -> None:
+    """Raise an error when something at a path is no database of ours, and not empty.
+
+    To be called before anything is made beside it, and without a connection to it.
+    """
+    with database.storage_errors(path):
+        try:
+            found = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if found.st_size or not stat.S_ISREG(found.st_mode):
+            try:
+                database.check_header(path)
+            except database.NotADatabase:
+                if not os.path.lexists(path.with_name(f"{path.name}.backup")):
+                    raise
+        check_safe_to_write(path)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of a database; makes no file, and holds nothing itself."""
+    try:
+        descriptor = os.open(lock_path(path), os.O_RDONLY | _FLAGS)
+    except OSError:
+        return False
+    try:
+        for take in (_flock, _lock_by_fcntl):
+            try:
+                take(descriptor, fcntl.LOCK_SH)
+            except OSError as error:
+                if error.errno in _IN_USE:
+                    return True
+            else:
+                return False
+        try:
+            _take_name(descriptor).close()
+        except OSError:
+            return True
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _flock(descriptor: int, kind: int) -> None:
+    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+
+
+def _lock_by_fcntl(descriptor: int, kind: int) -> None:
+    """A lock of the open file, not of the process, so that it behaves as flock does."""
+    which = fcntl.F_WRLCK if kind == fcntl.LOCK_EX else fcntl.F_RDLCK
+    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", which, 0, 0, 0, 0))
+
+
+def _check_any_lock(descriptor: int, path: Path) -> None:
+    """Raise StorageError where a file cannot be locked in the way of SQLite either."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise StorageError(
+            f"the file system of database {path} has no locks ({error.strerror}), without which "
+            "SQLite cannot keep a database whole",
+            "give a path on a local disk with --database (DATABASE_URL)",
+        ) from error
+
+
+def _take_name(descriptor: int) -> socket.socket:
+    """A socket of a name that belongs to this file, in no file system. Raises OSError."""
+    found = os.fstat(descriptor)
+    taken = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        taken.bind(f"\0offspot-metrics/{found.st_dev}/{found.st_ino}")
+    except BaseException:
+        taken.close()
+        raise
+    return taken
 
 
 def _open(lock: Path, path: Path) -> int:
     descriptor = _open_any(lock, path)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         os.close(descriptor)
-        raise DatabaseForeign(f"{lock} is not a plain file", "move it away")
+        what = "has a second name (a hard link)" if found.st_nlink > 1 else "is not a plain file"
+        raise DatabaseForeign(f"{lock} {what}", "move it away")
     return descriptor
 
 
@@ -75,7 +195,8 @@ def mark_as_ours(path: Path) -> None:
     with suppress(OSError):
         descriptor = os.open(lock_path(path), os.O_RDWR | _FLAGS)
         try:
-            if not os.fstat(descriptor).st_size:
+            found = os.fstat(descriptor)
+            if not found.st_size and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
                 os.write(descriptor, _MARK)
         finally:
             os.close(descriptor)

@@ -23,9 +23,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from engine.errors import DatabaseForeign, StorageError
+from engine.errors import DatabaseForeign, InputMissing, StorageError
 from engine.store import backup, check, database, salvage, seal
 from engine.store.lock import was_ours
+from engine.store.place import check_safe_to_write, is_of_us, is_to_be_made
 
 _SUFFIXES: Final = ("-shm", "-wal", "")
 _KEPT: Final = 2
@@ -39,7 +40,7 @@ def settle(path: Path, now: int) -> list[str]:
     never ours, StorageError when the repair itself fails.
     """
     with database.storage_errors(path):
-        database.check_safe_to_write(path)
+        check_safe_to_write(path)
         done = []
         unfinished = next((f for f in _folders(path) if (f / _UNFINISHED).exists()), None)
         if unfinished:
@@ -56,9 +57,11 @@ def _reason_to_replace(path: Path) -> str:
     if not path.exists() and not path.is_symlink():
         leftovers = path.with_name(path.name + "-wal").exists()
         return "its file is gone" if leftovers or backup.backups_of(path) else ""
+    if is_to_be_made(path) and not was_ours(path):
+        return ""
     try:
         database.check_header(path)
-    except database.NotADatabase:
+    except (InputMissing, database.NotADatabase):
         if was_ours(path) or backup.backups_of(path):
             return "it is no database any more"
         raise
@@ -86,7 +89,8 @@ def _quarantine(path: Path) -> Path:
     folder = path.parent / "quarantine"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), 0):
+    trusted = found.st_uid == 0 or is_of_us(found, path.parent)
+    if not stat.S_ISDIR(found.st_mode) or not trusted:
         raise DatabaseForeign(f"{folder} is not a folder of ours", "move it away")
     database.sync_path(folder.parent)
     return folder
@@ -176,7 +180,7 @@ def _verified(
 
 
 def _read(path: Path, damaged: Path, sound: Path | None) -> salvage.Salvaged | None:
-    if not damaged.exists():
+    if damaged.is_symlink() or not damaged.is_file():
         return None
     salt = None
     if sound:

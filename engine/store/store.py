@@ -7,20 +7,22 @@ nothing of it, and what is missing is read again from the logs.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from engine import indicators
-from engine.errors import Busy, DatabaseDamaged, StorageError
+from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
 from engine.indicators.model import NO_DIMENSION, States
 from engine.sources.model import Generation
 from engine.store import backup, check, database, positions, recovery
 from engine.store.facts import Facts
 from engine.store.lock import Lock, mark_as_ours
+from engine.store.place import file_at
 from engine.store.reader import Reader
 from engine.store.records import RecordWriter
 from engine.store.schema import TIES
@@ -53,6 +55,8 @@ class Store(Facts):
         """What was set aside and replaced when this was opened, and since."""
         self.verified = False
         self._connection: sqlite3.Connection | None = connection
+        self._file = file_at(path)
+        """The file that is open, by device and inode."""
         self._writable = writable
         self._unsure: States | None = None
         """States of a commit that failed in such a way that it may have landed all the same."""
@@ -123,13 +127,19 @@ class Store(Facts):
             if not self._writable:
                 self.notes = [note for note in self.notes if _CANNOT_WRITE not in note]
             self._connection, self._writable = connection, True
+            self._file = file_at(self.path)
             complete_from = int(self.get("complete_from", 0))
             self.records = RecordWriter(connection, self.zone, complete_from)
 
     def _check_there(self) -> None:
-        """Raise DatabaseDamaged when the file was removed: what is written would go with it."""
-        if self.path != database.MEMORY and not self.path.exists():
-            raise DatabaseDamaged(f"the file of database {self.path} is gone")
+        """Raise DatabaseDamaged when the file was removed, or another thing stands in its place.
+
+        What is written would go with it, and nobody could read it.
+        """
+        if self.path == database.MEMORY or file_at(self.path):
+            return
+        what = "was replaced by what is no file" if os.path.lexists(self.path) else "is gone"
+        raise DatabaseDamaged(f"the file of database {self.path} {what}")
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -282,11 +292,16 @@ class Store(Facts):
         Raises DatabaseDamaged when the file is gone, StorageError when it cannot be looked at now.
         """
         self._check_there()
+        if self._connection is not None and self._file not in (None, file_at(self.path)):
+            return ["its file was replaced by another one"]
         with database.storage_errors(self.path):
             return check.problems_in(self.path)
 
     def recover(self, reason: str, now: int) -> None:
         """Set the damaged database aside, and go on with the best replacement; adds a note."""
+        if self._connection is not None and self._file not in (None, file_at(self.path)):
+            with suppress(MetricsError):  # what we have open is sound, and nowhere else
+                self.back_up()
         self._disconnect()
         self._unsure, self._landed = None, {}
         self.repairs.append(recovery.recover(self.path, reason, now))

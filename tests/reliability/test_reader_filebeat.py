@@ -223,7 +223,12 @@ def test_left_over(logs: Path, tmp_path: Path) -> None:
     shutil.copytree(logs, other_logs)
     with Following(other_logs, "filebeat") as other, first:
         left_over, others = first.wait_for_filebeat(), other.wait_for_filebeat()
-        with Following(logs, "filebeat") as second:  # as if the first one had been killed
+        with Following(logs, "filebeat") as beside:  # while the first one lives, it is no left-over
+            beside.wait_for_filebeat()
+            assert _runs(left_over)
+        assert first.reader._filebeat is not None
+        first.reader._filebeat.run_folder.release()  # as a process that is killed does
+        with Following(logs, "filebeat") as second:
             second.wait_for_lines(lines(range(10)))
             second.wait_for(lambda: not _runs(left_over), "the left-over is ended")
             assert _runs(others)

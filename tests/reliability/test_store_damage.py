@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -306,16 +307,43 @@ def test_foreign_and_newer_files_are_refused(tmp_path: Path, pragma: str, word: 
     assert not (tmp_path / "quarantine").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"notes of the teacher\n" * 100])
-def test_a_file_that_was_never_ours_is_refused(tmp_path: Path, content: bytes) -> None:
-    """An empty file, or a text, where ours never was, is refused and stays as it is (F21)."""
+def test_a_file_that_was_never_ours_is_refused(tmp_path: Path) -> None:
+    """A text where ours never was is refused, by the lock already, and stays as it is (F21)."""
     path = tmp_path / "metrics.db"
-    path.write_bytes(content)
+    path.write_bytes(b"notes of the teacher\n" * 100)
     before = state_of(path)
-    Lock(path).release()
+    with pytest.raises(DatabaseDamaged):
+        Lock(path)
     with pytest.raises(DatabaseDamaged):
         Store.open(path, UTC, repair_at=HOUR)
     assert state_of(path) == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+    """0 bytes where ours never was are a new database, with repairs and without."""
+    for repair_at in (None, HOUR):
+        path = tmp_path / f"{repair_at}.db"
+        path.touch()
+        Lock(path).release()
+        Store.open(path, UTC, repair_at=repair_at).close()
+        assert path.stat().st_size > 0
+        assert Store.open(path, UTC, repair_at=HOUR).repairs == []
+
+
+def test_an_empty_file_that_is_mounted_becomes_a_database(tmp_path: Path) -> None:
+    """A file of 0 bytes that is mounted by itself, as in a container, cannot be replaced: the
+    database is made in it.
+    """
+    outside, path = tmp_path / "outside.db", tmp_path / "metrics.db"
+    outside.touch()
+    path.touch()
+    subprocess.run(["mount", "--bind", outside, path], check=True)
+    try:
+        Store.open(path, UTC, repair_at=HOUR).close()
+        assert outside.stat().st_size == path.stat().st_size > 0
+    finally:
+        subprocess.run(["umount", path], check=True)
 
 
 def test_links_and_pipes_are_refused(tmp_path: Path) -> None:

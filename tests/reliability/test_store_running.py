@@ -1,8 +1,14 @@
 """Damage that shows while `serve` runs: F21 while running."""
 
+import os
 import random
+import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from tests.reliability.serving import Serving
 from tests.reliability.store_support import figures
@@ -58,6 +64,64 @@ def test_a_file_that_is_removed_is_missed_by_a_reader_first(tmp_path: Path) -> N
         assert serving.stop()[0] == 0, serving.text()
         assert "Figures cannot be read: database" in serving.text()
         assert "Traceback" not in serving.text()
+    found = figures(serving.database)
+    assert sum(row[1] + row[2] for row in found["logs"].values()) == 12
+
+
+def _link_to_the_moved(path: Path) -> None:
+    path.rename(path.with_name("moved.db"))
+    path.symlink_to("moved.db")
+
+
+def _link_to_another(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def _folder(path: Path) -> None:
+    path.rename(path.with_name("moved.db"))
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+
+
+@pytest.mark.parametrize("swap", [_link_to_the_moved, _link_to_another, _folder, _pipe, _foreign])
+def test_a_file_that_is_swapped_while_it_runs(tmp_path: Path, swap: Callable[[Path], None]) -> None:
+    """When a link, a folder, a pipe or a database of another program takes the place of ours,
+    /health says that figures cannot be read; what stands there is set aside, nothing that was
+    counted is lost, and figures are answered again (S35).
+    """
+    with Serving(tmp_path, code=OFTEN) as serving, ThreadPoolExecutor(8) as visitors:
+        serving.add(6)
+        serving.wait(serving.counted(6))
+        serving.wait(lambda: serving.metric("saves_total") > 0)
+        swap(serving.database)
+        seen = set()
+
+        def told() -> bool:
+            list(visitors.map(serving.get, ["/api/v1/aggregations/D"] * 8))
+            seen.add(serving.get("/health")[0])
+            return tells(serving)
+
+        serving.wait(told, 60)
+        assert 503 in seen
+        serving.log.unlink()
+        serving.add(6, first=6)
+        serving.wait(lambda: serving.get("/api/v1/aggregations/D")[0] == 200)
+        serving.wait(lambda: serving.get("/health")[0] == 200)
+        serving.wait(serving.counted(12))
+        assert serving.stop()[0] == 0, serving.text()
+        assert "Traceback" not in serving.text()
+    assert Path("/etc/passwd").read_bytes().startswith(b"root:")
     found = figures(serving.database)
     assert sum(row[1] + row[2] for row in found["logs"].values()) == 12
 

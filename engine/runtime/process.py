@@ -1,0 +1,65 @@
+"""The first thing that happens in the process: signals mean something, also as process 1.
+
+Before `serve` has its own handlers, SIGTERM ends the process with the code of an orderly stop. As
+process 1 (in a container) the kernel drops signals that nobody handles and leaves it every orphan:
+so process 1 only passes signals on and reaps, and a child does the work.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Final
+
+_FROM_TERMINAL: Final = 0x80
+"""SI_KERNEL: the terminal sent it, to the child as well."""
+_LEFT_ALONE: Final[set[int]] = {
+    signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGTSTP, signal.SIGTTIN,
+    signal.SIGTTOU, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP,
+}  # fmt: skip
+_told = False
+
+
+def begin() -> None:
+    """Handle SIGTERM from now on; as process 1, return in a child of it."""
+    if os.getpid() != 1:
+        signal.signal(signal.SIGTERM, _leave)
+        return
+    passed_on = {int(number) for number in signal.valid_signals() - _LEFT_ALONE}
+    signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)
+    try:
+        child = os.fork()
+    except OSError:  # no process to be had: then without
+        child = 0
+    if child:
+        os._exit(_wait_for(child, passed_on))
+    signal.signal(signal.SIGTERM, _leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
+
+
+def was_told_to_stop() -> bool:
+    """Whether SIGTERM came before there was anything to stop."""
+    return _told
+
+
+def _leave(number: int, _frame: object) -> None:
+    global _told  # noqa: PLW0603 (a signal handler has no other place)
+    _told = True
+    raise SystemExit(0 if "serve" in sys.argv[1:] else 128 + number)
+
+
+def _wait_for(child: int, signals: set[int]) -> int:
+    """Pass signals on and reap whatever ends, until the child does. Its exit code."""
+    while True:
+        info = signal.sigwaitinfo(signals)
+        if info.si_signo != signal.SIGCHLD:
+            if info.si_code != _FROM_TERMINAL:
+                os.kill(child, info.si_signo)
+            continue
+        ended = child
+        while ended:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+            if ended == child:
+                code = os.waitstatus_to_exitcode(status)
+                return code if code >= 0 else 128 - code

@@ -1,0 +1,87 @@
+"""What stands at the path of a database: a plain file of ours, nothing yet, or what is not touched.
+
+In: a path. Out: an answer, or DatabaseForeign. Nothing is written, and links are not followed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from engine.errors import DatabaseForeign
+
+
+def open_plain(path: Path) -> IO[bytes]:
+    """Open a file for reading that is a plain file of a user we trust, and no link to one.
+
+    Raises DatabaseForeign for anything else, OSError as `open` does.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise DatabaseForeign(
+                f"{path} is a symbolic link", "give the path that it leads to"
+            ) from error
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise DatabaseForeign(f"{path} is not a file", "give the path of the database file")
+    return os.fdopen(descriptor, "rb")
+
+
+def check_safe_to_write(path: Path) -> None:
+    """Raise DatabaseForeign when somebody else may have put the file or its companions there."""
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        try:
+            found = part.lstat()
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            raise DatabaseForeign(f"{part} is not a plain file", "move it away")
+        if os.geteuid() != 0 and not is_of_us(found, part.parent):
+            raise DatabaseForeign(
+                f"{part} belongs to another user",
+                "run as the user that owns it, or give another path with --database",
+            )
+
+
+def is_of_us(found: os.stat_result, folder: Path) -> bool:
+    """Whether a file in a folder has the owner that files made by this process have there.
+
+    On a file system with one fixed owner (exFAT, NTFS, FUSE with `uid=`) that is somebody else.
+    """
+    if found.st_uid == os.geteuid():
+        return True
+    try:
+        with tempfile.TemporaryFile(dir=folder) as made:
+            return os.fstat(made.fileno()).st_uid == found.st_uid
+    except OSError:
+        return False
+
+
+def is_to_be_made(path: Path) -> bool:
+    """Whether there is nothing at a path, or a file of 0 bytes that was never a database."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return True
+    if found.st_size or not stat.S_ISREG(found.st_mode):
+        return False
+    beside = (path.with_name(path.name + suffix) for suffix in ("-wal", ".backup", ".backup-old"))
+    return not any(os.path.lexists(part) for part in beside)
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """The plain file at a path, by device and inode; None when there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
