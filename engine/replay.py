@@ -184,7 +184,7 @@ class Replay:
         if job.doubted:
             self.summary.doubted.append((content.name, job.doubted))
         self.summary.fates.update(job.tally.fates)
-        if content.ends_in_a_line:
+        if content.lacks_newline:
             self.summary.unfinished.append(content.name)
         if content.damage:
             self.summary.errors.append(

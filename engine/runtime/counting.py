@@ -45,6 +45,7 @@ FAR_SECONDS: Final = 31 * 24 * 3600
 """More between a stop and the next start is taken for a wrong clock, not for a holiday."""
 MAX_UNPRUNED: Final = 200
 """So many logs more than are remembered, and the oldest are forgotten before the hour ends."""
+MAX_CUT_SHORT: Final = 64
 _EVERYWHERE: Final = 1 << 60
 
 log = logging.getLogger("offspot-metrics")
@@ -79,7 +80,10 @@ class Counting:
         vitals.backup_age = int(store.get("backup_age", 0))
         vitals.lost_bytes = int(store.get("lost_bytes", 0))
         vitals.lost_logs = int(store.get("lost_logs", 0))
-        vitals.lost_at_least = bool(store.get("lost_at_least", 0))
+        self._lost_at_least = bool(store.get("lost_at_least", 0))
+        self._cut_short = set(str(store.get("cut_short", "")).split())
+        """Compressed rolls whose end was said to be lost, and that may still become whole."""
+        vitals.lost_at_least = self._lost_at_least or bool(self._cut_short)
         vitals.steps.extend(store.clock_steps())
         vitals.last_seen = store.reader().last_hours()
 
@@ -110,6 +114,11 @@ class Counting:
                 self.store.put("clean", 0)  # until the next orderly stop
         self.running_hour = hour_of(now)
         self._note_store()
+
+    @property
+    def cut_short(self) -> set[bytes]:
+        """The compressed rolls whose end was said to be lost, though it may still come."""
+        return {bytes.fromhex(name.removeprefix("-")) for name in self._cut_short}
 
     def logs_to_find(self, logs: Path) -> set[bytes]:
         """The logs that were not finished at the last save, and must still be there."""
@@ -232,9 +241,22 @@ class Counting:
                 self._gone.add(identity)
 
     def _lose(self, lost: Lost) -> None:
+        identity = lost.generation.hex() or "-"
+        if lost.withdrawn:
+            self.vitals.lost_logs -= identity in self._cut_short
+            self._cut_short.discard(identity)
+        elif lost.provisional and len(self._cut_short) < MAX_CUT_SHORT:
+            self.vitals.lost_logs -= identity in self._cut_short
+            self._cut_short.add(identity)
+        else:
+            self._lost_at_least = self._lost_at_least or lost.at_least
         self.vitals.lost_bytes += lost.length
+        self.vitals.lost_at_least = self._lost_at_least or bool(self._cut_short)
+        if lost.withdrawn:
+            log.info("log %s was cut short and is whole now: nothing of it is lost", lost.name)
+            self._mark_dirty()
+            return
         self.vitals.lost_logs += 1
-        self.vitals.lost_at_least = self.vitals.lost_at_least or lost.at_least
         name = lost.name or "(its name is not known)"
         if lost.length:
             more = "at least " if lost.at_least else ""
@@ -325,7 +347,8 @@ class Counting:
             "backup_age": self.vitals.backup_age,
             "lost_bytes": self.vitals.lost_bytes,
             "lost_logs": self.vitals.lost_logs,
-            "lost_at_least": int(self.vitals.lost_at_least),
+            "lost_at_least": int(self._lost_at_least),
+            "cut_short": " ".join(sorted(self._cut_short)),
             "clean": int(last),
             "reading": self._reading,
             "unread": self._unread,
@@ -383,9 +406,9 @@ class Counting:
         """The logs that lie in the folder: they must not be forgotten."""
         if self.folder is None:
             return []
-        logs, rolls = list(self.folder.held.values()), list(self.folder.packed.seen.values())
+        logs = list(self.folder.held.values())
         present = [log.generation.id for log in logs if log.generation]
-        return present + [identity for _, identity in rolls]
+        return [*present, *self.folder.packed.identities]
 
     def _note_use(self) -> None:
         """The newest hour of each package, for the status page."""

@@ -29,7 +29,7 @@ from typing import Final
 from engine.errors import MetricsError
 from engine.runtime.clock import monotonic
 from engine.runtime.watcher import Watcher
-from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat, is_told_by_filebeat
+from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat
 from engine.sources.folder import LogFolder
 from engine.sources.follow import CHUNK_BYTES
 from engine.sources.held import FileKey, HeldLog
@@ -59,6 +59,8 @@ FAILURES: Final = 5
 FAILURE_WINDOW_SECONDS: Final = 600.0
 RETRY_SECONDS: Final = 600.0
 LAST_LOOK_SECONDS: Final = 1.0
+UNPACK_SECONDS: Final = 0.1
+"""A few megabytes may unpack to gigabytes; meanwhile lines come that are new."""
 
 log = logging.getLogger("offspot-metrics")
 
@@ -102,6 +104,7 @@ class Reader:
         self._waits: dict[FileKey, tuple[int, float]] = {}
         self._silent_since: float | None = None
         self._problems: dict[str, str] = {}
+        self._notes: set[str] = set()
 
     @property
     def kind(self) -> str:
@@ -177,7 +180,7 @@ class Reader:
             self._say(self.folder.read_new())
         else:
             self._help()
-        self._say(self.folder.packed.read_next())
+        self._unpack()
         self._say(self.folder.missed())
         self._listen(select.POLLIN)
         self._unannounced = self._unannounced + 1 if self._moved and not self._announced else 0
@@ -185,7 +188,7 @@ class Reader:
         self._announced = self._moved = False
 
     def _pause_now(self) -> float:
-        if self.folder.packed.waiting:
+        if self.folder.packed.busy:
             return self._look_took
         if self._watcher is None or not self._relies_on_events or self._has_deadlines:
             return self._pause(BUSY_LOOK_SECONDS if self._moved else LOOK_SECONDS)
@@ -209,6 +212,16 @@ class Reader:
         now = monotonic()
         return any(now - since < 2 * PATIENCE_SECONDS for _, since in self._waits.values())
 
+    def _unpack(self) -> None:
+        """Read compressed rolls for a share of each turn: new lines of plain logs go before."""
+        until = monotonic() + UNPACK_SECONDS
+        for message in self.folder.packed.steps():
+            if message is not None:
+                self.emit(message)
+                self._moved = True
+            if self._stopping or monotonic() >= until:
+                return
+
     def _look(self, now: float) -> None:
         self._watch_folder()
         for message in self.folder.look(now):
@@ -221,6 +234,9 @@ class Reader:
         if self._problems and not problems:
             log.info("nothing is wrong with the logs any more")
         self._problems = problems
+        for note in self.folder.notes - self._notes:
+            log.info("%s", note)
+        self._notes = self.folder.notes
 
     # The watch
 
@@ -348,6 +364,8 @@ class Reader:
 
     def _take(self, event: Event, filebeat: Filebeat) -> None:
         """Hand on what is new of an event, after a look into the log."""
+        if not self.folder.is_plain(Path(event.path).name):
+            return  # bytes of a compressed file, which Filebeat takes for lines
         found = self._place(event)
         if found is None and monotonic() - self._looked_at >= EARLY_LOOK_SECONDS:
             self._look(monotonic())
@@ -393,7 +411,7 @@ class Reader:
             if not held.behind:
                 continue
             position, since = self._waits.get(held.key, (-1, now))
-            if not is_told_by_filebeat(held.name):
+            if not self.folder.is_given_to_filebeat(held.name):
                 self._say(self.folder.follower.read_log(held))
                 continue
             if position != held.position:

@@ -126,6 +126,7 @@ class Service:
         )
         folder.expected = counting.logs_to_find(self.config.logs)
         folder.unread_before = counting.logs_not_opened()
+        folder.packed.cut_short = counting.cut_short
         counting.folder = folder
         self.reader = self.vitals.reader = Reader(
             folder, self.inbox.put_message, filebeat=program, base=place

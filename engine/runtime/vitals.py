@@ -124,6 +124,8 @@ class Vitals:
 
     def _all_notes(self) -> list[str]:
         notes = list(self.notes)
+        if self.reader is not None:
+            notes += sorted(self.reader.folder.notes)[:5]
         if self.not_counted:
             notes.append(f"{self.not_counted} lines were not counted because the program failed")
         return notes

@@ -1,6 +1,5 @@
-"""The content of a log, plain or compressed, from a file or a pipe, cut into complete lines.
+"""The content of a log, plain or compressed, from a file or a pipe: bytes by content offset.
 
-In: a path, or standard input. Out: bytes by content offset, and chunks of complete lines.
 Compression is told by content, not by name. A damaged end is read up to the damage and then
 named in `damage`; it is no exception, because what came before it counts.
 """
@@ -9,31 +8,42 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 from engine.errors import InputDamaged, InputMissing, InputUnreadable, UsageError
-from engine.inputs.caddy import MAX_LINE_BYTES
-from engine.sources.model import (
-    ANCHOR_WINDOW_BYTES,
-    FIRST_LINE_BYTES,
-    LEAST_FIRST_BYTES,
-    Chunk,
+from engine.sources.formats import (
+    GZIP,
+    HEAD_BYTES,
+    Format,
+    command_of,
+    format_of,
+    kinds_in_words,
 )
+from engine.sources.lines import BLOCK_BYTES, LineCutter, cut_lines, first_line
+from engine.sources.model import FIRST_LINE_BYTES, LEAST_FIRST_BYTES
 
-BLOCK_BYTES: Final = 1024 * 1024
 STANDARD_INPUT: Final = "-"
-GZIP_MAGIC: Final = b"\x1f\x8b"
-_OTHERS: Final = {
-    b"\x28\xb5\x2f\xfd": ("zstd", "zstd -dc"),
-    b"BZh": ("bzip2", "bzip2 -dc"),
-    b"\xfd7zXZ": ("xz", "xz -dc"),
-    b"PK\x03\x04": ("zip", "unzip -p"),
-}
+_STANDARD_INPUT_NAME: Final = "standard input"
+
+Result = TypeVar("Result")
+Steps = Generator[None, None, Result]
+"""Work in steps, each of them short, and its result at the end."""
+
+__all__ = [
+    "BLOCK_BYTES",
+    "STANDARD_INPUT",
+    "Content",
+    "LineCutter",
+    "cut_lines",
+    "first_line",
+    "open_content",
+]
 
 
 class Content:
@@ -66,6 +76,10 @@ class Content:
         self.raw_bytes += len(data)
         return data
 
+    def pull(self, size: int) -> bytes | None:
+        """The same as `read` in steps of bounded work: None when there is nothing yet."""
+        return self.read(size)
+
     def read_at(self, offset: int, size: int) -> bytes:
         """Bytes at a content offset, without moving the place of `read`."""
         try:
@@ -74,15 +88,24 @@ class Content:
             return b""
 
     @property
-    def ends_in_a_line(self) -> bool:
-        """Whether it ends with a line that has no end; False where that cannot be looked at."""
+    def lacks_newline(self) -> bool:
+        """Whether its last line has no end, now that all of it has been read."""
         size = os.fstat(self.file.fileno()).st_size
-        return self.seekable and size > 0 and self.read_at(size - 1, 1) != b"\n"
+        return size > 0 and self.read_at(size - 1, 1) != b"\n"
 
     def go_to(self, offset: int) -> None:
         """Let the next `read` begin at a content offset."""
         self.file.seek(offset)
         self.raw_bytes = offset
+
+    def rewind(self) -> None:
+        """Let the next `read` begin at the beginning."""
+        self.go_to(0)
+
+    def peeking_line(self) -> Steps[bytes | None]:
+        """`peek_line` in steps."""
+        yield
+        return self.peek_line()
 
     def peek_line(self) -> bytes | None:
         """The line at the place of `read`, cut at what is hashed of it; None when incomplete."""
@@ -102,21 +125,38 @@ class _Forward(Content):
     """A content that is only read forward, with room for what was read too early."""
 
     _ready = b""
+    _last = b"\n"  # the last byte that was read
+
+    @property
+    def lacks_newline(self) -> bool:
+        """Whether its last line has no end, now that all of it has been read."""
+        return not self.damage and self._last != b"\n"
 
     @property
     def seekable(self) -> bool:
         """No."""
         return False
 
+    def peeking(self, size: int, *, line: bool = False) -> Steps[bytes]:
+        """The bytes at the place of `read`, up to so many or to the end of a line."""
+        head = b""
+        while len(head) < size and not (line and b"\n" in head[LEAST_FIRST_BYTES:]):
+            data = self.pull(size - len(head))
+            if data is not None:
+                if not data:
+                    break
+                head += data
+            yield
+        self._ready = head + self._ready
+        return head
+
     def peek_line(self) -> bytes | None:
         """The line at the place of `read`, cut at what is hashed of it; None when incomplete."""
-        head = b""
-        while len(head) < FIRST_LINE_BYTES and b"\n" not in head[LEAST_FIRST_BYTES:]:
-            data = self.read(FIRST_LINE_BYTES - len(head))
-            if not data:
-                break
-            head += data
-        self._ready = head + self._ready
+        return result_of(self.peeking_line())
+
+    def peeking_line(self) -> Steps[bytes | None]:
+        """The same in steps."""
+        head = yield from self.peeking(FIRST_LINE_BYTES, line=True)
         return first_line(lambda _, size: head[:size])
 
     def peek_short(self) -> bytes:
@@ -129,10 +169,12 @@ class GzipContent(_Forward):
 
     compressed = True
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, head: bytes = b"") -> None:
+        """`head` is what has been read of a pipe."""
         super().__init__(file, name)
         self._start = file.tell() if file.seekable() else 0
         self._begin()
+        self._packed, self.raw_bytes = head, len(head)
 
     def _begin(self) -> None:
         self._unpacker = zlib.decompressobj(wbits=31)
@@ -143,10 +185,19 @@ class GzipContent(_Forward):
 
     def read(self, size: int) -> bytes:
         """The next unpacked bytes; empty at the end, or where the damage begins."""
-        while not self._ready and not self._ended:
+        while (data := self.pull(size)) is None:
+            pass
+        return data
+
+    def pull(self, size: int) -> bytes | None:
+        """The same as `read` in steps of bounded work: None when there is nothing yet."""
+        if not self._ready and not self._ended:
             self._unpack(size)
-        ready, self._ready = self._ready[:size], self._ready[size:]
-        return ready
+        if not self._ready and not self._ended:
+            return None
+        data, self._ready = self._ready[:size], self._ready[size:]
+        self._last = data[-1:] or self._last
+        return data
 
     def _unpack(self, size: int) -> None:
         if not self._packed:
@@ -185,19 +236,25 @@ class GzipContent(_Forward):
 
     def go_to(self, offset: int) -> None:
         """Unpack again from the beginning up to a content offset."""
+        self.rewind()
+        skip(self, offset)
+
+    def rewind(self) -> None:
+        """Let the next `read` begin at the beginning."""
         if not self.file.seekable():
             raise _not_twice()
         self.file.seek(self._start)
         self._begin()
-        skip(self, offset)
 
 
 class PipeContent(_Forward):
     """The bytes of standard input when it is a pipe: in order, once."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: BinaryIO, name: str, head: bytes = b"") -> None:
+        """`head` is what has been read of it."""
         super().__init__(file, name)
         self._place = 0
+        self._ready = head
 
     def read(self, size: int) -> bytes:
         """The next bytes; empty at the end."""
@@ -206,6 +263,7 @@ class PipeContent(_Forward):
         else:
             data = super().read(size)
         self._place += len(data)
+        self._last = data[-1:] or self._last
         return data
 
     def peek_line(self) -> bytes | None:
@@ -231,46 +289,93 @@ def _not_twice() -> UsageError:
 
 def skip(content: Content, size: int) -> int:
     """Read past bytes of a content. How many there were."""
+    return result_of(skipping(content, size))
+
+
+def skipping(content: Content, size: int) -> Steps[int]:
+    """The same in steps."""
     skipped = 0
     while skipped < size:
-        data = content.read(min(BLOCK_BYTES, size - skipped))
-        if not data:
-            break
-        skipped += len(data)
+        data = content.pull(min(BLOCK_BYTES, size - skipped))
+        if data is not None:
+            if not data:
+                break
+            skipped += len(data)
+        yield
     return skipped
+
+
+def result_of(steps: Steps[Result]) -> Result:
+    """Take all steps at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
 
 
 def open_content(path: str) -> Content:
     """Open a log (`-`: standard input) for reading.
 
-    Raises InputMissing, InputUnreadable, InputDamaged (packed in another way than gzip).
+    Raises InputMissing, InputUnreadable, InputDamaged (what is no log, and not gzip of one).
     """
+    return result_of(opening(path))
+
+
+def opening(path: str) -> Steps[Content]:
+    """The same in steps."""
     if path == STANDARD_INPUT:
-        name = "standard input"
+        name = _STANDARD_INPUT_NAME
         if sys.stdin is None:  # another file may have its number by now
             raise InputMissing(f"{name} is closed", "pipe a log into it, or name files")
         # A copy of the descriptor: it may be named twice.
-        raw: BinaryIO = os.fdopen(os.dup(0), "rb", buffering=BLOCK_BYTES)
-        regular = stat.S_ISREG(os.fstat(raw.fileno()).st_mode)
+        file: BinaryIO = os.fdopen(os.dup(0), "rb", buffering=BLOCK_BYTES)
     else:
         name = path
-        raw = _open_file(path)
-        regular = True
-    peek = io.BufferedReader(raw, BLOCK_BYTES) if isinstance(raw, io.RawIOBase) else raw
-    magic = peek.peek(6)[:6]  # type: ignore[attr-defined]  # (a BufferedReader both ways)
-    for other, (kind, command) in _OTHERS.items():
-        if magic.startswith(other):
-            raise InputDamaged(
-                f"{name} is packed with {kind}, which is not read",
-                f"unpack it on the way: {command} FILE | offspot-metrics replay -",
-            )
-    if magic.startswith(GZIP_MAGIC):
-        return GzipContent(peek, name)
-    if not regular:
-        return PipeContent(peek, name)
-    content = Content(peek, name)
-    content.path = "" if path == STANDARD_INPUT else path
+        file = _open_file(path)
+    try:
+        content = yield from _content_of(file, name)
+    except OSError as error:
+        file.close()
+        raise InputDamaged(
+            f"{name} cannot be read: {error.strerror or error}", "copy it again, and try that"
+        ) from error
+    except InputDamaged:
+        file.close()
+        raise
+    if path != STANDARD_INPUT and not content.compressed:
+        content.path = path
     return content
+
+
+def _content_of(file: BinaryIO, name: str) -> Steps[Content]:
+    """What a file holds, told by its first bytes, and by those that are packed in it."""
+    assert isinstance(file, io.BufferedReader)
+    regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    head = file.peek(HEAD_BYTES)[:HEAD_BYTES] if regular else file.read(HEAD_BYTES)
+    kind = format_of(head)
+    if kind is None:
+        return Content(file, name) if regular else PipeContent(file, name, head)
+    if kind is not GZIP:
+        raise PackedOtherwise(name, [kind])
+    content = GzipContent(file, name, b"" if regular else head)
+    inner = format_of((yield from content.peeking(HEAD_BYTES)))
+    if inner is not None:
+        raise PackedOtherwise(name, [kind, inner])
+    return content
+
+
+class PackedOtherwise(InputDamaged):
+    """What a file is packed with is not read; `layers` from the outside in."""
+
+    def __init__(self, name: str, layers: list[Format]) -> None:
+        path = "FILE" if name == _STANDARD_INPUT_NAME else shlex.quote(name)
+        super().__init__(
+            f"{name} is packed with {kinds_in_words(layers)}, which is not read",
+            f"unpack it on the way: {command_of(layers, path)} | offspot-metrics replay -",
+        )
+        self.layers = layers
 
 
 def _open_file(path: str) -> BinaryIO:
@@ -292,69 +397,3 @@ def _open_file(path: str) -> BinaryIO:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputMissing(f"{path}: {reason}", "check the name of the log file") from error
-
-
-def first_line(read_at: Callable[[int, int], bytes], offset: int = 0) -> bytes | None:
-    """The line at an offset by which its log is known; None when it is not complete yet.
-
-    A line of less than `LEAST_FIRST_BYTES` says too little (nothing, a word): it comes with those
-    that follow it, up to that many bytes. A long one is cut at what is hashed of it.
-    """
-    head = read_at(offset, FIRST_LINE_BYTES)
-    end = head.find(b"\n", LEAST_FIRST_BYTES)
-    if end >= 0:
-        return head[:end]
-    return head if len(head) == FIRST_LINE_BYTES else None
-
-
-def cut_lines(
-    read: Callable[[int], bytes], offset: int, block_bytes: int = BLOCK_BYTES
-) -> Iterator[Chunk]:
-    """Chunks of complete lines of what `read` gives, which begins at a content offset.
-
-    A last line without newline is not given. Memory is bounded: of a line over the limit only
-    the beginning is kept.
-    """
-    carry = b""
-    while data := read(block_bytes):
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            block = carry + data[:cut] if carry else data[:cut]
-            yield Chunk(offset, block, len(block), block[-ANCHOR_WINDOW_BYTES:])
-            offset += len(block)
-            carry = data[cut:]
-        else:
-            carry += data
-        if len(carry) > MAX_LINE_BYTES + block_bytes:
-            line, length, rest = _read_long_line(read, carry, block_bytes)
-            if not line:
-                return
-            yield _long_line(offset, line, length)
-            offset += length
-            carry = rest
-            # what follows the newline may hold complete lines of its own
-            cut = carry.rfind(b"\n") + 1
-            if cut:
-                block, carry = carry[:cut], carry[cut:]
-                yield Chunk(offset, block, len(block), block[-ANCHOR_WINDOW_BYTES:])
-                offset += len(block)
-
-
-def _long_line(offset: int, line: bytes, length: int) -> Chunk:
-    tail = line[-ANCHOR_WINDOW_BYTES:]
-    return Chunk(offset, line[: MAX_LINE_BYTES + 1] + b"\n", length, tail)
-
-
-def _read_long_line(
-    read: Callable[[int], bytes], begun: bytes, block_bytes: int
-) -> tuple[bytes, int, bytes]:
-    """Read on to the newline: (beginning and end of the line, its length, what follows it)."""
-    head, tail, length = begun[: MAX_LINE_BYTES + 1], begun[-ANCHOR_WINDOW_BYTES:], len(begun)
-    while data := read(block_bytes):
-        end = data.find(b"\n") + 1
-        part = data[:end] if end else data
-        length += len(part)
-        tail = (tail + part)[-ANCHOR_WINDOW_BYTES:]
-        if end:
-            return head + tail, length, data[end:]
-    return b"", 0, b""

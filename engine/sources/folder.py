@@ -16,7 +16,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from engine.patterns import read_pattern
+from engine.sources.filebeat import is_told_by_filebeat
 from engine.sources.follow import Follower
+from engine.sources.formats import Formats
 from engine.sources.held import (
     MAX_HELD,
     FileKey,
@@ -58,8 +61,12 @@ class LogFolder:
         """None where the system has no events to give."""
         self.follower = Follower(known, self.held)
         self.packed = PackedLogs(folder, self.follower)
+        self.formats = Formats()
+        self._others: set[FileKey] = set()
         self.problems: dict[str, str] = {}
         """File name, or empty for the folder itself -> what is wrong with it."""
+        self.not_logs: dict[str, str] = {}
+        """Of these, what is no log that is read: nothing of what was expected can be in it."""
         self.expected: set[bytes] = set()
         """Logs that were not finished before this start: of one that is gone, lines are lost."""
         self.unread_before: dict[FileKey, tuple[str, int]] = {}
@@ -73,6 +80,7 @@ class LogFolder:
         problems: dict[str, str] = {}
         said = self._take_arrivals()
         listing = self._list(problems)
+        said += self._drop_others(listing)
         there = {found.key: found for found in listing.logs}
         for found in listing.logs:
             if found.key not in self.held:
@@ -86,8 +94,9 @@ class LogFolder:
                 )
             if held.error and held.vanished_at is None:
                 problems[held.name] = f"log {held.name}: {held.error}"
-        self.packed.note(listing.packed)
-        self.problems = problems | self.packed.problems
+        said += self.packed.note(listing.packed, now)
+        self.not_logs = listing.unread | self.packed.refused
+        self.problems = problems | self.packed.problems | self.not_logs
         if "" not in problems:
             said += self._unread_and_gone(listing)
         return said + self._let_go({found.name for found in listing.logs}, now)
@@ -119,12 +128,37 @@ class LogFolder:
             said.append(self.watch.lost.popleft())
         return said
 
+    def _drop_others(self, listing: Listing) -> list[Message]:
+        """Let go of files that were taken for logs while there was too little in them to tell."""
+        said: list[Message] = []
+        self._others = listing.others | {found.key for found in listing.packed}
+        for key in self._others & self.held.keys():
+            held = self.held.pop(key)
+            if held.generation and held.behind:  # a log that was written over
+                said.append(Lost(held.generation.id, held.behind, at_least=True))
+            held.close()
+        return said
+
+    @property
+    def notes(self) -> set[str]:
+        """What is not read of the logs though nothing is wrong with them."""
+        return set(self.packed.notes.values())
+
+    def is_given_to_filebeat(self, name: str) -> bool:
+        """Whether Filebeat reads a log of this name: filebeat.yml leaves some out."""
+        is_excluded = name.endswith((".gz", ".zst")) or not is_told_by_filebeat(name)
+        return read_pattern(self.pattern).matches(name) and not is_excluded
+
+    def is_plain(self, name: str) -> bool:
+        """Whether a log of this name is plain, as far as is known."""
+        return name not in self.not_logs and not self.packed.has(name)
+
     def _list(self, problems: dict[str, str]) -> Listing:
         try:
-            listing = list_logs(self.folder, self.pattern)
+            listing = list_logs(self.folder, self.pattern, self.formats)
         except OSError as error:
             problems[""] = f"log folder {self.folder}: {error.strerror or error}"
-            return Listing([], [], 0)
+            return Listing([], [], 0, {}, set())
         self.crowded = listing.too_many > 0
         if self.crowded:
             problems[""] = (
@@ -140,7 +174,7 @@ class LogFolder:
             try:
                 target, status = str(path.readlink()), path.stat()
                 key = (status.st_dev, status.st_ino)
-                if not target.startswith(folder) or key in self.held:
+                if not target.startswith(folder) or key in self.held or key in self._others:
                     continue
                 descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError:
@@ -193,11 +227,12 @@ class LogFolder:
 
     def missed(self) -> list[Message]:
         """Once, after the first reading: of the logs that we stopped in, those that are gone."""
-        if not self.expected or self.problems or self.packed.waiting:
+        hidden = self.problems.keys() - self.not_logs.keys() - self.packed.damaged.keys()
+        if not self.expected or hidden or self.packed.busy:
             return []
         expected, self.expected = self.expected, set()
         present = {held.generation.id for held in self.held.values() if held.generation}
-        present |= {identity for _, identity in self.packed.seen.values()}
+        present |= self.packed.identities
         return [Lost(identity, 0, at_least=True) for identity in sorted(expected - present)]
 
     def unread(self) -> dict[FileKey, tuple[str, int]]:
@@ -208,7 +243,7 @@ class LogFolder:
     def _unread_and_gone(self, listing: Listing) -> list[Message]:
         """Once: of the logs that an earlier start could not open, those that are gone."""
         unread, self.unread_before = self.unread_before, {}
-        there = {found.key for found in listing.logs}
+        there = {found.key for found in (*listing.logs, *listing.packed)} | listing.others
         names = {found.name for found in (*listing.logs, *listing.packed)}
         return [
             Lost(b"", size, at_least=True, name=name)

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Final
 
 from engine.sources.content import cut_lines, first_line
+from engine.sources.formats import HEAD_BYTES, format_of
 from engine.sources.held import FileKey, HeldLog
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
@@ -77,6 +78,8 @@ class Follower:
             return []
         held.was_read = True
         line = first_line(held.read_at)
+        if line is not None and format_of(line[:HEAD_BYTES]) is not None:
+            line = None  # it is no log, as the next look will tell
         first = b"" if line is None else generation_id(line)
         said: list[Message] = []
         if generation is not None and first != held.first:

@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.patterns import read_pattern
+from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
 from engine.sources.model import Generation
 
 MAX_HELD: Final = 256
 """Logs that are held open; of a folder with more of them the newest are read, and it is said."""
 MAX_PACKED: Final = 10_000
+MAX_UNREAD: Final = 100
+"""Files of which it is said that they are not read."""
 SEARCH_BYTES: Final = 64 * 1024
 LOG_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -43,34 +46,56 @@ class Found(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What lies in a folder: logs, compressed rolls, and how many more than can be read."""
+    """What lies in a folder: logs, compressed rolls, and how many more than can be read.
+
+    `unread` are names of what is not read, with the reason; `others` the keys of such files.
+    """
 
     logs: list[Found]
     packed: list[Found]
     too_many: int
+    unread: dict[str, str]
+    others: set[FileKey]
 
 
-def list_logs(folder: Path, pattern: str) -> Listing:
-    """The logs in a folder, oldest first. Raises OSError. Its memory does not grow with them."""
+def list_logs(folder: Path, pattern: str, formats: Formats) -> Listing:
+    """The logs in a folder, oldest first. Raises OSError. Its memory does not grow with them.
+
+    What each is, is told by its content: a pattern may match compressed rolls as well, and a plain
+    log may have a name that ends in .gz.
+    """
     matches = read_pattern(pattern).matches
     logs: list[Found] = []
     rolls: list[Found] = []
+    unread: dict[str, str] = {}
+    others: set[FileKey] = set()
     too_many = 0
+
+    def is_log(name: str) -> bool:
+        return is_log_name(name, matches)
+
     with os.scandir(folder) as entries:
         for entry in entries:
-            if matches(entry.name):
-                into, limit = logs, MAX_HELD
-            elif entry.name.endswith(".gz") and matches(entry.name[:-3]):
-                into, limit = rolls, MAX_PACKED
-            else:
+            if not is_log(entry.name):
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError:  # gone in between
                 continue
+            path = folder / entry.name
             if not stat.S_ISREG(status.st_mode):
+                reason = no_file(path, status, is_log)
+                if reason and len(unread) < MAX_UNREAD:
+                    unread[entry.name] = reason
                 continue
             key = (status.st_dev, status.st_ino)
+            kind = formats.of(path, status)
+            if kind not in {None, GZIP}:
+                others.add(key)
+                if len(unread) < MAX_UNREAD:
+                    unread[entry.name] = not_read(entry.name, [kind])
+                continue
+            into, limit = (logs, MAX_HELD) if kind is None else (rolls, MAX_PACKED)
             modified = status.st_mtime_ns if into is logs else status.st_ctime_ns
             found = Found(modified, entry.name, key, status.st_size)
             if len(into) < limit:
@@ -78,7 +103,8 @@ def list_logs(folder: Path, pattern: str) -> Listing:
             else:
                 heapq.heappushpop(into, found)
                 too_many += 1
-    return Listing(sorted(logs), sorted(rolls), too_many)
+    formats.keep({found.key for found in (*logs, *rolls)} | others)
+    return Listing(sorted(logs), sorted(rolls), too_many, unread, others)
 
 
 class OpenFiles:

@@ -63,12 +63,17 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Bytes of a generation that cannot be read any more; `at_least`: it may be more."""
+    """Bytes of a generation that cannot be read any more; `at_least`: it may be more.
+
+    `provisional`: the file is still there, and may become whole. `withdrawn`: it has.
+    """
 
     generation: bytes
     length: int
     at_least: bool = False
     name: str = ""
+    provisional: bool = False
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,49 @@
 """Rolls that the proxy has compressed: what of them was not read before they were.
 
-In: what a look into the folder found, and what was handed on of each generation. Out: chunks at
-the position, as from any log. Each is unpacked once, and again when it has changed: one that the
-proxy is still writing is read as far as it goes.
+Each is unpacked once, and again when it has changed. Unpacking is done in short steps, because a
+few megabytes can unpack to gigabytes: whoever calls takes as many of them as there is time for.
+
+A roll whose end is missing may still be written or copied: it counts as far as it goes, and only
+when it has vanished, or has not changed for long, is its end said to be lost. That is taken back
+should it become whole all the same.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from engine.errors import MetricsError
-from engine.sources.content import cut_lines, open_content
-from engine.sources.follow import CHUNK_BYTES, Follower
+from engine.sources.content import Content, PackedOtherwise, opening, skipping
+from engine.sources.follow import Follower
+from engine.sources.formats import not_read
 from engine.sources.held import FileKey, Found
+from engine.sources.lines import LineCutter
 from engine.sources.model import Generation, Lost, Message, Settled, generation_id
-from engine.sources.tracker import locate_in_stream
+from engine.sources.tracker import locating
+
+STILL_SECONDS: Final = 60.0
+"""What has not changed for so long is not being copied any more."""
+STEP_BYTES: Final = 256 * 1024
+
+
+@dataclass(slots=True)
+class _Roll:
+    """What is known of a roll since it was last read."""
+
+    name: str
+    stamp: tuple[int, int]
+    """(size, time of change) when it was read."""
+    since: float
+    identity: bytes = b""
+    damage: str = ""
+    torn_bytes: int = 0
+    """Of its last line, which has no end."""
+    said: bool = False
+    """Whether its end was said to be lost."""
 
 
 class PackedLogs:
@@ -27,57 +54,158 @@ class PackedLogs:
         self.follower = follower
         self.waiting: deque[Found] = deque()
         """New, or changed since they were read."""
-        self.seen: dict[FileKey, tuple[tuple[int, int], bytes]] = {}
-        """(size, time of change) when it was read, and its generation."""
-        self.problems: dict[str, str] = {}
+        self.rolls: dict[FileKey, _Roll] = {}
+        self.unreadable: dict[str, str] = {}
+        self.refused: dict[str, str] = {}
+        """Name -> why it is no log: an archive in gzip, or gzip in gzip."""
+        self.damaged: dict[str, str] = {}
+        self.notes: dict[str, str] = {}
+        self.cut_short: set[bytes] = set()
+        """Generations whose end an earlier life said to be lost, though it may come."""
+        self._names: set[str] = set()
+        self._vanished: list[_Roll] = []
+        self._steps: Iterator[Message | None] | None = None
+        self._now = 0.0
 
-    def note(self, packed: list[Found]) -> None:
-        """See which there are now."""
+    @property
+    def problems(self) -> dict[str, str]:
+        """File name -> what is wrong with it."""
+        return self.unreadable | self.damaged
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to read."""
+        return self._steps is not None or bool(self.waiting)
+
+    @property
+    def identities(self) -> set[bytes]:
+        """The generations of the rolls that are there."""
+        return {roll.identity for roll in self.rolls.values()}
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this name is compressed."""
+        return name in self._names
+
+    def note(self, packed: list[Found], now: float) -> list[Message]:
+        """See which there are now; what of those that vanished, or will not be whole, is lost."""
+        self._now = now
         keys = {found.key for found in packed}
-        self.seen = {key: seen for key, seen in self.seen.items() if key in keys}
-        names = {found.name for found in packed}
-        self.problems = {n: p for n, p in self.problems.items() if n in names}
+        self._names = {found.name for found in packed}
+        self._vanished += [roll for key, roll in self.rolls.items() if key not in keys]
+        self.rolls = {key: roll for key, roll in self.rolls.items() if key in keys}
+        for kind in (self.unreadable, self.refused, self.damaged, self.notes):
+            for name in kind.keys() - self._names:
+                del kind[name]
         waiting = {found.key for found in self.waiting}
         for found in packed:
-            seen = self.seen.get(found.key)
+            roll = self.rolls.get(found.key)
             if found.key not in waiting and (
-                seen is None or seen[0] != (found.size, found.modified)
+                roll is None or roll.stamp != (found.size, found.modified)
             ):
                 self.waiting.append(found)
+        return [] if self.busy else self._losses(now)
+
+    def _losses(self, now: float) -> list[Message]:
+        said: list[Message] = []
+        whole = {roll.identity for roll in self.rolls.values() if not roll.damage}
+        for roll in self._vanished:
+            if roll.identity in whole or self.follower.is_held(roll.identity):
+                continue
+            if roll.damage and not roll.said:
+                said.append(Lost(roll.identity, 0, at_least=True, name=roll.name))
+            elif roll.torn_bytes:
+                said.append(Lost(roll.identity, roll.torn_bytes, name=roll.name))
+        self._vanished = []
+        for roll in self.rolls.values():
+            if roll.damage and not roll.said and now - roll.since >= STILL_SECONDS:
+                roll.said = True
+                if not self.follower.is_held(roll.identity):
+                    self.damaged[roll.name] = f"log {roll.name}: {roll.damage}; copy it again"
+                    said.append(
+                        Lost(roll.identity, 0, at_least=True, provisional=True, name=roll.name)
+                    )
+        return said
 
     def read_next(self) -> Iterator[Message]:
-        """New lines of the next compressed roll; one that is half written is read again later."""
-        if not self.waiting:
-            return
-        found = self.waiting.popleft()
-        self.problems.pop(found.name, None)
-        try:
-            content = open_content(str(self.folder / found.name))
-        except MetricsError as error:  # looked at again at the next look
-            self.problems[found.name] = error.message
-            return
-        try:
-            line = content.peek_line()
-            identity = b"" if line is None else generation_id(line)
-            self.seen[found.key] = ((found.size, found.modified), identity)
-            if line is None:
+        """New lines of the next compressed roll."""
+        for message in self.steps():
+            if message is not None:
+                yield message
+            if self._steps is None:
                 return
-            generation = self.follower.generation(identity) or Generation(identity, name=found.name)
-            trial = generation.copy()
-            if trial.position:
-                begin, shorter = locate_in_stream(trial, content)
-                if shorter or (begin != generation.position and self.follower.is_held(identity)):
-                    return
-                if begin != generation.position:
-                    yield Settled(trial.copy())
-                content.go_to(begin)
-            if self.follower.is_held(identity):
-                self.follower.mirror[identity] = generation
-                trial = generation
-            for chunk in cut_lines(content.read, trial.position, CHUNK_BYTES):
-                yield self.follower.hand_on(trial, found.name, chunk)
-            if content.damage and not self.follower.is_held(identity):
-                self.problems[found.name] = f"log {found.name}: {content.damage}"
-                yield Lost(identity, 0, at_least=True)
+
+    def steps(self) -> Iterator[Message | None]:
+        """New lines of all compressed rolls, and None for each step without one.
+
+        Whoever stops in between goes on from there with the next call.
+        """
+        while self.busy:
+            if self._steps is None:
+                self._steps = self._read(self.waiting.popleft())
+            try:
+                yield next(self._steps)
+            except StopIteration:
+                self._steps = None
+
+    def _read(self, found: Found) -> Iterator[Message | None]:
+        try:
+            content = yield from opening(str(self.folder / found.name))
+        except PackedOtherwise as error:
+            self.refused[found.name] = not_read(found.name, error.layers)
+            self.rolls[found.key] = self._roll_of(found)
+            return
+        except MetricsError as error:  # tried again at the next look
+            self.unreadable[found.name] = error.message
+            return
+        for kind in (self.unreadable, self.refused, self.notes):
+            kind.pop(found.name, None)
+        try:
+            yield from self._read_content(found, content)
         finally:
             content.close()
+
+    def _roll_of(self, found: Found, identity: bytes = b"") -> _Roll:
+        return _Roll(found.name, (found.size, found.modified), self._now, identity)
+
+    def _read_content(self, found: Found, content: Content) -> Iterator[Message | None]:
+        line = yield from content.peeking_line()
+        if line is None and not content.damage:
+            line = content.peek_short() or None
+        before = self.rolls.get(found.key)
+        identity = generation_id(line) if line else b""
+        roll = self.rolls[found.key] = self._roll_of(found, identity)
+        roll.said = before is not None and before.said
+        if line:
+            yield from self._read_lines(roll, content)
+        roll.damage = content.damage
+        if not roll.damage:
+            self.damaged.pop(found.name, None)
+            whole = before.identity if before and before.said else identity
+            if roll.said or whole in self.cut_short:
+                self.cut_short.discard(whole)
+                yield Lost(whole, 0, withdrawn=True, name=roll.name)
+            roll.said = False
+        if content.lacks_newline:
+            self.notes[found.name] = f"log {found.name}: its last line has no end, and is not read"
+
+    def _read_lines(self, roll: _Roll, content: Content) -> Iterator[Message | None]:
+        identity = roll.identity
+        generation = self.follower.generation(identity) or Generation(identity, name=roll.name)
+        trial = generation.copy()
+        if trial.position:
+            begin, shorter = yield from locating(trial, content)
+            if shorter or (begin != generation.position and self.follower.is_held(identity)):
+                return
+            if begin != generation.position:
+                yield Settled(trial.copy())
+            content.rewind()
+            yield from skipping(content, begin)
+        if self.follower.is_held(identity):
+            self.follower.mirror[identity] = generation
+            trial = generation
+        cutter = LineCutter(trial.position, STEP_BYTES)
+        while (data := content.pull(STEP_BYTES)) != b"":
+            for chunk in cutter.take(data or b""):
+                yield self.follower.hand_on(trial, roll.name, chunk)
+            yield None
+        roll.torn_bytes = cutter.begun_bytes

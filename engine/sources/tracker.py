@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from engine.sources.content import Content, first_line, skip
+from engine.sources.content import Content, Steps, first_line, result_of, skipping
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     Anchor,
@@ -131,6 +131,11 @@ def locate_in_stream(generation: Generation, content: Content) -> tuple[int, boo
     shorter copy, the generation is left as it is, and there is nothing to read on, unless from
     the newest stop, where the offset is.
     """
+    return result_of(locating(generation, content))
+
+
+def locating(generation: Generation, content: Content) -> Steps[tuple[int, bool]]:
+    """The same in steps."""
     best: Anchor | None = None
     tail = b""
     place = 0
@@ -139,11 +144,12 @@ def locate_in_stream(generation: Generation, content: Content) -> tuple[int, boo
         if begin < place:  # windows overlap: what is missing is in the tail
             window = tail[begin - place :]
         else:
-            place += skip(content, begin - place)
+            place += yield from skipping(content, begin - place)
             window = b""
-        while len(window) < size and (data := content.read(size - len(window))):
-            window += data
-            place += len(data)
+        while len(window) < size and (data := content.pull(size - len(window))) != b"":
+            window += data or b""
+            place += len(data or b"")
+            yield
         if len(window) != size:
             return best[0] if best and best[0] in generation.stops else generation.position, True
         if window_hash(window) != anchor[1]:

@@ -27,6 +27,7 @@ import inotify_simple
 from inotify_simple import Event, INotify, parse_events
 from inotify_simple import flags as on
 
+from engine.sources.formats import Formats
 from engine.sources.held import LOG_FLAGS, FileKey, file_system_of, list_logs
 from engine.sources.model import Lost
 
@@ -107,7 +108,7 @@ class Watch:
 
     def _list(self) -> None:
         """Know the logs that are there: they are opened at the next look."""
-        listing = list_logs(self.folder, self.pattern)
+        listing = list_logs(self.folder, self.pattern, Formats())
         self._lives = {found.name: _Life(found.key) for found in listing.logs}
         self._new.clear()
         self.arrivals.extend(Arrival(f.name, f.key, -1, f.size) for f in listing.logs)

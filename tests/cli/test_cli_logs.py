@@ -6,7 +6,10 @@ import contextlib
 import gzip
 import lzma
 import os
+import shlex
 import socket
+import subprocess
+import sys
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import pytest
 from tests.cli.cases import (
     NOBODY,
     Program,
+    Result,
     invoke,
     lines,
     visits,
@@ -22,6 +26,7 @@ from tests.cli.cases import (
     write,
 )
 from tests.support.chain import wait_until
+from tests.support.packing import REFUSED
 
 GOOD = visits(600, 30)
 
@@ -112,6 +117,83 @@ def test_other_ways_of_packing_are_named(
     (log,) = write(place, log__json=PACKED[kind])
     result = program.run("replay", "-q", "--packages", packages, log)
     result.failed(65, f"packed with {kind}", "| offspot-metrics replay -")
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("how", ["file", "pipe", "a pipe of single bytes"])
+def test_archives_and_other_packers_are_refused_with_a_way_out(
+    program: Program, packages: Path, place: Path, kind: str, how: str
+) -> None:
+    """By content, within gzip and from a pipe too: 65, no line of rubbish, and what unpacks it."""
+    pack, name, command = REFUSED[kind]
+    packed = pack(visits(0, 3))
+    (log,) = write(place, log__json=packed)
+    options = ["replay", "-q", "--format", "json", "--packages", str(packages)]
+    if how == "file":
+        result = program.run(*options, log)
+    elif how == "pipe":
+        result = program.run(*options, "-", stdin=packed)
+    else:
+        code = "import os, sys\nfor b in open(sys.argv[1], 'rb').read():\n os.write(1, bytes([b]))"
+        pipe = f"{shlex.join([sys.executable, '-c', code, str(log)])} | "
+        done = subprocess.run(
+            ["/bin/sh", "-c", pipe + shlex.join(program.command(*options, "-"))],
+            capture_output=True,
+            env=program.environment,
+            timeout=60,
+            check=False,
+        )
+        result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+    result.failed(
+        65, f"packed with {name}, which is not read", command, "| offspot-metrics replay -"
+    )
+    assert result.json["lines"]["read"] == 0
+
+
+@pytest.mark.parametrize("kind", ["zstd", "xz", "tar gnu", "tar v7", "tar in gzip", "gzip in gzip"])
+def test_the_way_out_of_a_packed_log_counts_it(
+    program: Program, packages: Path, place: Path, kind: str
+) -> None:
+    """The command that is named, run as it stands, gives the figures of the log."""
+    (log,) = write(place, it_s_a__json=REFUSED[kind][0](visits(0, 3)))
+    log = log.rename(place / "it's a log.json")
+    options = ["replay", "-q", "--format", "json", "--packages", str(packages)]
+    said = program.run(*options, log).err
+    unpack = said.partition("unpack it on the way: ")[2].partition(" | offspot-metrics")[0]
+    done = subprocess.run(["/bin/sh", "-c", unpack], capture_output=True, check=True)
+    result = program.run(*options, "-", stdin=done.stdout)
+    assert result.code == 0, result.err
+    logs = 6 if kind in {"tar gnu", "tar in gzip"} else 1
+    assert visits_counted(result) == 3 * logs
+
+
+@pytest.mark.parametrize("way", ["plain", "gzip", "a pipe", "gzip in a pipe", "standard input"])
+@pytest.mark.parametrize("whole", [0, 1, 3])
+def test_a_last_line_without_its_end_is_said(
+    program: Program, packages: Path, place: Path, way: str, whole: int
+) -> None:
+    """From a file, a compressed one and a pipe alike, also when there is no other line."""
+    content = visits(0, whole) + visits(700, 1)[:-1]
+    content = gzip.compress(content) if "gzip" in way else content
+    (log,) = write(place, log__json=content)
+    options = ["replay", "-q", "--format", "json", "--packages", packages]
+    if way in {"plain", "gzip"}:
+        result = program.run(*options, log)
+    elif way == "standard input":
+        with log.open("rb") as stdin:
+            done = subprocess.run(
+                program.command(*options, "-"),
+                stdin=stdin,
+                capture_output=True,
+                env=program.environment,
+                check=False,
+            )
+        result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+    else:
+        result = program.run(*options, "-", stdin=content)
+    assert result.code == 0
+    assert result.json["lines"]["read"] == whole
+    assert result.err.count("its last line has no end, and was not read") == 1
 
 
 def test_compression_is_told_by_content(packages: Path, place: Path) -> None:

@@ -189,11 +189,13 @@ def test_other_packers_are_refused_by_name(tmp_path: Path, kind: str) -> None:
 
 
 def test_an_archive_is_no_log_and_nothing_is_unpacked_from_it(tmp_path: Path) -> None:
-    """S18: the lines in a tar are read as they stand, its names and links are not looked at."""
+    """S18: a tar is refused by name, within gzip too; its names and links are not looked at."""
     (tmp_path / "log.gz").write_bytes(_tar())
-    code, found, _, _ = replay(tmp_path, "log.gz")
-    assert code == 0
-    assert found["lines"]["counted"] == 2  # the first one stands behind the tar's own header
+    code, found, said, _ = replay(tmp_path, "log.gz")
+    assert code == 65
+    assert found["lines"]["read"] == 0
+    assert "packed with tar within gzip" in said
+    assert "tar -xOzf log.gz | offspot-metrics replay -" in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.gz", "packages.yml"]
     assert not (tmp_path.parent / "escaped.json").exists()
 
