@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -120,7 +119,8 @@ def _line_as_json(line: SeenLine) -> dict[str, Any]:
     reason = explained.reason.value if explained.reason else None
     return {
         "file": line.file,
-        "line": _line_text(line),
+        "offset": line.offset,
+        "line": line.text,
         "complete": line.ended,
         "fate": explained.fate,
         "reason": reason,
@@ -128,18 +128,6 @@ def _line_as_json(line: SeenLine) -> dict[str, Any]:
         if reason
         else words.inputs_in_words(explained.inputs),
     }
-
-
-def _line_text(line: SeenLine) -> str:
-    """A line as far as it helps: no address, no agent; the beginning of one that is no request."""
-    from engine.packages import clean_text
-
-    request = line.explanation.request
-    if request is None:
-        return clean_text(line.raw[:100].decode("utf-8", "replace"))
-    moment = datetime.fromtimestamp(request.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    uri = request.uri if len(request.uri) <= 60 else request.uri[:59] + "…"
-    return clean_text(f"{moment} {request.method} {request.host}{uri} {request.status}")
 
 
 def _checks(found: Examination) -> Iterator[Any]:
@@ -189,9 +177,11 @@ def _lines(found: Examination) -> Iterator[Any]:
         reason = explained.reason.value if explained.reason else ""
         meaning = words.meaning_of(reason, explained.detail)
         meaning = meaning or words.inputs_in_words(explained.inputs)
+        if explained.request is None:
+            meaning += f" ({line.file}, byte {line.offset:,})"
         if not line.ended:
             meaning += " (not complete yet: its end is not written)"
-        table.add_row(f"  {explained.fate}", _text(_line_text(line)), _text(meaning))
+        table.add_row(f"  {explained.fate}", _text(line.text), _text(meaning))
     yield table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +11,11 @@ import typer
 from cli.options import COUNTING, DATABASE, OUTPUT, Format, Output, Packages, Timezone
 
 if TYPE_CHECKING:
+    from engine.packages import Packages as FoundPackages
     from engine.replay import Summary
     from engine.report import Report
+
+MAX_EXPLAINED = 1_000
 
 
 def replay(
@@ -121,8 +125,8 @@ def replay(
         say(f"offspot-metrics: {displayable(name)}: known already, nothing new in it")
     for name in summary.unfinished:
         say(f"offspot-metrics: {displayable(name)}: its last line has no end, and was not read")
-    if summary.fates["not-json"] == summary.fates.total() > 0:
-        say("offspot-metrics: no line is of Caddy's JSON log: is it the right file?")
+    if summary.fates.total() and not summary.fates["counted"]:
+        _say_why(summary, found)
     for name, lines in summary.doubted:
         say(
             f"offspot-metrics: {displayable(name)}: it begins like a log that was counted, and "
@@ -133,6 +137,23 @@ def replay(
         say_error(error)
     if summary.errors:
         raise typer.Exit(exit_code_of(summary.errors[0]))
+
+
+def _say_why(summary: Summary, packages: FoundPackages) -> None:
+    """Why no line counts at all, judged by the first ones: is it the right file?"""
+    from cli import say, words
+    from engine.inputs.reasons import explain
+
+    lines = summary.sample.split(b"\n")[:-1][:MAX_EXPLAINED]
+    found = [explain(line, packages) for line in lines]
+    reasons = Counter(one.reason for one in found if one.reason)
+    say("offspot-metrics: no line counts: is it the right file?")
+    for reason, number in reasons.most_common(2):
+        details = Counter(one.detail for one in found if one.reason is reason)
+        meaning = words.meaning_of(reason.value, ", ".join(list(details)[:4]))
+        say(f"  {number:,} of the first {len(lines):,} lines: {meaning}")
+        if remedy := words.remedy_of(reason.value):
+            say(f"  try: {remedy}")
 
 
 def _print(report: Report, summary: Summary, how: Format) -> None:

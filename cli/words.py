@@ -21,7 +21,7 @@ FATES: Final = {
     "unmatched": "of no package, or an answer that does not count",
     "bad-time": "with a time outside of 2000 to 2100",
     "incomplete": "without a field that is needed",
-    "not-access-log": "other messages of the proxy",
+    "not-access-log": "other messages of the proxy, or of another program",
     "not-json": "broken, empty, or of another log format",
     "too-long": "longer than 1 MiB",
 }
@@ -60,10 +60,13 @@ REASONS: Final[dict[Reason, Words]] = {
         "the field {} is missing", "take filters and renamed fields out of Caddy's `log` block"
     ),
     Reason.FIELD_WRONG: Words(
-        "the field {} is not of its usual type",
+        "the field {} is not in its usual form",
         "take `time_format` and filters out of Caddy's `log` block",
     ),
     Reason.BAD_TIME: Words("the time {} cannot be", "set the hotspot's clock"),
+    Reason.TIME_FORMAT: Words(
+        "the time is in {}, not in seconds", "take `time_format` out of Caddy's `log` block"
+    ),
     Reason.STATUS: Words(
         "answered {}",
         "only answers 200 to 399 count; when all are errors, is the content there, and is "

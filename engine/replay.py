@@ -50,6 +50,8 @@ LEAST_SAME_BYTES: Final = 4096
 OVERLAP: Final = 0.5
 """A file more of whose span of time is counted already must be a piece of known logs."""
 
+SAMPLE_BYTES: Final = 256 * 1024
+
 INPUT_ERRORS: Final = (AlreadyCounted, InputDamaged, InputMissing, InputUnreadable, UsageError)
 """What is wrong with one file, and stops only that one."""
 
@@ -67,6 +69,8 @@ class Summary:
     """File, and lines of it that were left out because their time is that of known ones."""
     unfinished: list[str] = field(default_factory=list)
     """Files whose last line has no end: it is not read."""
+    sample: bytes = b""
+    """The first lines that were read, to say why none of them counts."""
     errors: list[MetricsError] = field(default_factory=list)
     """What went wrong, in the order of the files: some not counted, some read up to a damage."""
     first_at: int | None = None
@@ -230,12 +234,20 @@ class Replay:
         for read in self._tallies(job, generation, base, begin):
             chunk, tally, place = self._look_for_known(job, generation, base, *read)
             if chunk.length:
+                if not self.summary.sample:
+                    self.summary.sample = self._sample(job, base, chunk)
                 self._take(job, generation, chunk, tally, known)
                 if shadow:
                     self._take_shadow(job, generation, shadow, chunk, begin)
             if place is not None:
                 return base + place
         return None
+
+    @staticmethod
+    def _sample(job: _Job, base: int, chunk: Chunk) -> bytes:
+        """Complete lines from the beginning of a chunk."""
+        data = chunk.data or job.content.read_at(base + chunk.offset, 8 * SAMPLE_BYTES)
+        return data[: data.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or data.find(b"\n") + 1]
 
     @staticmethod
     def _take_shadow(

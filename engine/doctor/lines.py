@@ -15,16 +15,17 @@ from typing import Final
 from engine.doctor.logs import LogFile
 from engine.doctor.model import Check, Examination, SeenLine, State
 from engine.errors import InputDamaged, MetricsError
+from engine.inputs import masking
 from engine.inputs.caddy import MAX_LINE_BYTES
-from engine.inputs.reasons import Reason, explain
-from engine.packages import Packages, clean_text, normal_host, without_port
+from engine.inputs.reasons import Explanation, Reason, explain
+from engine.packages import Packages, clean_text, without_port
 from engine.sources.content import open_content
 
 SAMPLE: Final = 2_000
 """Lines that are looked at: enough to see what is usual."""
 TAIL_BYTES: Final = 2 * MAX_LINE_BYTES
-MAX_PACKED_BYTES: Final = 8 * 1024 * 1024
-KEPT_BYTES: Final = 4_000
+MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
+"""A few megabytes may unpack to gigabytes: of such a roll the beginning is looked at."""
 DAY: Final = 86_400
 
 NOBODYS_FAULT: Final = {Reason.STATUS, Reason.KIWIX_WORD, Reason.NO_NAME, Reason.REDIRECT}
@@ -43,14 +44,16 @@ def check_lines(
     causes: set[Reason | None] = set()
     newest_at: int | None = None
     seen: list[SeenLine] = []
-    for file, raw, ended in sample:
+    for file, offset, raw, ended in sample:
         explanation = explain(raw, packages or Packages())
-        seen.append(SeenLine(file, raw[:KEPT_BYTES], explanation, ended))
+        text = _text_of(raw, explanation, packages or Packages())
+        seen.append(SeenLine(file, offset, text, explanation, ended))
         if not ended:
             continue
         found.looked_at += 1
         if explanation.request:
-            hosts[clean_text(without_port(normal_host(explanation.request.host)))[:200]] += 1
+            host = masking.host(explanation.request.host, explanation.visitor)
+            hosts[without_port(host)] += 1
             newest_at = max(newest_at or 0, explanation.request.at)
         if explanation.fate == "counted":
             found.counted += 1
@@ -68,6 +71,15 @@ def check_lines(
         found.checks.append(Check("newest lines", State.WARNING, text, hint))
     else:
         found.checks.append(_judge(found, causes, newest_at, now))
+
+
+def _text_of(raw: bytes, explanation: Explanation, packages: Packages) -> str:
+    """A line as far as it helps: of one that is no request, only its shape."""
+    request = explanation.request
+    if request is None:
+        return masking.shape(raw)
+    moment = datetime.fromtimestamp(request.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{moment} {masking.request(request, packages, explanation.visitor)}"
 
 
 def _judge(
@@ -101,37 +113,40 @@ def _judge(
     return Check(name, State.OK, text, details=tuple(details))
 
 
-def _newest(files: list[LogFile], wanted: int) -> list[tuple[str, bytes, bool]]:
-    """(file, line, whether its newline is there) of the newest lines, oldest first."""
-    newest: list[tuple[str, bytes, bool]] = []
+def _newest(files: list[LogFile], wanted: int) -> list[tuple[str, int, bytes, bool]]:
+    """(file, offset, line, whether its newline is there) of the newest lines, oldest first."""
+    newest: list[tuple[str, int, bytes, bool]] = []
     for file in reversed(files):
         if len(newest) >= wanted:
             break
-        tail, cut = _tail(file)
-        lines = tail.split(b"\n")
-        ended = [True] * (len(lines) - 1) + [False]
-        if not lines[-1]:
-            lines, ended = lines[:-1], ended[:-1]
-        if cut and len(lines) > 1:  # the first one lacks its beginning
-            lines, ended = lines[1:], ended[1:]
-        part = [(file.path.name, line, end) for line, end in zip(lines, ended, strict=True)]
+        tail, begin = _tail(file)
+        part: list[tuple[str, int, bytes, bool]] = []
+        for line in _lines(tail):
+            part.append((file.path.name, begin, line.removesuffix(b"\n"), line.endswith(b"\n")))
+            begin += len(line)
+        if part and part[0][1] and len(part) > 1:  # it lacks its beginning
+            del part[0]
         newest = part[-(wanted - len(newest)) :] + newest
     return newest
 
 
-def _tail(file: LogFile) -> tuple[bytes, bool]:
-    """The end of a log's content, and whether there is more before it."""
+def _lines(data: bytes) -> list[bytes]:
+    lines = [line + b"\n" for line in data.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
+def _tail(file: LogFile) -> tuple[bytes, int]:
+    """The end of a log's content, and where in it that begins."""
     try:
         with closing(open_content(str(file.path))) as content:
             if not content.compressed:
                 begin = max(0, os.fstat(content.file.fileno()).st_size - TAIL_BYTES)
-                return content.read_at(begin, TAIL_BYTES), begin > 0
-            if file.size > MAX_PACKED_BYTES:
-                return b"", False
-            tail, cut = b"", False
-            while data := content.read(TAIL_BYTES):
-                cut = cut or len(tail) + len(data) > TAIL_BYTES
+                return content.read_at(begin, TAIL_BYTES), begin
+            tail, end = b"", 0
+            while end < MAX_UNPACKED_BYTES and (data := content.read(TAIL_BYTES)):
                 tail = (tail + data)[-TAIL_BYTES:]
-            return tail, cut
+                end += len(data)
+            return tail, end - len(tail)
     except MetricsError:
-        return b"", False
+        return b"", 0

@@ -36,10 +36,15 @@ class Check:
 
 @dataclass(frozen=True)
 class SeenLine:
-    """One of the newest lines, and what becomes of it. `ended`: its newline is there."""
+    """One of the newest lines, and what becomes of it. `ended`: its newline is there.
+
+    `text` has nothing in it that tells of a visitor (`engine/inputs/masking.py`).
+    """
 
     file: str
-    raw: bytes
+    offset: int
+    """Of its first byte in the content of the file."""
+    text: str
     explanation: Explanation
     ended: bool = True
 

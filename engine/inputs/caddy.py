@@ -58,7 +58,7 @@ _NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|Infinity)|Na
 _INTEGER = re.compile(r"-?[0-9]+")
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
-    r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
+    r"(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2}))"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (datetime.UTC is the same)
 
@@ -116,7 +116,8 @@ def _read_request(data: dict[str, Any]) -> Request | str:
 def event_time(value: object) -> float | None:
     """A `ts` in epoch seconds; infinite when it has no place in time; None when it is no time.
 
-    A number, a string that holds one, or an RFC 3339 string with its offset.
+    A number, a string that holds one, or an RFC 3339 string with its offset, whose colon may be
+    missing, as in what Caddy calls iso8601.
     """
     if isinstance(value, str):
         if not _NUMBER.fullmatch(value):

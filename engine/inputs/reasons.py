@@ -1,8 +1,8 @@
 """Why a line counts or not, for a person: slower than counting, and always of the same opinion.
 
-In: the bytes of one line and the packages. Out: an `Explanation`: the fate that `parse_line` and
-`inputs_of` give it, and the reason, with the one word of the line that decided. It must not decide
-anything itself: where it cannot tell, it says so (`Reason.OTHER`).
+`explain` gives the fate that `parse_line` and `inputs_of` give a line, and the reason, with the one
+word of the line that decided, if it may be shown (`engine/inputs/masking.py`). It decides nothing
+itself: where it cannot tell, it says so (`Reason.OTHER`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from enum import Enum
 from typing import Any, Final
 from urllib.parse import unquote
 
-from engine.inputs import caddy
+from engine.inputs import caddy, masking
 from engine.inputs.model import Input, Request
 from engine.inputs.rules import KIWIX_WORDS, inputs_of, leads_to_content
-from engine.packages import Packages, normal_host
+from engine.packages import Packages
+from engine.times import EARLIEST_AT, LATEST_AT
 
 _QUERY = re.compile(r"[?#]")
-_KIWIX_FILES: Final = frozenset(["viewer_settings.js", "favicon.ico", "robots.txt"])
 _COMMON_LOG: Final = b"HTTP/"
 _CONSOLE: Final = (b"\tINFO\t", b"\tERROR\t", b"\tinfo\t", b"\terror\t", b"\x1b[")
 
@@ -32,7 +32,7 @@ class Reason(Enum):
     TOO_LONG = "too-long"
     # not-json
     EMPTY = "empty-line"
-    COMMON_LOG = "another-log-format"
+    COMMON_LOG = "another-log-format"  # a line of another program that is JSON, too
     BINARY = "binary"
     BROKEN = "broken-json"
     NO_OBJECT = "no-object"
@@ -43,6 +43,7 @@ class Reason(Enum):
     FIELD_WRONG = "field-wrong"
     # bad-time
     BAD_TIME = "bad-time"
+    TIME_FORMAT = "time-format"
     # unmatched
     STATUS = "status"
     HOST = "host"
@@ -55,54 +56,71 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What became of one line. `detail` is what of the line decided: a host, a field, a name."""
+    """What became of one line. `detail` is what of the line decided: a host, a field, a name.
+
+    `visitor` is who asked, to be hidden where it comes up.
+    """
 
     fate: str
     reason: Reason | None = None
     detail: str = ""
     request: Request | None = None
     inputs: tuple[Input, ...] = ()
+    visitor: str = ""
 
 
 def explain(line: bytes, packages: Packages) -> Explanation:
     """The fate of a line, given without its newline, and why."""
     parsed = caddy.parse_line(line)
     if isinstance(parsed, Request):
-        inputs = inputs_of(parsed, packages)
+        inputs, visitor = inputs_of(parsed, packages), _visitor_of(line)
         if inputs:
-            return Explanation("counted", request=parsed, inputs=inputs)
-        return Explanation("unmatched", *_why_unmatched(parsed, packages), request=parsed)
+            return Explanation("counted", request=parsed, inputs=inputs, visitor=visitor)
+        why = _why_unmatched(parsed, packages, visitor)
+        return Explanation("unmatched", *why, request=parsed, visitor=visitor)
     if parsed == "too-long":
         return Explanation(parsed, Reason.TOO_LONG, f"{len(line):,} bytes")
     if parsed == "not-json":
         return Explanation(parsed, _why_not_json(line))
     data = json.loads(line.decode("utf-8"))
     if parsed == "not-access-log":
-        return Explanation(parsed, Reason.ANOTHER_MESSAGE, _short(data.get("msg")))
+        return Explanation(parsed, *_why_not_access_log(data))
     if parsed == "bad-time":
-        return Explanation(parsed, Reason.BAD_TIME, _short(data.get("ts")))
+        return Explanation(parsed, *_why_bad_time(data.get("ts")))
     return Explanation(parsed, *_why_incomplete(data))
 
 
-def _why_unmatched(request: Request, packages: Packages) -> tuple[Reason, str]:
+def _visitor_of(line: bytes) -> str:
+    """The address of who asked."""
+    try:
+        request = json.loads(line.decode("utf-8"))["request"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    for field in ("client_ip", "remote_ip", "remote_addr"):
+        if isinstance(found := request.get(field), str) and found:
+            return re.sub(r":[0-9]*$", "", found).strip("[]") if field == "remote_addr" else found
+    return ""
+
+
+def _why_unmatched(request: Request, packages: Packages, visitor: str) -> tuple[Reason, str]:
     if not 200 <= request.status <= 399:
         return Reason.STATUS, str(request.status)
     site = packages.site(request.host)
     if site is None:
-        return Reason.HOST, normal_host(request.host)[:200]
+        return Reason.HOST, masking.host(request.host, visitor)
     path = unquote(_QUERY.split(request.uri, maxsplit=1)[0])
     near = [library for library in site.libraries if path.startswith(f"{library.prefix}/")]
     below = path[len(near[0].prefix) :] if near else path
     legacy = not below.startswith("/content/")
     name = below[1 if legacy else len("/content/") :].partition("/")[0]
     if not name:
-        return Reason.NO_NAME, path[:200] or request.uri[:200]
-    if legacy and (name in KIWIX_WORDS or name in _KIWIX_FILES):
+        return Reason.NO_NAME, masking.path(request, packages)
+    if legacy and (name in KIWIX_WORDS or name in masking.KIWIX_FILES):
         return Reason.KIWIX_WORD, name
     if not any(library.titles(name) for library in near):
-        return Reason.ZIM_UNKNOWN, name[:200]
+        return Reason.ZIM_UNKNOWN, masking.name(name)
     if legacy and leads_to_content(request, site):
-        return Reason.REDIRECT, name[:200]
+        return Reason.REDIRECT, masking.name(name)
     return Reason.OTHER, ""
 
 
@@ -147,5 +165,19 @@ def _missing_or_wrong(data: dict[str, Any], field: str, prefix: str = "") -> tup
     return Reason.FIELD_WRONG if field in data else Reason.FIELD_MISSING, prefix + field
 
 
-def _short(value: object) -> str:
-    return str(value)[:100]
+def _why_not_access_log(data: dict[str, Any]) -> tuple[Reason, str]:
+    """A message of the proxy has a text, a level and a time; with `msg` renamed, a request."""
+    request = data.get("request")
+    if "msg" not in data and isinstance(request, dict) and "uri" in request:
+        return Reason.FIELD_MISSING, "msg"
+    if isinstance(data.get("msg"), str) and isinstance(data.get("level"), str) and "ts" in data:
+        return Reason.ANOTHER_MESSAGE, masking.message(data["msg"])
+    return Reason.COMMON_LOG, ""
+
+
+def _why_bad_time(value: object) -> tuple[Reason, str]:
+    at = caddy.event_time(value) or 0.0
+    for unit, parts in (("milliseconds", 1e3), ("microseconds", 1e6), ("nanoseconds", 1e9)):
+        if EARLIEST_AT <= at / parts <= LATEST_AT:
+            return Reason.TIME_FORMAT, unit
+    return Reason.BAD_TIME, str(value)[:100]

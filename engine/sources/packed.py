@@ -80,7 +80,7 @@ class PackedLogs:
     @property
     def identities(self) -> set[bytes]:
         """The generations of the rolls that are there."""
-        return {roll.identity for roll in self.rolls.values()}
+        return {roll.identity for roll in list(self.rolls.values())}
 
     def has(self, name: str) -> bool:
         """Whether a file of this name is compressed."""

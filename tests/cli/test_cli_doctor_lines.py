@@ -109,6 +109,65 @@ CASES: list[tuple[str, bytes, str, Reason | None, str]] = [
         "resp_headers",
     ),
     ("1970", changed("ts", 12.5), "bad-time", Reason.BAD_TIME, "12.5"),
+    ("not a time", changed("ts", float("nan")), "bad-time", Reason.BAD_TIME, "nan"),
+    *(
+        (f"ts in {unit}", changed("ts", value), "bad-time", Reason.TIME_FORMAT, unit)
+        for value, unit in (
+            (1781431500123.25, "milliseconds"),  # unix_milli_float
+            (1781431500123456789, "nanoseconds"),  # unix_nano
+            (1781431500123456, "microseconds"),
+            ("1781431500123", "milliseconds"),
+        )
+    ),
+    *(
+        (f"ts of {form}", changed("ts", value), "incomplete", Reason.FIELD_WRONG, "ts")
+        for form, value in (
+            ("wall", "2026/06/14 10:00:00"),
+            ("wall_milli", "2026/06/14 10:00:00.123"),
+            ("wall_nano", "2026/06/14 10:00:00.123456789"),
+            ("common_log", "14/Jun/2026:10:00:00 +0000"),
+            ("no zone", "2026-06-14T10:00:00"),
+        )
+    ),
+    *(
+        (f"ts of {form}", changed("ts", value), "counted", None, "")
+        for form, value in (
+            ("unix_seconds_float", 1781431500.123456),
+            ("iso8601", "2026-06-10T08:00:00.123-0330"),
+            ("iso8601 of UTC", "2026-06-10T08:00:00.123Z"),
+            ("rfc3339", "2026-06-10T08:00:00+05:45"),
+            ("rfc3339_nano", "2026-06-10T08:00:00.123456789-03:30"),
+        )
+    ),
+    (
+        "Docker",
+        b'{"log":"{\\"msg\\":\\"handled request\\"}\\n","stream":"stderr","time":"2026-06-14"}',
+        "not-access-log",
+        Reason.COMMON_LOG,
+        "",
+    ),
+    (
+        "journalctl -o json",
+        b'{"MESSAGE":"{}","__REALTIME_TIMESTAMP":"1781431500123456","PRIORITY":"6"}',
+        "not-access-log",
+        Reason.COMMON_LOG,
+        "",
+    ),
+    (
+        "another proxy",
+        b'{"time":"2026-06-14T10:00:00Z","level":"info","msg":"","RequestPath":"/"}',
+        "not-access-log",
+        Reason.COMMON_LOG,
+        "",
+    ),
+    (
+        "Node",
+        b'{"level":30,"time":1781431500123,"pid":1,"hostname":"x","msg":"request completed"}',
+        "not-access-log",
+        Reason.COMMON_LOG,
+        "",
+    ),
+    ("a renamed msg", changed("msg", None), "not-access-log", Reason.FIELD_MISSING, "msg"),
 ]
 
 
@@ -121,6 +180,50 @@ def test_the_reason_of_a_line(line: bytes, fate: str, reason: Reason | None, det
     assert (found.fate, found.reason, found.detail) == (fate, reason, detail)
     parsed = parse_line(line)
     assert fate == parsed if isinstance(parsed, str) else fate in {"counted", "unmatched"}
+
+
+def test_a_time_format_is_taken_out_and_not_the_clock_set(packages: Path, place: Path) -> None:
+    """Whatever Caddy's `time_format` is that does not count, that is what doctor says of it."""
+    for value in (1781431500123.25, 1781431500123456789, "2026/06/14 10:00:00", "1781431500123"):
+        found = doctor(packages, place, changed("ts", value) + b"\n")
+        [reason] = found["reasons"]
+        assert "take `time_format`" in reason["remedy"]
+        assert "clock" not in reason["remedy"]
+        assert "2026/06/14" not in json.dumps(found["reasons"])
+
+
+def test_a_foreign_format_is_named_as_one(packages: Path, place: Path) -> None:
+    """A wrapped log is another format, with what Caddy must be told, in doctor and in replay."""
+    line = b'{"log":"{}\\n","stream":"stderr","time":"2026-06-14T10:00:00.1Z"}\n'
+    [reason] = doctor(packages, place, line * 3)["reasons"]
+    assert (reason["meaning"], reason["remedy"]) == ("another log format", words.CADDY_JSON)
+    said = invoke("replay", "-q", "--packages", packages, place / "caddy_access_logs.json").err
+    assert "no line counts: is it the right file?" in said
+    assert "3 of the first 3 lines: another log format" in said
+    assert "format json" in said
+
+
+@pytest.mark.parametrize(
+    ("line", "meaning"),
+    [
+        (changed("ts", 1781431500123456789), "the time is in nanoseconds"),
+        (changed("status", None), "the field status is missing"),
+        (one("GET elsewhere.box/ 200"), "no package at host elsewhere.box"),
+        (b"x" * 1_100_000, "a line of 1,"),
+        (b"", "an empty line"),
+    ],
+)
+def test_replay_says_why_no_line_counts_whatever_the_fate(
+    packages: Path, place: Path, line: bytes, meaning: str
+) -> None:
+    """Said when none of them counts, and not when one does."""
+    write(place, log__json=(line + b"\n") * 70)
+    result = invoke("replay", "-q", "--packages", packages, place / "log.json")
+    assert result.code == 0
+    assert "no line counts: is it the right file?" in result.err
+    assert meaning in result.err
+    write(place, log__json=visits(600, 1) + (line + b"\n") * 70)
+    assert invoke("replay", "-q", "--packages", packages, place / "log.json").err == ""
 
 
 @pytest.mark.parametrize("reason", Reason)
