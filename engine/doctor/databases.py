@@ -185,7 +185,7 @@ def _free_bytes(path: Path) -> int | None:
 def _progress(files: list[LogFile], facts: Facts) -> Iterator[str]:
     """How much of each of the newest logs has been counted."""
     for file in files[-SHOWN:]:
-        if file.path.name.endswith(".gz"):
+        if file.packed:
             continue
         line = _first_line(file.path)
         known = facts.known.get(generation_id(line)) if line is not None else None

@@ -6,18 +6,24 @@ In: a `Config`. Out: a check, and the files that would be read, the newest last.
 from __future__ import annotations
 
 import os
+import re
 import stat
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from engine.config import Config
 from engine.doctor.model import Check, Examination, State, problem
-from engine.errors import InputMissing, InputUnreadable
+from engine.errors import InputMissing, InputUnreadable, MetricsError
 from engine.patterns import read_pattern
+from engine.sources.content import PackedOtherwise, open_content
+from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
 
 SHOWN: Final = 8
-_PACKED_IN_VAIN: Final = (".zst", ".zstd", ".bz2", ".xz")
+MAX_FOLDERS: Final = 200
+_LIKE_A_LOG = re.compile(r"(.+\.(?:jsonl?|ndjson|log))((?:[.-][0-9A-Za-z:+-]{1,30})*)", re.S)
+"""A log, and what rotation puts behind its name: `.1`, `.2.gz`, `-20260610`, `.old`."""
 _ROOT_ONLY: Final = (
     "run as root, or set `mode 0644` in the `output file` block of Caddy's log "
     "(Caddy 2.9 and later make logs for their own user only)"
@@ -31,6 +37,23 @@ class LogFile:
     path: Path
     size: int
     modified_at: float
+    packed: bool = False
+
+
+@dataclass
+class _Seen:
+    """What there is in the folder, by what becomes of it."""
+
+    files: list[LogFile] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """What has the name of a log and is none that is read, with the way out."""
+    rolls: list[str] = field(default_factory=list)
+    """Names of rolls of these logs that the pattern does not take."""
+    near: list[str] = field(default_factory=list)
+    """What looks like a log and does not match."""
+    below: list[str] = field(default_factory=list)
+    """Sub-folders that hold logs."""
 
 
 def check_logs(config: Config, found: Examination) -> list[LogFile]:
@@ -56,45 +79,73 @@ def check_logs(config: Config, found: Examination) -> list[LogFile]:
         hint = f"let this user (uid {os.geteuid()}) read it: chmod a+rx {folder}, or run as root"
         found.checks.append(problem(name, InputUnreadable(text, hint)))
         return []
-    files, unreadable, odd = _look_at(folder, names, config.pattern)
-    near = _near_misses(names, config.pattern)
-    if unreadable and not files:
-        text = f"{folder}: the logs may not be read: {', '.join(unreadable[:SHOWN])}"
-        found.checks.append(problem(name, InputUnreadable(text, _ROOT_ONLY), *near))
-    elif not files:
-        found.checks.append(problem(name, _nothing(folder, names, config.pattern), *odd, *near))
+    seen = _Seen(below=list(_folders_with_logs(folder, config.pattern)))
+    for entry in names:
+        _look_at(folder, entry, config.pattern, seen)
+    seen.files.sort(key=lambda f: (f.modified_at, f.path.name))
+    details = _details(seen, config.pattern)
+    if seen.unreadable and not seen.files:
+        text = f"{folder}: the logs may not be read: {', '.join(seen.unreadable[:SHOWN])}"
+        found.checks.append(problem(name, InputUnreadable(text, _ROOT_ONLY), *details))
+    elif not seen.files:
+        found.checks.append(problem(name, _nothing(folder, names, config.pattern, seen), *details))
     else:
-        found.checks.append(_readable(folder, files, unreadable, [*odd, *near]))
-    return files
+        found.checks.append(_readable(folder, config.pattern, seen, details))
+    return seen.files
 
 
-def _look_at(
-    folder: Path, names: list[str], pattern: str
-) -> tuple[list[LogFile], list[str], list[str]]:
-    """Files that can be read, names of those that cannot, and what is no file at all."""
-    files, unreadable, odd = [], [], []
-    for name in names:
-        if not _is_read(name, pattern):
-            continue
-        try:
-            status = (folder / name).lstat()
-            if not stat.S_ISREG(status.st_mode):
-                kind = "a link" if stat.S_ISLNK(status.st_mode) else "not a regular file"
-                odd.append(f"{name} is {kind}: it is not read")
-                continue
-            with (folder / name).open("rb"):
-                files.append(LogFile(folder / name, status.st_size, status.st_mtime))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            unreadable.append(f"{name} ({_mode(folder / name)}{error.strerror})")
-    return sorted(files, key=lambda f: (f.modified_at, f.path.name)), unreadable, odd
+def _look_at(folder: Path, name: str, pattern: str, seen: _Seen) -> None:
+    """Find out what becomes of one entry of the folder."""
+
+    def is_log(name: str) -> bool:
+        return is_log_name(name, read_pattern(pattern).matches)
+
+    path = folder / name
+    try:
+        status = path.lstat()
+        if not is_log(name):
+            like = _LIKE_A_LOG.fullmatch(name)
+            if like and not stat.S_ISDIR(status.st_mode):
+                (seen.rolls if like[2] and is_log(like[1]) else seen.near).append(name)
+            return
+        if not stat.S_ISREG(status.st_mode):
+            if reason := no_file(path, status, is_log):
+                seen.refused.append(reason)
+            return
+        with path.open("rb"):
+            kind = Formats().of(path, status)
+        if kind is not None:  # an archive, or one within gzip
+            open_content(str(path)).close()
+        seen.files.append(LogFile(path, status.st_size, status.st_mtime, kind is GZIP))
+    except PackedOtherwise as error:
+        seen.refused.append(not_read(name, error.layers))
+    except MetricsError as error:
+        seen.unreadable.append(error.message)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        seen.unreadable.append(f"{name} ({_mode(path)}{error.strerror})")
 
 
-def _is_read(name: str, pattern: str) -> bool:
-    """Whether a file of this name is read as a log or as a compressed roll."""
-    matches = read_pattern(pattern).matches
-    return matches(name) or (name.endswith(".gz") and matches(name[:-3]))
+def _folders_with_logs(folder: Path, pattern: str) -> Iterator[str]:
+    """Sub-folders in which there are files that match; not through links."""
+    for place, (path, folders, files) in enumerate(os.walk(folder)):
+        folders.sort()
+        many = sum(is_log_name(name, read_pattern(pattern).matches) for name in files)
+        if place and many:
+            yield path
+        if place >= MAX_FOLDERS:
+            return
+
+
+def _details(seen: _Seen, pattern: str) -> list[str]:
+    """What of the folder is not read, a line for each."""
+    details = [text.removeprefix("log ") for text in seen.refused]
+    details += [f"{name} is a roll that the pattern {pattern} does not take" for name in seen.rolls]
+    details += [f"{path} holds logs, and sub-folders are not read" for path in seen.below]
+    details += [f"{name} does not match the pattern {pattern}" for name in seen.near]
+    more = len(details) - SHOWN
+    return [*details[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _mode(path: Path) -> str:
@@ -104,31 +155,36 @@ def _mode(path: Path) -> str:
         return ""
 
 
-def _near_misses(names: list[str], pattern: str) -> list[str]:
-    """What looks like a log and is not read."""
-    missed = []
-    for name in names:
-        if _is_read(name, pattern):
-            continue
-        if name.endswith(_PACKED_IN_VAIN):
-            missed.append(f"{name} is packed in a way that is not read (gzip is)")
-        elif name.endswith((".json", ".json.gz", ".log", ".log.gz")):
-            missed.append(f"{name} does not match the pattern {pattern}")
-    return [*missed[:SHOWN], *([f"and {len(missed) - SHOWN} more"] if len(missed) > SHOWN else [])]
-
-
-def _nothing(folder: Path, names: list[str], pattern: str) -> InputMissing:
+def _nothing(folder: Path, names: list[str], pattern: str, seen: _Seen) -> InputMissing:
     if not names:
         return InputMissing(
             f"{folder} is empty",
             "has anybody visited since the hotspot started? does Caddy have a `log` block with "
             "`output file` there, and is it the same folder (a container has its own)?",
         )
-    likely = [name for name in names if name.endswith(".json")]
-    hint = "see the names in the folder, and set --pattern or REVERSE_PROXY_LOGS_PATTERN"
+    if seen.refused:
+        text = f"{folder}: nothing that matches {pattern} can be read"
+        return InputMissing(text, seen.refused[0].removeprefix("log "))
+    text = f"no file in {folder} matches {pattern}"
+    if seen.rolls:
+        return InputMissing(text, _wider(pattern, seen.rolls))
+    if seen.below:
+        hint = f"set REVERSE_PROXY_LOGS_LOCATION (or --logs) to {seen.below[0]}"
+        return InputMissing(text, hint)
+    likely = [name for name in seen.near if name.endswith(".json")]
     if likely:
         hint = f"set REVERSE_PROXY_LOGS_PATTERN (or --pattern) to '{_guess(likely[0])}'"
-    return InputMissing(f"no file in {folder} matches {pattern}", hint)
+        return InputMissing(text, hint)
+    hint = "see the names in the folder, and set --pattern or REVERSE_PROXY_LOGS_PATTERN"
+    return InputMissing(text, hint)
+
+
+def _wider(pattern: str, rolls: list[str]) -> str:
+    """How to read rolls as well: their compression is told by content."""
+    wider = f"{pattern}*"
+    if not all(read_pattern(wider).matches(name) for name in rolls):
+        return "set --pattern or REVERSE_PROXY_LOGS_PATTERN so that it takes them too"
+    return f"set REVERSE_PROXY_LOGS_PATTERN (or --pattern) to '{wider}'"
 
 
 def _guess(name: str) -> str:
@@ -141,20 +197,29 @@ def _guess(name: str) -> str:
     return f"{stem[:cut]}*.json"
 
 
-def _readable(folder: Path, files: list[LogFile], unreadable: list[str], more: list[str]) -> Check:
+def _readable(folder: Path, pattern: str, seen: _Seen, details: list[str]) -> Check:
+    name, files = "log folder", seen.files
     size = sum(file.size for file in files)
     many = f"{len(files)} log files" if len(files) > 1 else "1 log file"
     text = f"{folder}: {many}, {size:,} bytes, newest {files[-1].path.name}"
     if not size:
         return Check(
-            "log folder",
+            name,
             State.WARNING,
             f"{folder}: {many}, with nothing in it",
             "visit a package through the proxy, then look again; on a hotspot, logs are lost "
             "with each restart",
-            tuple(more),
+            tuple(details),
         )
-    if unreadable:
-        details = (*(f"{name}: not read" for name in unreadable[:SHOWN]), *more)
-        return Check("log folder", State.WARNING, text, _ROOT_ONLY, details)
-    return Check("log folder", State.OK, text, details=tuple(more))
+    if seen.unreadable:
+        unread = [f"{one}: not read" for one in seen.unreadable[:SHOWN]]
+        return Check(name, State.WARNING, text, _ROOT_ONLY, (*unread, *details))
+    if seen.refused:
+        hint = "some of it is not read: each has what to do about it"
+        return Check(name, State.WARNING, text, hint, tuple(details))
+    if seen.rolls:
+        return Check(name, State.WARNING, text, _wider(pattern, seen.rolls), tuple(details))
+    if seen.below:
+        hint = "when the proxy logs there as well, name that folder, or let it log into this one"
+        return Check(name, State.NOTE, text, hint, tuple(details))
+    return Check(name, State.OK, text, details=tuple(details))

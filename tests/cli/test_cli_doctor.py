@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from tests.cli.cases import NOBODY, PACKAGES, Program, SetUp, invoke, lines, says, visits, write
 from tests.cli.test_cli_databases import UPSTREAM, made_by
+from tests.support.packing import REFUSED
 
 TIME = "2026-06-14T10:00:00Z"
 
@@ -81,10 +83,72 @@ def test_4_no_file_has_the_right_name(setup: SetUp) -> None:
     assert setup.examine("--pattern", "metrics*.json")[0] == 0
 
 
-def test_4_packed_in_a_way_that_is_not_read(setup: SetUp) -> None:
-    """Caddy can roll to zstd; those files are named."""
-    setup.log(b"\x28\xb5\x2f\xfd", "caddy_access_logs-1.json.zst")
-    says(setup.examine()[1]["log folder"], "ok", "caddy_access_logs-1.json.zst is packed")
+@pytest.mark.parametrize("name", ["caddy_access_logs-1.json", "caddy_access_logs-1.json.zst"])
+@pytest.mark.parametrize("kind", REFUSED)
+def test_4_packed_in_a_way_that_is_not_read(setup: SetUp, kind: str, name: str) -> None:
+    """Caddy can roll to zstd, people make archives: named by content, with what unpacks it."""
+    pack, called, command = REFUSED[kind]
+    setup.log(pack(visits(0, 50)), name)
+    code, checks = setup.examine()
+    assert code == 0
+    says(checks["log folder"], "warning", f"{name} is packed with {called}", command, name)
+    assert "30 of the newest 30 lines count" in checks["newest lines"]["text"]
+    (setup.logs / "caddy_access_logs.json").unlink()
+    code, checks = setup.examine()
+    assert code == 66
+    says(checks["log folder"], "problem", "nothing that matches", command)
+    assert "newest lines" not in checks
+
+
+def test_4_a_log_that_is_a_link(setup: SetUp) -> None:
+    """Links are not read: where the log itself is, is said, and not the pattern that is set."""
+    log = setup.logs / "caddy_access_logs.json"
+    elsewhere = setup.place / "elsewhere"
+    elsewhere.mkdir()
+    log.rename(elsewhere / "real.json")
+    log.symlink_to(elsewhere / "real.json")
+    code, checks = setup.examine()
+    assert code == 66
+    says(checks["log folder"], "problem", "is a symbolic link", str(elsewhere))
+    assert "set REVERSE_PROXY_LOGS_PATTERN" not in checks["log folder"]["hint"]
+    setup.log(visits(0, 3), "caddy_access_logs-1.json")
+    says(setup.examine()[1]["log folder"], "warning", "is a symbolic link", str(elsewhere))
+
+
+@pytest.mark.parametrize(
+    "roll",
+    [
+        "caddy_access_logs.json.1",
+        "caddy_access_logs.json.2.gz",
+        "caddy_access_logs.json-20260610",
+        "caddy_access_logs.json-20260610.gz",
+        "caddy_access_logs.json.old",
+    ],
+)
+def test_4_rolls_that_the_pattern_misses(setup: SetUp, roll: str) -> None:
+    """They are named, with the pattern that takes them; with it they count."""
+    content = visits(0, 3)
+    setup.log(gzip.compress(content) if roll.endswith(".gz") else content, roll)
+    check = setup.examine()[1]["log folder"]
+    says(check, "warning", f"{roll} is a roll", "to 'caddy_access_logs*.json*'")
+    says(setup.examine("--pattern", "caddy_access_logs*.json*")[1]["log folder"], "ok", "2 log")
+    (setup.logs / "caddy_access_logs.json").unlink()
+    code, checks = setup.examine()
+    assert code == 66
+    says(checks["log folder"], "problem", roll, "to 'caddy_access_logs*.json*'")
+
+
+def test_4_logs_in_a_folder_below(setup: SetUp) -> None:
+    """Sub-folders are not read; one that holds logs is named."""
+    below = setup.logs / "2026" / "06"
+    below.mkdir(parents=True)
+    (setup.logs / "empty").mkdir()
+    (below / "caddy_access_logs.json").write_bytes(visits(0, 3))
+    says(setup.examine()[1]["log folder"], "note", f"{below} holds logs", "not read")
+    (setup.logs / "caddy_access_logs.json").unlink()
+    code, checks = setup.examine()
+    assert code == 66
+    says(checks["log folder"], "problem", f"REVERSE_PROXY_LOGS_LOCATION (or --logs) to {below}")
 
 
 def test_5_the_logs_are_for_root_only(program: Program, setup: SetUp) -> None:

@@ -21,7 +21,8 @@ TIME = "2026-06-14T10:00:00Z"
 
 def full(**changes: Any) -> dict[str, Any]:
     """A line of Caddy's with a visitor wherever there can be one."""
-    data = json.loads(lines(f"{TIME} GET lib.box/content/bees_en/A?q=fever 200"))
+    line = lines(f"{TIME} GET lib.box/content/bees_en/A?q=fever 200")
+    data: dict[str, Any] = json.loads(line)
     data["user_id"] = "marieke"
     data["request"] |= {
         "remote_ip": "203.0.113.77",
