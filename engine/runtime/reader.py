@@ -28,21 +28,18 @@ from typing import Final
 
 from engine.errors import MetricsError
 from engine.runtime.clock import monotonic
-from engine.runtime.watcher import Watcher
+from engine.runtime.watcher import Watching
 from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat
 from engine.sources.folder import LogFolder
 from engine.sources.follow import CHUNK_BYTES
 from engine.sources.held import FileKey, HeldLog
 from engine.sources.model import Chunk, Generation, Message
-from engine.sources.watch import Watch
 
 LOOK_SECONDS: Final = 1.0
 BUSY_LOOK_SECONDS: Final = 0.15
 """While lines come, looks are closer: the proxy may roll its log at any moment."""
 QUIET_LOOK_SECONDS: Final = 10.0
 """Where events say when there is something to see, and nothing has happened."""
-MAX_UNANNOUNCED: Final = 2
-"""After so many changes in a row that no event announced, events are not relied on any more."""
 EARLY_LOOK_SECONDS: Final = 0.05
 """An event of a log that is not known makes us look at once, but not more often than this."""
 PATIENCE_SECONDS: Final = 3.0
@@ -88,17 +85,12 @@ class Reader:
         os.set_blocking(self._wake_in, False)
         self._stopping = False
         self._moved = False
-        self._watcher: Watcher | None = None
-        self._unwatched = ""
-        """Why the folder is not watched."""
-        self._announced = True
-        """An event has come since the last look."""
-        self._unannounced = 0
         self._look_took = 0.0
         self._look_at = self._looked_at = 0.0
         self._filebeat: Filebeat | None = None
         self._poll = select.poll()
         self._poll.register(self._wake_out, select.POLLIN)
+        self.watching = Watching(folder, self._poll, self.wake)
         self._ends: deque[float] = deque(maxlen=FAILURES)
         self._start_at = 0.0
         self._waits: dict[FileKey, tuple[int, float]] = {}
@@ -134,7 +126,7 @@ class Reader:
             self.state = "stopped"
             self._end_filebeat(STOP_SECONDS)
             self.folder.sync()
-            self._end_watch()
+            self.watching.end()
             self.folder.close()
 
     def _next_at(self) -> float:
@@ -148,7 +140,7 @@ class Reader:
                 with suppress(BlockingIOError):
                     os.read(self._wake_out, 4096)
                 self._hasten()
-            elif self._watcher and descriptor == self._watcher.watch.changes.fileno():
+            elif descriptor == self.watching.descriptor:
                 self._hasten()
             elif self._filebeat is None:
                 return
@@ -159,13 +151,8 @@ class Reader:
 
     def _hasten(self) -> None:
         """Something has changed: look soon, and do not be woken by each further change."""
-        self._announced = True
         self._look_at = min(self._look_at, self._looked_at + self._pause(BUSY_LOOK_SECONDS))
-        self._listen(0)
-
-    def _listen(self, events: int) -> None:
-        if self._watcher is not None:
-            self._poll.modify(self._watcher.watch.changes.fileno(), events)
+        self.watching.announced()
 
     def _pause(self, seconds: float) -> float:
         """Between looks; more where a look takes long."""
@@ -173,8 +160,7 @@ class Reader:
 
     def _pass(self) -> None:
         """Look into the folder and read what is for us to read."""
-        if self._watcher is not None:
-            self._watcher.watch.drain()
+        self.watching.drain()
         self._look(monotonic())
         if self._filebeat is None:
             self._say(self.folder.read_new())
@@ -182,24 +168,18 @@ class Reader:
             self._help()
         self._unpack()
         self._say(self.folder.missed())
-        self._listen(select.POLLIN)
-        self._unannounced = self._unannounced + 1 if self._moved and not self._announced else 0
+        self.watching.listen(found_something=self._moved)
         self._look_at = self._looked_at + self._pause_now()
-        self._announced = self._moved = False
+        self._moved = False
 
     def _pause_now(self) -> float:
         if self.folder.packed.busy:
             return self._look_took
-        if self._watcher is None or not self._relies_on_events or self._has_deadlines:
+        if not self.watching.is_relied_on or self._has_deadlines:
             return self._pause(BUSY_LOOK_SECONDS if self._moved else LOOK_SECONDS)
         if self._waits_for_filebeat:
             return self._pause(EVENT_PATIENCE_SECONDS)
         return QUIET_LOOK_SECONDS
-
-    @property
-    def _relies_on_events(self) -> bool:
-        watch = self.folder.watch
-        return watch is not None and watch.trusted and self._unannounced < MAX_UNANNOUNCED
 
     @property
     def _has_deadlines(self) -> bool:
@@ -223,7 +203,7 @@ class Reader:
                 return
 
     def _look(self, now: float) -> None:
-        self._watch_folder()
+        self.watching.ensure()
         for message in self.folder.look(now):
             self.emit(message)
         self._looked_at = now
@@ -237,38 +217,6 @@ class Reader:
         for note in self.folder.notes - self._notes:
             log.info("%s", note)
         self._notes = self.folder.notes
-
-    # The watch
-
-    def _watch_folder(self) -> None:
-        """Watch the folder that the path leads to now, where that can be had."""
-        if self._watcher is not None:
-            if self._watcher.watch.is_of_the_folder:
-                return
-            self._end_watch()
-        try:
-            watch = Watch(self.folder.folder, self.folder.pattern, self.folder.room)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            if reason != self._unwatched and self.folder.folder.is_dir():
-                log.warning(
-                    "log folder %s cannot be watched (%s): it is looked into every second; "
-                    "where that is a limit, raise fs.inotify.max_user_instances",
-                    self.folder.folder,
-                    reason,
-                )
-                self._unwatched = reason
-            return
-        self.folder.watch, self._unwatched = watch, ""
-        self._watcher = Watcher(watch, self.wake)
-        self._poll.register(watch.changes.fileno(), select.POLLIN)
-
-    def _end_watch(self) -> None:
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
-            self._poll.unregister(watcher.watch.changes.fileno())
-            watcher.stop()
-            self.folder.watch = None
 
     def _say(self, messages: Iterable[Message]) -> None:
         """Hand on, and go on looking for new logs however long that takes."""
@@ -405,7 +353,7 @@ class Reader:
         """Read what no event brought in time, and end a Filebeat that says nothing at all."""
         now = monotonic()
         waits: dict[FileKey, tuple[int, float]] = {}
-        patience = EVENT_PATIENCE_SECONDS if self._relies_on_events else PATIENCE_SECONDS
+        patience = EVENT_PATIENCE_SECONDS if self.watching.is_relied_on else PATIENCE_SECONDS
         for held in list(self.folder.held.values()):
             self._say(self.folder.follower.identify(held))
             if not held.behind:

@@ -17,7 +17,8 @@ from typing import Final
 
 from engine.runtime import clock
 
-CHECK_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 1.25
+"""An idle process wakes up less than once a second, and the reader does now and then."""
 STEP_SECONDS: Final = 60
 """The wall clock has moved so far against the time since boot: it was set."""
 JUMP_SECONDS: Final = 3600
@@ -55,7 +56,7 @@ class Ticker:
         os.write(self._wake_in, b"x")
 
     def run(self) -> None:
-        """Look at the clocks every second, by the monotonic one."""
+        """Look at the clocks every second or so, by the monotonic one."""
         poll = select.poll()
         poll.register(self._wake_out, select.POLLIN)
         while not self._stopping:

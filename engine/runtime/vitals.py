@@ -208,7 +208,7 @@ class Vitals:
             lag = reader.folder.lag_bytes
             add("reader_lag_bytes", "gauge", "Bytes in the logs not read yet.", ("", lag))
             add("reader_restarts_total", "counter", "Ends of Filebeat.", ("", reader.restarts))
-            add("reader_repairs_total", "counter", "Gaps read by ourselves.", ("", reader.repairs))
+            add("reader_repairs_total", "counter", "Reads ahead of Filebeat.", ("", reader.repairs))
         add("saves_total", "counter", "Commits to the database.", ("", self.saves))
         if self.saved_monotonic:
             age = clock.monotonic() - self.saved_monotonic

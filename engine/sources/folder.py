@@ -32,7 +32,7 @@ from engine.sources.held import (
 )
 from engine.sources.model import Generation, Gone, Lost, Message
 from engine.sources.packed import PackedLogs
-from engine.sources.watch import Watch
+from engine.sources.watch import LISTED, Watch
 
 MAX_EXPECTED: Final = 16
 GRACE_SECONDS: Final = 10.0
@@ -112,18 +112,25 @@ class LogFolder:
         """Logs that were opened as they came, and what is known of those that could not be."""
         if self.watch is None:
             return []
+        said: list[Message] = []
         while self.watch.arrivals:
             arrival = self.watch.arrivals.popleft()
             held = self.held.get(arrival.key)
+            if (
+                held is not None
+                and held.descriptor < 0
+                and held.life not in {None, LISTED, arrival.life}
+            ):
+                said += self._forget(held)  # its number is another file's by now
+                held = None
             if held is None:
                 held = HeldLog(self.folder, arrival.name, arrival.key, self.files)
-                held.announced = True
                 self.held[held.key] = held
+            held.life, held.name = arrival.life, arrival.name
             if arrival.descriptor >= 0:
                 held.adopt(arrival.descriptor)
             elif not held.was_open:
                 held.size = max(held.size, arrival.size)
-        said: list[Message] = []
         while self.watch.lost:
             said.append(self.watch.lost.popleft())
         return said
@@ -197,6 +204,8 @@ class LogFolder:
         lingering = 0
         vanished = [held for held in self.held.values() if held.vanished_at is not None]
         for held in sorted(vanished, key=_quiet_since, reverse=True):
+            if not held.was_open and held.vanished_at == now:
+                continue  # it may have been renamed while the folder was listed
             if held.descriptor >= 0:
                 active = held.written_as == held.name and held.name not in names
                 known = held.generation is not None or not held.was_read
@@ -213,7 +222,7 @@ class LogFolder:
         said: list[Message] = []
         generation = held.generation
         if not any(o is not held and o.first == held.first != b"" for o in self.held.values()):
-            if held.behind if held.was_open else held.announced or self.watch is None:
+            if held.behind if held.was_open else held.life is not None or self.watch is None:
                 # a last line that never became complete, or what could not be opened
                 identity = generation.id if generation else b""
                 unopened = held.descriptor < 0

@@ -168,8 +168,8 @@ class HeldLog:
     """The name under which it was seen to grow."""
     vanished_at: float | None = None
     """Since when it is no longer in the folder."""
-    announced: bool = False
-    """Whether an event has told of it, and left it to us to open."""
+    life: object | None = None
+    """What the watch knows it by, when an event has told of it."""
     was_open: bool = False
     was_read: bool = False
     """Whether its first line was looked for since it was opened."""

@@ -47,6 +47,19 @@ LOCAL: Final = frozenset(
 """File systems that only this kernel writes to, so that it announces every change."""
 
 
+@dataclass(slots=True, eq=False)
+class Life:
+    """One file of a log's name, from the event that began it."""
+
+    key: FileKey | None = None
+    ignored: bool = False
+    """It is no plain file."""
+
+
+LISTED: Final = Life()
+"""For logs that were there before the watch: events may tell of them again."""
+
+
 class Arrival(NamedTuple):
     """A log as it was opened at its event; `descriptor` -1: that is left to the next look."""
 
@@ -54,15 +67,8 @@ class Arrival(NamedTuple):
     key: FileKey
     descriptor: int
     size: int
-
-
-@dataclass(slots=True, eq=False)
-class _Life:
-    """One file of a log's name, from the event that began it."""
-
-    key: FileKey | None = None
-    ignored: bool = False
-    """It is no plain file."""
+    life: Life
+    """To tell it from another file of the same key, when it was not open all the time."""
 
 
 class Watch:
@@ -82,10 +88,10 @@ class Watch:
         status = folder.stat()
         self.key = (status.st_dev, status.st_ino)
         self._matches = re.compile(fnmatch.translate(pattern)).match
-        self._lives: dict[str, _Life] = {}
+        self._lives: dict[str, Life] = {}
         self._new: dict[str, None] = {}
         """Names of lives that are to be opened, in the order of their events."""
-        self._moving: dict[int, _Life | None] = {}
+        self._moving: dict[int, Life | None] = {}
         self._deleted: list[str] = []
         """Since the last judgement: lives that ended unopened ..."""
         self._opened: dict[FileKey, None] = {}
@@ -109,9 +115,10 @@ class Watch:
     def _list(self) -> None:
         """Know the logs that are there: they are opened at the next look."""
         listing = list_logs(self.folder, self.pattern, Formats())
-        self._lives = {found.name: _Life(found.key) for found in listing.logs}
+        self._lives = {found.name: Life(found.key) for found in listing.logs}
         self._new.clear()
-        self.arrivals.extend(Arrival(f.name, f.key, -1, f.size) for f in listing.logs)
+        for name, key, size in ((found.name, found.key, found.size) for found in listing.logs):
+            self.arrivals.append(Arrival(name, key, -1, size, LISTED))
 
     # What happens to names
 
@@ -127,6 +134,7 @@ class Watch:
             for name, life in unsure:  # by now the name may lead to another file: asked again
                 life.key = None
                 self._new[name] = None
+        self._leave_to_the_reader()
         self._judge()
         return (len(self.arrivals), len(self.lost)) != before or not self.alive
 
@@ -153,6 +161,9 @@ class Watch:
 
     def _apply_to_name(self, mask: int, cookie: int, name: str) -> None:
         life = self._lives.pop(name, None)
+        if mask & on.CREATE and life is not None:  # it was listed after this event
+            self._lives[name] = life
+            return
         self._new.pop(name, None)
         if mask & on.MOVED_FROM:
             self._moving[cookie] = life
@@ -162,14 +173,14 @@ class Watch:
             self._end(name, self._moving.pop(cookie, None) if mask & on.MOVED_TO else None)
             return
         moved = self._moving.pop(cookie, None) if mask & on.MOVED_TO else None
-        self._lives[name] = moved or _Life()
+        self._lives[name] = moved or Life()
         self._new[name] = None
 
-    def _end(self, name: str, life: _Life | None) -> None:
+    def _end(self, name: str, life: Life | None) -> None:
         if life is not None and life.key is None and not life.ignored:
             self._deleted.append(name)
 
-    def _open_new(self) -> list[tuple[str, _Life]]:
+    def _open_new(self) -> list[tuple[str, Life]]:
         """Open what is new. The lives that now have a file, if nothing has happened since."""
         found = []
         known = {life.key for life in self._lives.values()}
@@ -189,35 +200,35 @@ class Watch:
             self.arrivals.append(arrival)
         return found
 
-    def _open(self, name: str, life: _Life) -> Arrival | None:
-        path = self.folder / name
+    def _open(self, name: str, life: Life) -> Arrival | None:
         if len(self.arrivals) >= self.room:
-            return self._closed(path, name, life)
-        try:
-            descriptor = os.open(path, LOG_FLAGS)
-        except FileNotFoundError:
             return None
+        try:
+            descriptor = os.open(self.folder / name, LOG_FLAGS)
         except OSError:
-            return self._closed(path, name, life)
+            return None
         status = os.fstat(descriptor)
         del self._new[name]
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             life.ignored = True
             return None
-        return Arrival(name, (status.st_dev, status.st_ino), descriptor, status.st_size)
+        return Arrival(name, (status.st_dev, status.st_ino), descriptor, status.st_size, life)
 
-    def _closed(self, path: Path, name: str, life: _Life) -> Arrival | None:
-        """What is known of a log that cannot be opened now."""
-        try:
-            status = path.lstat()
-        except OSError:
-            return None
-        del self._new[name]
-        if not stat.S_ISREG(status.st_mode):
-            life.ignored = True
-            return None
-        return Arrival(name, (status.st_dev, status.st_ino), -1, status.st_size)
+    def _leave_to_the_reader(self) -> None:
+        """What is there and could not be opened: the reader tries, and tells of its size."""
+        for name in list(self._new):
+            try:
+                status = (self.folder / name).lstat()
+            except OSError:  # its next event says where it is
+                continue
+            life = self._lives[name]
+            del self._new[name]
+            if stat.S_ISREG(status.st_mode):
+                life.key = (status.st_dev, status.st_ino)
+                self.arrivals.append(Arrival(name, life.key, -1, status.st_size, life))
+            else:
+                life.ignored = True
 
     def _judge(self) -> None:
         """Of the lives that ended unopened, those are lost whose file was not opened all the same.

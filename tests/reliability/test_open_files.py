@@ -17,7 +17,7 @@ from engine.runtime.descriptors import FEWEST_CONNECTIONS, FEWEST_LOGS, OWN, div
 from tests.reliability.serving import Serving
 from tests.reliability.store_support import line
 from tests.support.chain import missing_programs
-from tests.support.reading import FILEBEAT, READERS
+from tests.support.reading import FILEBEAT, READERS, ROOT
 
 USER = 10001
 HOSTS = 100
@@ -122,9 +122,12 @@ def folder() -> Iterator[Path]:
 
 def as_somebody(folder: Path, reader: str) -> Serving:
     """`serve` of a user who may read only what all may, with a data folder of his own."""
-    filebeat = shutil.copy2(FILEBEAT, folder / "filebeat")
+    filebeat = str(shutil.copy2(FILEBEAT, folder / "filebeat"))
     options = ["--reader", reader, *(["--filebeat", filebeat] if reader == "filebeat" else [])]
     serve = Serving(folder, *options, under=AS_SOMEBODY, environment={"HOME": str(folder)})
+    program = str(shutil.copy2(ROOT / "dist" / "offspot-metrics", folder / "offspot-metrics"))
+    asked = serve.command.index("serve")
+    serve.command = [*AS_SOMEBODY, program, *serve.command[asked:]]
     serve.database.parent.mkdir(exist_ok=True)
     os.chown(serve.database.parent, USER, USER)
     serve.logs.chmod(0o755)
@@ -145,6 +148,7 @@ def test_a_log_that_may_not_be_read(folder: Path, reader: str) -> None:
     with as_somebody(folder, reader) as serve:
         roll(serve, 1, 0o644)
         serve.wait(serve.counted(20))
+        assert serve.status()["reader"]["kind"] == reader
         nothing_lost(serve)
         secret = roll(serve, 2, 0o600)
         size = secret.stat().st_size

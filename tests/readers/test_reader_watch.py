@@ -1,0 +1,223 @@
+"""The watch of a folder, event by event: what is opened, and what is said to be lost."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.runtime import reader as reader_module
+from engine.sources import watch as watch_module
+from engine.sources.folder import LogFolder
+from engine.sources.model import Lost
+from engine.sources.watch import Watch
+from tests.support.chain import wait_until
+from tests.support.reading import CURRENT, PATTERN, Following, Ledger, line, lines
+
+ROOM = 64
+SOON = 0.3
+
+
+class Events:
+    """A watch whose events are taken when a test says so, and the names of what it opened."""
+
+    def __init__(self, logs: Path, room: int = ROOM) -> None:
+        self.logs = logs
+        self.log = logs / CURRENT
+        self.watch = Watch(logs, PATTERN, room)
+        self.rolls = 0
+
+    def roll(self, *, delete: bool = False) -> Path:
+        """Write a log and rename it, as Caddy does."""
+        self.rolls += 1
+        self.log.write_bytes(line(self.rolls))
+        path = self.log.rename(self.logs / f"caddy_access_logs-{self.rolls:03d}.json")
+        if delete:
+            path.unlink()
+        return path
+
+    def take(self) -> tuple[list[bytes], list[Lost]]:
+        """The content of the logs that were opened, and what was lost."""
+        self.watch.take()
+        contents = []
+        while self.watch.arrivals:
+            arrival = self.watch.arrivals.popleft()
+            contents.append(os.pread(arrival.descriptor, 4096, 0))
+            os.close(arrival.descriptor)
+        lost = list(self.watch.lost)
+        self.watch.lost.clear()
+        return contents, lost
+
+
+@pytest.fixture
+def events(logs: Path) -> Iterator[Events]:
+    made = Events(logs)
+    yield made
+    made.watch.close()
+
+
+def test_each_log_is_opened_at_its_birth(events: Events) -> None:
+    """A log that is renamed and deleted after its events were taken can be read all the same."""
+    events.log.write_bytes(b"")
+    events.watch.take()
+    events.log.write_bytes(line(0))
+    events.log.rename(events.logs / "caddy_access_logs-1.json").unlink()
+    assert events.take() == ([line(0)], [])
+
+
+def test_a_log_that_came_and_went_is_said(events: Events) -> None:
+    """Each of those that were deleted before their events were taken, with its name."""
+    for _ in range(5):
+        events.roll(delete=True)
+    kept = events.roll()
+    events.log.write_bytes(line(100))
+    contents, lost = events.take()
+    assert sorted(contents) == sorted([line(6), line(100)])
+    assert [(at.name, at.length, at.at_least) for at in lost] == [
+        (f"caddy_access_logs-{n:03d}.json", 0, True) for n in range(1, 6)
+    ]
+    kept.unlink()
+    events.log.unlink()
+    assert events.take() == ([], [])
+
+
+def test_names_that_change_hands(events: Events) -> None:
+    """Renamed onto each other, moved out and in, linked, no file: never a false loss."""
+    events.roll().rename(events.logs / "caddy_access_logs-x.json")
+    events.log.write_bytes(line(10))
+    assert len(events.take()[0]) == 2
+    events.log.rename(events.logs / "caddy_access_logs-x.json")  # the other one is gone by that
+    outside = events.logs.parent / "outside.json"
+    outside.write_bytes(line(20))
+    outside.rename(events.log)
+    os.link(events.log, events.logs / "caddy_access_logs-link.json")
+    contents, lost = events.take()
+    assert line(20) in contents
+    assert lost == []
+    events.log.rename(outside)
+    (events.logs / "caddy_access_logs-folder.json").mkdir()
+    (events.logs / "caddy_access_logs-symlink.json").symlink_to(outside)
+    os.mkfifo(events.logs / "caddy_access_logs-pipe.json")
+    (events.logs / "other.json").write_bytes(line(30))
+    assert events.take()[1] == []
+    for path in events.logs.iterdir():
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    assert events.take() == ([], [])
+
+
+def test_each_is_read_or_said(logs: Path) -> None:
+    """However fast logs are rolled: lines counted and logs said to be lost are all there were."""
+    rolls = 2000
+    with Following(logs, "tail") as following:
+        following.wait_for(lambda: following.folder.watch is not None, "it watches")
+        events = Events.__new__(Events)
+        events.logs, events.log, events.rolls = logs, logs / CURRENT, 0
+        names: list[Path] = []
+        said: list[Lost] = []
+        take = following.ledger.take
+        following.reader.emit = lambda message: (
+            said.append(message) if isinstance(message, Lost) else take(message)
+        )
+        watch = following.folder.watch
+        assert watch is not None
+        pause = threading.Event()
+        for _ in range(rolls):
+            while len(watch.arrivals) > watch.room // 2:  # as many as the reader takes
+                pause.wait(0.001)
+            names.append(events.roll())
+            if len(names) > 2:
+                names.pop(0).unlink()
+        following.wait_for(
+            lambda: len(following.ledger.applied) + len(said) >= rolls,
+            "each is read or said",
+            20.0,
+        )
+        assert len(following.ledger.applied) + len(said) == rolls
+        assert following.ledger.applied
+
+
+def test_an_overflow_is_said(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    """IN_Q_OVERFLOW: what was missed is not known, what is there is found, later events hold."""
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for _ in range(limit // 4 + 10):  # four events each
+        events.roll(delete=True)
+    kept = events.roll()
+    monkeypatch.setattr(watch_module, "MAX_ROUNDS", limit)
+    events.watch.take()
+    assert any(lost.name == "(events were lost)" for lost in events.watch.lost)
+    events.watch.lost.clear()
+    assert kept.name in events.watch._lives
+    while events.watch.arrivals:
+        descriptor = events.watch.arrivals.popleft().descriptor
+        if descriptor >= 0:
+            os.close(descriptor)
+    events.roll()
+    assert events.take() == ([line(events.rolls)], [])
+
+
+def test_no_room(logs: Path) -> None:
+    """Logs beyond the room are left to the reader, who says the size of what is gone by then."""
+    ledger = Ledger()
+    folder = LogFolder(logs, PATTERN, ledger.tracker.generations, max_open=3)
+    folder.watch = Watch(logs, PATTERN, 1)
+    folder.look(1.0)
+    paths = []
+    for number in range(3):
+        paths.append(logs / f"caddy_access_logs-{number}.json")
+        paths[-1].write_bytes(line(number))
+    folder.watch.take()
+    paths[1].unlink()
+    messages = [*folder.look(2.0), *folder.read_new(), *folder.look(3.0)]
+    for message in messages:
+        ledger.take(message)
+    assert [m for m in messages if isinstance(m, Lost)] == [
+        Lost(b"", len(line(1)), at_least=True, name=paths[1].name)
+    ]
+    assert ledger.has(line(0) + line(2))
+    folder.watch.close()
+    folder.close()
+
+
+def test_it_sleeps(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing happens nobody looks; a line that comes then is read at once."""
+    monkeypatch.setattr(reader_module, "QUIET_LOOK_SECONDS", 3600.0)
+    (logs / CURRENT).write_bytes(line(0))
+    with Following(logs, "tail") as following:
+        following.wait_for_lines(line(0))
+        following.wait_for(
+            lambda: following.reader._look_at - following.reader._looked_at > 60, "it sleeps"
+        )
+        with (logs / CURRENT).open("ab") as stream:
+            stream.write(line(1))
+        wait_until(lambda: len(following.ledger.applied) == 2, "the line", SOON * 10)
+
+
+def test_a_change_without_an_event(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that changes without events is noticed, and looked into each second again."""
+    monkeypatch.setattr(reader_module, "QUIET_LOOK_SECONDS", 0.2)
+    log = logs / CURRENT
+    log.write_bytes(line(0))
+    with Following(logs, "tail") as following:
+        following.wait_for_lines(line(0))
+        watching = following.reader.watching
+        assert watching.is_relied_on
+        # The system call that a writer elsewhere would make unseen: by a mount without its events.
+        monkeypatch.setattr(watching, "announced", lambda: None)
+        for number in (1, 2, 3):
+            with log.open("ab") as stream:
+                stream.write(line(number))
+            following.wait_for_lines(lines(range(number + 1)))
+        following.wait_for(lambda: not watching.is_relied_on, "it is noticed")
+
+
+def test_events_of_every_kind_of_folder(tmp_path: Path) -> None:
+    """On tmpfs as on a disk: the folder is watched, and its events are relied on."""
+    for folder in (tmp_path, Path("/dev/shm")):
+        watch = Watch(folder, PATTERN, 1)
+        kind = subprocess.run(
+            ["stat", "-f", "-c", "%T", folder], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        assert watch.trusted, kind
+        watch.close()
