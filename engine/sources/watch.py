@@ -12,9 +12,7 @@ says that there is something to look for. Neither is waited for here.
 from __future__ import annotations
 
 import ctypes
-import fnmatch
 import os
-import re
 import select
 import stat
 from collections import deque
@@ -27,6 +25,7 @@ import inotify_simple
 from inotify_simple import Event, INotify, parse_events
 from inotify_simple import flags as on
 
+from engine.patterns import read_pattern
 from engine.sources.formats import Formats
 from engine.sources.held import LOG_FLAGS, FileKey, file_system_of, list_logs
 from engine.sources.model import Lost
@@ -87,7 +86,7 @@ class Watch:
         self.trusted = file_system_of(folder) in LOCAL
         status = folder.stat()
         self.key = (status.st_dev, status.st_ino)
-        self._matches = re.compile(fnmatch.translate(pattern)).match
+        self._matches = read_pattern(pattern).matches
         self._lives: dict[str, Life] = {}
         self._new: dict[str, None] = {}
         """Names of lives that are to be opened, in the order of their events."""

@@ -14,6 +14,7 @@ from engine.config import make_config
 from engine.errors import UsageError
 from engine.patterns import BadPattern, read_pattern
 from engine.sources.filebeat import _quoted_glob, events_in
+from engine.sources.formats import Formats
 from engine.sources.held import list_logs
 from tests.support.reading import FILEBEAT, ROOT, Following, line
 
@@ -73,7 +74,7 @@ def test_filebeat_finds_what_matches_for_us(tmp_path: Path) -> None:
         for index, name in enumerate(NAMES):
             (folder / name).write_bytes(line(number * 1000 + index))
         matching = {name for name in NAMES if read_pattern(pattern).matches(name)}
-        assert matching == {found.name for found in list_logs(folder, pattern).logs}
+        assert matching == {found.name for found in list_logs(folder, pattern, Formats()).logs}
         wanted |= {(number, name) for name in matching}
         globs.append(_quoted_glob(folder, pattern)[1:-1])
     last = tmp_path / "last.json"

@@ -269,7 +269,7 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
         reader = Reader(logs, messages.append, filebeat=None, base=tmp_path)
         thread = threading.Thread(target=reader.run, daemon=True)
         thread.start()
-        support.wait_for(lambda: bool(logs.held and logs.packed.seen), 30)
+        support.wait_for(lambda: bool(logs.held and logs.packed.identities), 30)
         reader.stop()
         thread.join(30)
         for message in messages:
