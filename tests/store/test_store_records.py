@@ -1,7 +1,9 @@
 """States, records and totals: how they merge, whatever comes when."""
 
 import random
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -173,9 +175,9 @@ def test_unsaved_states_grow_with_hours_and_packages_only(tmp_path: Path) -> Non
     counting = support.make_counting(store, tmp_path)
     counting.begin(HOUR)
     store._disconnect()
-    store.path = tmp_path / "gone" / "there" / "metrics.db"
-    store.path.parent.mkdir(parents=True)
-    store.path.mkdir()  # cannot be opened
+    store.path = tmp_path / "other.db"
+    with closing(sqlite3.connect(store.path)) as other:
+        other.execute("CREATE TABLE t (x)")  # of another program: it is not written to
     log = support.Log(1)
     for number in range(3000):
         log.content = support.line(HOUR, 1) + support.line(HOUR + number % 7200, number)
