@@ -89,6 +89,7 @@ def test_demo_logs_end_now_at_any_time_of_day(tmp_path: Path, hour: int, ahead_o
         assert now - newest <= 60 or hour > 17
 
 
+@pytest.mark.dated
 def test_demo_adds_lines_of_this_moment() -> None:
     """What is added while the demo runs is a line of the sample, written now."""
     added = demo.lines_to_add(WEEK)

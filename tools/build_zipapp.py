@@ -334,20 +334,35 @@ def _tools(root: Path) -> bytes:
     return b"".join((root / "tools" / name).read_bytes() for name in names)
 
 
-def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool:
-    """Build the archive unless it is up to date; say whether it was built."""
-    spec = read_spec(root)
+def _note(output: Path) -> Path:
+    return output.with_name(f".{output.name}.inputs")
+
+
+def inputs(root: Path, spec: Spec) -> tuple[Tree, str]:
+    """The project's own files in the archive, and a digest of all that the archive is made from."""
     ours = project_tree(root, spec)
     ours["build.json"] = build_note(root)
     ours["__main__.py"] = main_module(spec)
-    inputs = [_as_bytes(spec), (root / spec["dependencies"]["lock"]).read_bytes(), _tools(root)]
-    inputs += [os.environ.get("SOURCE_DATE_EPOCH", "").encode()]
-    inputs += [part for name in sorted(ours) for part in (name.encode(), ours[name])]
-    note = output.with_name(f".{output.name}.inputs")
-    state = _digest(*inputs)
-    if not force and output.exists() and note.exists() and note.read_text() == state:
-        return False
+    parts = [_as_bytes(spec), (root / spec["dependencies"]["lock"]).read_bytes(), _tools(root)]
+    parts += [os.environ.get("SOURCE_DATE_EPOCH", "").encode()]
+    parts += [part for name in sorted(ours) for part in (name.encode(), ours[name])]
+    return ours, _digest(*parts)
 
+
+def is_current(root: Path, output: Path) -> bool:
+    """Whether the archive is there and was built from the sources as they are now."""
+    note = _note(output)
+    if not (output.exists() and note.exists()):
+        return False
+    return note.read_text() == inputs(root, read_spec(root))[1]
+
+
+def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool:
+    """Build the archive unless it is up to date; say whether it was built."""
+    if not force and is_current(root, output):
+        return False
+    spec = read_spec(root)
+    ours, state = inputs(root, spec)
     tree = dependency_tree(root, spec, cache) | compiled(root, ours, cache)
     refuse_native(tree, spec)
     data = packed(tree, spec)
@@ -361,7 +376,7 @@ def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool
     unproven.chmod(0o755)
     smoke(unproven, spec)
     unproven.replace(output)
-    note.write_text(state)
+    _note(output).write_text(state)
     return True
 
 

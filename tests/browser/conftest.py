@@ -15,12 +15,18 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.hotspot import Hotspot, random_weeks, running
+from tests.support.archive import require_current
 from tests.support.clock import FAKED
 
 CHROMIUM = "/usr/bin/chromium"
 SHELL = "/usr/bin/chromium-headless-shell"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 SEED = 20260614
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _current_program() -> None:
+    require_current()
 
 
 @pytest.fixture(scope="session")

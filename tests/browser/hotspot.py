@@ -21,11 +21,8 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from tests.support.archive import PROGRAM
 from tests.support.clock import starting_at
-
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("OFFSPOT_METRICS", ROOT / "dist" / "offspot-metrics"))
-"""The built program; the variable names another build to look at."""
 
 NAME = "Lycée Amani"
 FQDN = "amani.hotspot"

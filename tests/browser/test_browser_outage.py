@@ -25,6 +25,7 @@ def visits(page: Page) -> int:
     return count(page.locator('[data-kpi="2001"] .big').inner_text())
 
 
+@pytest.mark.dated
 def test_figures_stay_while_the_server_is_away(browser: Browser, tmp_path: Path) -> None:
     """The server stops: figures stay, with the time they are of. It comes back: so do they."""
     hotspot = random_weeks(tmp_path, 3)
@@ -108,6 +109,7 @@ def test_a_late_answer_does_not_replace_a_newer_one(browser: Browser, hotspot: H
         assert visits(page) == month["kpis"][0]["value"]["totalVisits"]
 
 
+@pytest.mark.dated
 def test_the_page_refreshes_itself_with_etags(browser: Browser, tmp_path: Path) -> None:
     """Each minute the page asks with the ETag it has, and shows what was counted since."""
     hotspot = random_weeks(tmp_path, 4)

@@ -112,6 +112,7 @@ def test_one_package(browser: Browser, tmp_path: Path) -> None:
         assert violations(page) == []
 
 
+@pytest.mark.dated
 def test_an_empty_database_says_what_will_happen(browser: Browser, tmp_path: Path) -> None:
     """Nothing counted yet: the page says since when it collects, and when figures will come."""
     hotspot = Hotspot(tmp_path, processing=True)

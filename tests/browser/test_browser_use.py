@@ -56,6 +56,7 @@ def test_every_control_is_reached_by_keyboard(
         assert len(walk(page)) == controls
 
 
+@pytest.mark.dated
 def test_the_dashboard_is_used_by_keyboard_alone(browser: Browser, hotspot: Hotspot) -> None:
     """Skip link, period, jump to a date, export and language work without a mouse."""
     with opened(browser, hotspot.url) as (page, _):
@@ -82,6 +83,7 @@ def test_the_dashboard_is_used_by_keyboard_alone(browser: Browser, hotspot: Hots
         expect(page.locator("html")).to_have_attribute("lang", "fr")
 
 
+@pytest.mark.dated
 def test_every_view_and_period_has_its_address(browser: Browser, hotspot: Hotspot) -> None:
     """Today is the default; each step changes the address; Back returns; a reload keeps it."""
     today = datetime.fromtimestamp(NOW, UTC).date().isoformat()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import offspot_metrics
+from tests.support.clock import starting_at
 from tests.support.golden import full_line
 from tools.build_zipapp import plain_python
 
@@ -101,14 +102,17 @@ class Program:
         *arguments: object,
         stdin: bytes | None = None,
         user: int | None = None,
+        at: float | None = None,
         **environment: str,
     ) -> Result:
+        """Run a command, with a wall clock that begins at `at` when given."""
+        clock = {} if at is None else starting_at(at)
         done = subprocess.run(
             self.command(*arguments, user=user),
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
-            env=self.environment | environment,
+            env=self.environment | environment | clock,
             cwd=self.home,
             timeout=60,
             check=False,

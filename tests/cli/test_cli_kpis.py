@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.cases import Result, invoke, kpis_of, lines, write
+from tests.cli.cases import Program, Result, invoke, kpis_of, lines, write
 
 CLICKS = (
     "2024-12-29T23:59:30.111Z",  # Sunday of 2024 W52
@@ -61,35 +61,65 @@ def test_every_kind_of_period(
     assert kpis_of(found)[2001]["totalVisits"] == count
 
 
+NAMES = ("today", "yesterday", "this-week", "this-month", "this-year")
+
+
+@pytest.mark.dated
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("now", "zone", "labels"),
     [
-        ("today", "D"),
-        ("yesterday", "D"),
-        ("this-week", "W"),
-        ("this-month", "M"),
-        ("this-year", "Y"),
+        (
+            "2028-02-29T12:00:00Z",
+            "UTC",
+            ("2028-02-29", "2028-02-28", "2028 W09", "2028-02", "2028"),
+        ),
+        (  # 23:58 there
+            "2026-12-31T22:58:00Z",
+            "Europe/Paris",
+            ("2026-12-31", "2026-12-30", "2026 W53", "2026-12", "2026"),
+        ),
+        (  # half an hour into the week that two years share
+            "2026-12-31T23:30:00Z",
+            "Europe/Paris",
+            ("2027-01-01", "2026-12-31", "2026 W53", "2027-01", "2027"),
+        ),
+        (  # the hour after the one that is missing
+            "2027-03-28T01:30:00Z",
+            "Europe/Paris",
+            ("2027-03-28", "2027-03-27", "2027 W12", "2027-03", "2027"),
+        ),
+        (  # the second of the two hours that are both called two o'clock
+            "2027-10-31T01:30:00Z",
+            "Europe/Paris",
+            ("2027-10-31", "2027-10-30", "2027 W43", "2027-10", "2027"),
+        ),
     ],
 )
-def test_periods_by_name(database: Path, name: str, kind: str) -> None:
+def test_periods_by_name(
+    program: Program, database: Path, now: str, zone: str, labels: tuple[str, ...]
+) -> None:
     """They are those of the clock, and without figures there is a note and zeros."""
-    before = datetime.now(UTC).date()
-    result = invoke("kpis", "--database", database, "--period", name, "--format", "json")
-    after = datetime.now(UTC).date()
-    assert result.code == 0
-    found = result.json
-    assert found["aggKind"] == kind
-    assert kpis_of(found)[2001] == {"items": [], "totalVisits": 0}
-    assert "nothing was recorded in" in result.err
-    if name == "today":
-        assert found["aggValue"] in {str(before), str(after)}
+    at = datetime.fromisoformat(now).timestamp()
+    for name, kind, label in zip(NAMES, "DDWMY", labels, strict=True):
+        asked_for = ("--database", database, "--period", name, "--timezone", zone)
+        result = program.run("kpis", *asked_for, "--format", "json", at=at)
+        assert result.code == 0, result.err
+        found = result.json
+        assert (found["aggKind"], found["aggValue"]) == (kind, label)
+        assert kpis_of(found)[2001] == {"items": [], "totalVisits": 0}
+        assert f"nothing was recorded in {label}" in result.err
 
 
-def test_today_is_the_default(database: Path) -> None:
+@pytest.mark.dated
+def test_today_is_the_default(program: Program, database: Path) -> None:
     """`kpis` alone is what a person asks first."""
-    alone = invoke("kpis", "--database", database, "--format", "csv")
-    today = invoke("kpis", "--database", database, "--format", "csv", "--period", "today")
-    assert alone.out == today.out
+    at = datetime(2025, 1, 5, 23, 59, tzinfo=UTC).timestamp()
+    alone = program.run("kpis", "--database", database, "--format", "csv", at=at)
+    assert "D,2025-01-05,2001," in alone.out
+    named = program.run(
+        "kpis", "--database", database, "--format", "csv", "--period", "today", at=at
+    )
+    assert alone.out == named.out
 
 
 @pytest.mark.parametrize(

@@ -379,7 +379,10 @@ _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
 class Metrics:
     """`offspot-metrics serve` as a child process, its API, and its orderly end."""
 
-    def __init__(self, program: Path, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, program: Path, arguments: Sequence[str], folder: Path, zone: str = "UTC"
+    ) -> None:
+        self._zone = zone
         self._command = [str(program), "serve", "--port", "0", *arguments]
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -391,7 +394,7 @@ class Metrics:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "HOME": str(self._folder), "TZ": "UTC"}
+        environment = {**os.environ, "HOME": str(self._folder), "TZ": self._zone}
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 self._command,
