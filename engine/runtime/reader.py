@@ -167,6 +167,7 @@ class Reader:
         else:
             self._help()
         self._unpack()
+        self._report()
         self._say(self.folder.missed())
         self.watching.listen(found_something=self._moved)
         self._look_at = self._looked_at + self._pause_now()
@@ -208,6 +209,10 @@ class Reader:
             self.emit(message)
         self._looked_at = now
         self._look_took = monotonic() - now
+        self._report()
+
+    def _report(self) -> None:
+        """Log what is wrong with the logs, once."""
         problems = self.folder.problems
         for name in problems.keys() - self._problems.keys():
             log.warning("%s", problems[name])

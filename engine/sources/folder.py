@@ -63,10 +63,8 @@ class LogFolder:
         self.packed = PackedLogs(folder, self.follower)
         self.formats = Formats()
         self._others: set[FileKey] = set()
-        self.problems: dict[str, str] = {}
-        """File name, or empty for the folder itself -> what is wrong with it."""
-        self.not_logs: dict[str, str] = {}
-        """Of these, what is no log that is read: nothing of what was expected can be in it."""
+        self._problems: dict[str, str] = {}
+        self._unread: dict[str, str] = {}
         self.expected: set[bytes] = set()
         """Logs that were not finished before this start: of one that is gone, lines are lost."""
         self.unread_before: dict[FileKey, tuple[str, int]] = {}
@@ -95,8 +93,7 @@ class LogFolder:
             if held.error and held.vanished_at is None:
                 problems[held.name] = f"log {held.name}: {held.error}"
         said += self.packed.note(listing.packed, now)
-        self.not_logs = listing.unread | self.packed.refused
-        self.problems = problems | self.packed.problems | self.not_logs
+        self._problems, self._unread = problems, listing.unread
         if "" not in problems:
             said += self._unread_and_gone(listing)
         return said + self._let_go({found.name for found in listing.logs}, now)
@@ -145,6 +142,16 @@ class LogFolder:
                 said.append(Lost(held.generation.id, held.behind, at_least=True))
             held.close()
         return said
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """File name, or empty for the folder itself -> what is wrong with it."""
+        return self._problems | self.packed.problems | self.not_logs
+
+    @property
+    def not_logs(self) -> dict[str, str]:
+        """Of these, what is no log that is read: nothing of what was expected can be in it."""
+        return self._unread | self.packed.refused
 
     @property
     def notes(self) -> set[str]:

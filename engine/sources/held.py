@@ -58,12 +58,13 @@ class Listing(NamedTuple):
     others: set[FileKey]
 
 
-def list_logs(folder: Path, pattern: str, formats: Formats) -> Listing:
+def list_logs(folder: Path, pattern: str, formats: Formats | None = None) -> Listing:
     """The logs in a folder, oldest first. Raises OSError. Its memory does not grow with them.
 
     What each is, is told by its content: a pattern may match compressed rolls as well, and a plain
     log may have a name that ends in .gz.
     """
+    formats = formats or Formats()
     matches = read_pattern(pattern).matches
     logs: list[Found] = []
     rolls: list[Found] = []

@@ -54,7 +54,7 @@ class PackedLogs:
         self.follower = follower
         self.waiting: deque[Found] = deque()
         """New, or changed since they were read."""
-        self.rolls: dict[FileKey, _Roll] = {}
+        self.seen: dict[FileKey, _Roll] = {}
         self.unreadable: dict[str, str] = {}
         self.refused: dict[str, str] = {}
         """Name -> why it is no log: an archive in gzip, or gzip in gzip."""
@@ -80,7 +80,7 @@ class PackedLogs:
     @property
     def identities(self) -> set[bytes]:
         """The generations of the rolls that are there."""
-        return {roll.identity for roll in list(self.rolls.values())}
+        return {roll.identity for roll in list(self.seen.values())}
 
     def has(self, name: str) -> bool:
         """Whether a file of this name is compressed."""
@@ -91,14 +91,14 @@ class PackedLogs:
         self._now = now
         keys = {found.key for found in packed}
         self._names = {found.name for found in packed}
-        self._vanished += [roll for key, roll in self.rolls.items() if key not in keys]
-        self.rolls = {key: roll for key, roll in self.rolls.items() if key in keys}
+        self._vanished += [roll for key, roll in self.seen.items() if key not in keys]
+        self.seen = {key: roll for key, roll in self.seen.items() if key in keys}
         for kind in (self.unreadable, self.refused, self.damaged, self.notes):
             for name in kind.keys() - self._names:
                 del kind[name]
         waiting = {found.key for found in self.waiting}
         for found in packed:
-            roll = self.rolls.get(found.key)
+            roll = self.seen.get(found.key)
             if found.key not in waiting and (
                 roll is None or roll.stamp != (found.size, found.modified)
             ):
@@ -107,7 +107,7 @@ class PackedLogs:
 
     def _losses(self, now: float) -> list[Message]:
         said: list[Message] = []
-        whole = {roll.identity for roll in self.rolls.values() if not roll.damage}
+        whole = {roll.identity for roll in self.seen.values() if not roll.damage}
         for roll in self._vanished:
             if roll.identity in whole or self.follower.is_held(roll.identity):
                 continue
@@ -116,7 +116,7 @@ class PackedLogs:
             elif roll.torn_bytes:
                 said.append(Lost(roll.identity, roll.torn_bytes, name=roll.name))
         self._vanished = []
-        for roll in self.rolls.values():
+        for roll in self.seen.values():
             if roll.damage and not roll.said and now - roll.since >= STILL_SECONDS:
                 roll.said = True
                 if not self.follower.is_held(roll.identity):
@@ -152,7 +152,7 @@ class PackedLogs:
             content = yield from opening(str(self.folder / found.name))
         except PackedOtherwise as error:
             self.refused[found.name] = not_read(found.name, error.layers)
-            self.rolls[found.key] = self._roll_of(found)
+            self.seen[found.key] = self._roll_of(found)
             return
         except MetricsError as error:  # tried again at the next look
             self.unreadable[found.name] = error.message
@@ -171,9 +171,9 @@ class PackedLogs:
         line = yield from content.peeking_line()
         if line is None and not content.damage:
             line = content.peek_short() or None
-        before = self.rolls.get(found.key)
+        before = self.seen.get(found.key)
         identity = generation_id(line) if line else b""
-        roll = self.rolls[found.key] = self._roll_of(found, identity)
+        roll = self.seen[found.key] = self._roll_of(found, identity)
         roll.said = before is not None and before.said
         if line:
             yield from self._read_lines(roll, content)
