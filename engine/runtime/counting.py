@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -54,10 +55,16 @@ log = logging.getLogger("offspot-metrics")
 class Counting:
     """Counts and saves. Owned by the main thread."""
 
-    def __init__(self, store: Store, vitals: Vitals, packages_path: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vitals: Vitals,
+        packages_path: Path,
+        packages_read: Callable[[], None] | None = None,
+    ) -> None:
         self.store = store
         self.vitals = vitals
-        self.packages = PackagesFile(packages_path, store)
+        self.packages = PackagesFile(packages_path, store, packages_read)
         self.housekeeping = Housekeeping(store, vitals)
         self.tracker = Tracker(store.generations())
         self.pipeline = Pipeline(Packages())
@@ -90,11 +97,9 @@ class Counting:
     # Start
 
     def begin(self, now: int) -> None:
-        """Read the packages, note the boot, and see what the clock did while we were off.
-
-        Raises ConfigError or InputUnreadable when there are no packages to count by.
-        """
-        self._use(self.packages.first())
+        """Read the packages, note the boot, and see what the clock did while we were off."""
+        self.vitals.waits_for_packages = True
+        self.reload_packages(forced=True)
         saved_at = int(self.store.get("saved_at", 0))
         boot = boot_id()
         step = 0
@@ -133,17 +138,30 @@ class Counting:
             return {(device, inode): (n, s) for device, inode, n, s in json.loads(self._unread)}
         return {}
 
-    def _use(self, packages: Packages) -> None:
+    @property
+    def ready(self) -> bool:
+        """Whether there are packages to count by."""
+        return not self.vitals.waits_for_packages
+
+    def use_packages(self, packages: Packages) -> None:
+        """Count by these packages from now on."""
+        self.packages.used = True
         self.pipeline = Pipeline(packages)
-        self.vitals.packages_problem = self.packages.problem
         self.vitals.use_packages(packages)
+        self.vitals.waits_for_packages = False
 
     def reload_packages(self, *, forced: bool = False) -> None:
         """Read the packages file again when it has changed."""
-        packages = self.packages.changed(forced=forced)
+        self.packages.look(forced=forced)
+        self.take_packages()
+
+    def take_packages(self, wait_seconds: float = 0.0) -> None:
+        """Use what a reading of the packages file found, when it has come to its end."""
+        self.packages.wait(wait_seconds)
+        packages = self.packages.take()
         self.vitals.packages_problem = self.packages.problem
         if packages is not None:
-            self._use(packages)
+            self.use_packages(packages)
 
     # Counting
 
@@ -336,7 +354,7 @@ class Counting:
         """Commit everything of this instant; on failure everything is kept for the next try."""
         if self._dirty_at is None and self._dirty_uptime_at is None and not last:
             return True
-        if self.folder:
+        if self.folder and self.ready:
             self.folder.sync()
             unfinished = self.folder.unfinished(self.tracker.generations)
             self._reading = " ".join(identity.hex() for identity in unfinished)
@@ -349,7 +367,7 @@ class Counting:
             "lost_logs": self.vitals.lost_logs,
             "lost_at_least": int(self._lost_at_least),
             "cut_short": " ".join(sorted(self._cut_short)),
-            "clean": int(last),
+            "clean": int(last and self.ready),
             "reading": self._reading,
             "unread": self._unread,
         }

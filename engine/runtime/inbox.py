@@ -34,6 +34,11 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class PackagesRead:
+    """The packages file has been read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A thread has come to its end; with an error, or before it was told to, it has died."""
 
@@ -41,7 +46,7 @@ class Ended:
     error: BaseException | None = None
 
 
-Item = Message | Tick | Stop | Reload | Ended
+Item = Message | Tick | Stop | Reload | PackagesRead | Ended
 _MESSAGES: Final = (Chunk, Settled, Lost, Gone)
 
 

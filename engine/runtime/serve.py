@@ -1,8 +1,9 @@
 """`serve`: the whole stack as one process of a few threads.
 
-In: a `Config`. Out: an exit code, when it is told to stop. Start: signals, lock, store, packages,
-HTTP socket, then the threads; what fails there is an error with a hint. Then the main thread takes
-messages from one inbox; reader and timer only put. A thread that ends by itself ends the process.
+In: a `Config`. Out: an exit code, when it is told to stop. Start: signals, lock, store, HTTP
+socket, then the threads; what fails there is an error with a hint. Then the main thread takes
+messages from one inbox; reader and timer only put. The reader starts once there are packages to
+count by. A thread that ends by itself ends the process.
 End: reader stopped, inbox drained, last save, HTTP stopped, all within seconds whatever hangs.
 """
 
@@ -25,11 +26,12 @@ from engine.errors import (
     is_no_thread,
     no_thread,
 )
+from engine.packages import Packages
 from engine.report import Report
 from engine.runtime import clock, logs, process
 from engine.runtime.counting import Counting
 from engine.runtime.descriptors import share_out
-from engine.runtime.inbox import Ended, Inbox, Reload, Stop
+from engine.runtime.inbox import Ended, Inbox, PackagesRead, Reload, Stop
 from engine.runtime.notify import Notifier
 from engine.runtime.reader import Reader
 from engine.runtime.show import Showing
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from engine.api.app import Api
     from engine.api.server import HttpServer
 
+PACKAGES_SECONDS: Final = 2.0
+"""At the start: so long it waits for the packages file, before it answers and counts later."""
 READER_SECONDS: Final = 3.0
 """At the end: so long may the reader take to hand on what is there, and to end Filebeat."""
 HTTP_SECONDS: Final = 0.8
@@ -69,6 +73,7 @@ class Service:
         self.stopping: set[str] = set()
         """Threads that were told to end."""
         self.reader: Reader | None = None
+        self.reading = False
         self.ticker: Ticker | None = None
         self.showing: Showing | None = None
         self.app: Api | None = None
@@ -103,12 +108,13 @@ class Service:
         for note in (*store.repairs, *store.notes):
             log.warning("%s", note)
         self.vitals.site_id = store.identify(board_serial())
+        self.vitals.use_packages(Packages())  # until they are read
         counting = self._make_counting(store)
         self.ticker = Ticker(self.inbox.put)
         ticker = self.ticker
 
         def count() -> None:
-            self._start("reader", self._read)
+            self._read_when_ready(counting)
             self._start("timer", ticker.run)
             self._count(counting)
 
@@ -116,7 +122,9 @@ class Service:
 
     def _make_counting(self, store: Store) -> Counting:
         """Counting from where the store stands, and a reader that begins there."""
-        counting = Counting(store, self.vitals, self.config.packages)
+        counting = Counting(
+            store, self.vitals, self.config.packages, lambda: self.inbox.put(PackagesRead())
+        )
         program, place = self._find_filebeat()
         folder = LogFolder(
             self.config.logs,
@@ -132,7 +140,14 @@ class Service:
             folder, self.inbox.put_message, filebeat=program, base=place
         )
         counting.begin(clock.now())
+        counting.take_packages(PACKAGES_SECONDS)
         return counting
+
+    def _read_when_ready(self, counting: Counting) -> None:
+        """Start the reader, unless it runs or there are no packages to count by: logs can wait."""
+        if counting.ready and not self.reading:
+            self._start("reader", self._read)
+            self.reading = True
 
     def _find_filebeat(self) -> tuple[str | None, Path]:
         """The program, if it is to be used, and where it works."""
@@ -233,6 +248,9 @@ class Service:
                 self._check_figures(counting)
             elif isinstance(item, Reload):
                 counting.reload_packages(forced=True)
+            elif isinstance(item, PackagesRead):
+                counting.take_packages()
+                self._read_when_ready(counting)
             else:
                 counting.take(item)
 
@@ -266,15 +284,17 @@ class Service:
         """The database is damaged: replace it, and read the logs from where the new one stands."""
         log.error("%s", error.message)
         self._end_reader(None)
-        store, carried = counting.store, counting.carry_over()
+        store, carried, ready = counting.store, counting.carry_over(), counting.ready
         store.recover(error.message, clock.now())
         log.warning("%s", store.repairs[-1])
         if self.app:
             self.app.reading.reopen()
         self.inbox.open()
         again = self._make_counting(store)
+        if ready and not again.ready:
+            again.use_packages(counting.pipeline.packages)
         again.take_over(carried)
-        self._start("reader", self._read)
+        self._read_when_ready(again)
         return again
 
     def _end_counting(self, counting: Counting) -> None:
@@ -294,7 +314,8 @@ class Service:
     def _end_reader(self, counting: Counting | None) -> None:
         """Stop the reader and count what it has handed on, for a bounded time."""
         self.stopping.add("reader")
-        if self.reader is None or not self.threads["reader"].is_alive():
+        was_reading, self.reading = self.reading, False
+        if self.reader is None or not was_reading or not self.threads["reader"].is_alive():
             return
         self.reader.stop()
         deadline = clock.monotonic() + READER_SECONDS
@@ -302,7 +323,7 @@ class Service:
             item = self.inbox.take(left)
             if item is None or (isinstance(item, Ended) and item.name == "reader"):
                 break
-            if counting and not isinstance(item, Tick | Stop | Reload | Ended):
+            if counting and not isinstance(item, Tick | Stop | Reload | PackagesRead | Ended):
                 counting.take(item)
         self.inbox.close()
         self.threads["reader"].join(JOIN_SECONDS)

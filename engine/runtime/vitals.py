@@ -36,6 +36,8 @@ class Vitals:
     site_id: str = ""
     packages: Packages = field(default_factory=Packages)
     packages_problem: str = ""
+    waits_for_packages: bool = False
+    """There were none since the start, so that nothing is counted yet."""
     host_names: frozenset[str] = frozenset()
     """Names under which visitors may ask for the dashboard."""
     reader: Reader | None = None
@@ -90,6 +92,8 @@ class Vitals:
         reader = self.reader
         if self.dead:
             reasons.append(f"the {self.dead} thread has ended")
+        if self.waits_for_packages and self.packages_problem:
+            reasons.append(f"nothing is counted: {displayable(self.packages_problem)}")
         if reader is None or reader.state == "stopped":
             reasons.append("the reader is not running")
         if reader is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.cases import NOBODY, PACKAGES, Program, invoke, visits, visits_counted, write
+from tests.support.chain import Metrics
 
 NAMES = "abcdefghi"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -85,21 +87,44 @@ ODD: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("command", ["replay", "serve"])
 @pytest.mark.parametrize("case", ODD)
-def test_what_is_no_file_is_refused_at_once(
-    program: Program, place: Path, command: str, case: str
-) -> None:
-    """Nobody waits for a pipe or reads a device to its end; the start ends with 78."""
+def test_what_is_no_file_is_refused_at_once(program: Program, place: Path, case: str) -> None:
+    """Nobody waits for a pipe or reads a device to its end; `replay` ends with 78."""
     make, words = ODD[case]
     path = place / "odd.yml"
     make(path)
     (place / "log.json").write_bytes(visits(600, 1))
-    more: dict[str, list[object]] = {
-        "replay": [place / "log.json"],
-        "serve": ["--logs", place, "--database", place / "m.db", "--port", "0"],
-    }
-    program.run(command, "--packages", path, *more[command]).failed(78, str(path), words)
+    result = program.run("replay", "--packages", path, place / "log.json")
+    result.failed(78, str(path), words)
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_serve_waits_for_a_file_that_is_one(archive: Path, place: Path, case: str) -> None:
+    """It starts and says what is wrong, and reads the waiting logs once there is a good file."""
+    make, words = ODD[case]
+    path = place / "odd.yml"
+    make(path)
+    (place / "caddy_access_logs.json").write_bytes(visits(600, 3))
+    options = ["--packages", str(path), "--logs", str(place), "--database", str(place / "m.db")]
+    with Metrics(archive, [*options, "--reader", "tail"], place / "out") as serve:
+        status = serve.api("/api/v1/status")
+        assert words in status["packages"]["message"]
+        assert not status["health"]["ok"]
+        assert any("nothing is counted" in reason for reason in status["health"]["reasons"])
+        assert status["lines"]["read"] == 0
+        good = place / "good.yml"
+        good.write_text(PACKAGES)
+        if path.is_dir():
+            path.rmdir()
+        good.replace(path)
+        assert serve._process
+        os.kill(serve._process.pid, signal.SIGHUP)
+        serve.wait_for(
+            lambda: serve.api("/api/v1/status")["lines"]["counted"] == 3, "the lines", 30
+        )
+        assert serve.api("/api/v1/status")["health"]["ok"]
+        assert serve.stop() == 0
+    assert "Traceback" not in serve.output.read_text()
 
 
 def test_a_file_that_may_not_be_read_is_77(program: Program, place: Path, packages: Path) -> None:

@@ -237,3 +237,67 @@ def test_a_running_program_keeps_the_packages_it_had(tmp_path: Path) -> None:
         assert serve.status["health"]["ok"]
         assert serve.stop() == 0
     assert "Traceback" not in serve.said()
+
+
+def slow(title: str) -> str:
+    """A packages file of 8 MiB that takes seconds to read: escapes are read one by one."""
+    entry = f'  - {{kind: files, title: "{title}", url: "//new.box/", icon: "'
+    room = MAX_FILE_BYTES - len(PACKAGES) - len(entry) - 10
+    return PACKAGES + entry + "\\u0041" * (room // 6) + '"}\n'
+
+
+def test_counting_goes_on_while_a_large_file_is_read(tmp_path: Path) -> None:
+    """S34: lines are counted, and requests answered, by the packages known before, until those of
+    a file of 8 MiB have been read; then they count by these.
+    """
+    with Serve(tmp_path) as serve:
+        serve.wait_for(lambda: bool(serve.status["packages"]["items"]), "the packages", SECONDS)
+        longest = 0.0
+
+        def is_read() -> bool:
+            nonlocal longest
+            began = time.monotonic()
+            found = any(item["title"] == "New" for item in serve.status["packages"]["items"])
+            longest = max(longest, time.monotonic() - began)
+            return found
+
+        serve.packages.write_text(slow("New"))
+        began = time.monotonic()
+        os.kill(serve.pid, signal.SIGHUP)
+        meanwhile = 0
+        while not is_read():
+            with serve.log.open("ab") as log:
+                log.write(line())
+            expected = meanwhile + 1
+            serve.wait_for(lambda n=expected: serve.lines["counted"] == n, "a line", SECONDS)  # type: ignore[misc]
+            meanwhile += not is_read()
+            if meanwhile < expected:
+                break
+        took = time.monotonic() - began
+        measured(bytes=MAX_FILE_BYTES, seconds=took, lines=meanwhile, longest_answer=longest)
+        assert meanwhile >= 3, "lines waited for the packages"
+        assert serve.stop() == 0
+
+
+def test_a_start_does_not_wait_for_a_large_file(tmp_path: Path) -> None:
+    """S34: the page is there before 8 MiB are read; lines wait, and count by the new packages."""
+    serve = Serve(tmp_path, packages=slow("New"))
+    serve.log.write_bytes(b"".join(line("/", host="new.box") for _ in range(5)))
+    with serve:
+        status = serve.status
+        assert status["packages"]["items"] == []
+        assert status["lines"]["read"] == 0
+        serve.wait_for_lines(5, 60)
+        assert serve.lines["counted"] == 5
+        assert serve.stop() == 0
+
+
+def test_a_stop_does_not_wait_for_a_large_file(tmp_path: Path) -> None:
+    """S34: told to stop while it reads 8 MiB, the program ends at once, and in order."""
+    serve = Serve(tmp_path, packages=slow("New"))
+    with serve:
+        assert serve.status["packages"]["items"] == []
+        began = time.monotonic()
+        assert serve.stop() == 0
+        measured(seconds=time.monotonic() - began)
+        assert time.monotonic() - began < 5
