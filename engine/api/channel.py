@@ -242,10 +242,11 @@ class Channel(HTTPChannel):
             return [b for part in buffers if isinstance(part, Pieces) for b in part.bodies()]
 
     @property
-    def waiting_bytes(self) -> int:
-        """What this client has not taken yet of what is in memory."""
+    def held_bytes(self) -> int:
+        """What is in memory for this client: each body as a whole, until its last byte is taken."""
         buffers: Any = self.outbufs
-        return sum(len(part) for part in tuple(buffers) if isinstance(part, Pieces))
+        parts = [part for part in tuple(buffers) if isinstance(part, Pieces)]
+        return sum(len(body) for part in parts for body in part.bodies())
 
     @property
     def holds_file(self) -> bool:

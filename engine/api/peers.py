@@ -17,6 +17,8 @@ from typing import Final
 from engine.config import Network
 
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+TURNS_PER_SECOND: Final = 20
+"""New connections of an address that has its share: more than a browser opens."""
 _IPV6_HOUSEHOLD: Final = 64
 """Bits: every phone of IPv6 has as many addresses below them as it likes."""
 _ROUTES: Final = Path("/proc/net/route")
@@ -31,7 +33,29 @@ class Peers:
         self.share = share
         self._trusted = (*LOOPBACK, *gateways()) if trusted is None else trusted
         self._counts: dict[str, int] = {}
+        self._second = 0
+        self._replaced: dict[str, int] = {}
         self.origin = lru_cache(maxsize=4096)(self._origin)
+
+    def admits(self, origin: str, now: float, *, full: bool) -> bool:
+        """Whether one more connection is taken, when another one may have to end for it.
+
+        Those of the most crowded addresses have only some turns a second: refusing costs less than
+        taking one and ending another, and the others wait for that. `now` is monotonic.
+        """
+        count = self._counts.get(origin, 0)
+        if not origin or not (count >= self.share or (full and count >= self._crowded())):
+            return True
+        if int(now) != self._second:
+            self._second = int(now)
+            self._replaced.clear()
+        turns = self._replaced.get(origin, 0)
+        self._replaced[origin] = turns + 1
+        return turns < TURNS_PER_SECOND
+
+    def _crowded(self) -> int:
+        """Half of what the most crowded address has."""
+        return max(self._counts.values(), default=0) // 2 + 1
 
     def enter(self, origin: str) -> None:
         """One more connection. `origin` is what `origin` gave for its address."""

@@ -55,7 +55,7 @@ _CROWDED_PATIENCE = 0.2
 """With nine tenths of all connections taken, every wait is cut to a fifth: new ones get in."""
 _RETRY_ACCEPT_SECONDS = 1.0
 _ACCEPTS_AT_ONCE = 64
-_ROUNDS_OF_ACCEPTS = 8
+_ROUNDS_OF_ACCEPTS = 32
 _WORKERS_SECONDS = 1
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -171,14 +171,20 @@ class Listener(TcpWSGIServer):
     def _accept_some(self) -> bool:
         """Take a few that wait, and end as many when there are too many. False: no more wait."""
         origins: set[str] = set()
+        now = self._monotonic()
         pair = None
         for _ in range(_ACCEPTS_AT_ONCE):
             pair = self.accept()
             if pair is None:
                 break
             connection, address = pair
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             origin = self._peers.origin(address[0])
+            if not self._peers.admits(
+                origin, now, full=len(self.channels) >= self._max_connections
+            ):
+                connection.close()
+                continue
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             channel = Channel(self, connection, address, self.adj, map=self.sockets)
             channel.opened(self._monotonic, self._hand_on, self._left, origin)
             self._peers.enter(origin)
@@ -217,7 +223,7 @@ class Listener(TcpWSGIServer):
     def bound_waiting(self) -> None:
         """When too much is in memory for clients, end those who took nothing for longest."""
         waiting = [channel for channel in self.channels.values() if channel.total_outbufs_len]
-        if sum(channel.waiting_bytes for channel in waiting) <= WAITING_BYTES:
+        if sum(channel.held_bytes for channel in waiting) <= WAITING_BYTES:
             return
         held: Counter[int] = Counter()
         sizes: dict[int, int] = {}

@@ -15,6 +15,8 @@ from tests.support.chain import LOOPBACK
 from tests.support.measured import measured
 
 MAX_RESIDENT = 100 * MEGABYTE
+MAX_WAITING = 64 * MEGABYTE
+"""16 MiB that wait, what four workers make at the moment, and what Python keeps of both."""
 
 
 @pytest.mark.parametrize("clients", [300, pytest.param(900, marks=pytest.mark.full)])
@@ -35,6 +37,75 @@ def test_a_deaf_client_costs_one_answer(tmp_path: Path, clients: int) -> None:
     assert visitor.failures == []
     assert p95 < 1.0
     assert memory.own <= MAX_RESIDENT
+
+
+def deleted_files(pid: int) -> list[str]:
+    """Files without a name that a process has open: what a temporary file is."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += [name for name in [str(link.readlink())] if name.endswith("(deleted)")]
+    return found
+
+
+def large_packages(titles: int) -> str:
+    """A packages file whose titles make `/api/v1/status` large."""
+    entries = (
+        f'  - {{kind: files, title: "{number} {"x" * 240}", url: "//{number}.box/"}}\n'
+        for number in range(titles)
+    )
+    return "packages:\n" + "".join(entries)
+
+
+@pytest.mark.parametrize(
+    ("mebibytes", "titles"),
+    [(1, 1), (8, 1), (40, 1), (0, 4000), (0, 500), (2, 1), (4, 1), (16, 1)],
+)
+def test_what_waits_has_one_bound(tmp_path: Path, mebibytes: int, titles: int) -> None:
+    """S28: 64 clients ask for a file of 1 to 40 MiB, or for answers of megabytes that are made
+    for each of them, and never read: 16 MiB wait in memory, and nothing in temporary files.
+    """
+    own = tmp_path / "ui"
+    own.mkdir()
+    path = "/api/v1/status"
+    if mebibytes:
+        path = "/film.bin"
+        (own / "film.bin").write_bytes(b"x" * (mebibytes << 20))
+    with pytest.MonkeyPatch.context() as environment, contextlib.ExitStack() as stack:
+        environment.setenv("UI_LOCATION", str(own))
+        serve = stack.enter_context(Serve(tmp_path, packages=large_packages(titles)))
+        size = len(serve.get(path))
+        memory = stack.enter_context(MemoryWatch(serve.pid))
+        before, files = memory.own, 0
+        visitor = Visitor(serve.port, [path for path in PATHS if "kpis" not in path])
+        clients = []
+        for _ in range(64):
+            deaf = stack.enter_context(contextlib.closing(socket.socket()))
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.settimeout(SECONDS)
+            deaf.connect((LOOPBACK, serve.port))
+            deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 20)
+            clients.append(deaf)
+        for client in clients:
+            with contextlib.suppress(ConnectionError):
+                client.recv(1)
+        with visitor:
+            serve.wait_for(lambda: visitor.answers >= 40, "answers", SECONDS)
+        files = len(deleted_files(serve.pid))
+        assert serve.get(path).startswith((b"x", b"{"))
+        memory.look()
+        grew = memory.own - before
+        assert serve.stop() == 0
+    measured(
+        deaf=64,
+        answer_mb=size / MEGABYTE,
+        grew_mb=grew / MEGABYTE,
+        temporary_files=files,
+        worst_ms=visitor.percentile(1) * 1000,
+    )
+    assert visitor.failures == []
+    assert files == 0
+    assert grew < MAX_WAITING
 
 
 def test_deaf_clients_do_not_keep_the_workers(tmp_path: Path) -> None:
