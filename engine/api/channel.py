@@ -187,7 +187,8 @@ class Channel(HTTPChannel):
     def handle_write(self) -> None:
         """Send; when all is sent, go on with what came together with the last request."""
         super().handle_write()
-        if self._rest and not (self.requests or self.total_outbufs_len or self.will_close):
+        under_way = self.requests or self.total_outbufs_len or self.will_close
+        if self._rest and self.connected and not under_way:
             self.received(b"")
 
     def _flush_some(self, *, do_close: bool = True) -> bool:
@@ -233,7 +234,8 @@ class Channel(HTTPChannel):
         request: Any = self.request
         request.expect_continue = request.completed = False
         self.sent_continue = True
-        self.write_soon(b"HTTP/1.1 100 Continue\r\n\r\n")
+        with contextlib.suppress(ClientDisconnected):
+            self.write_soon(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def bodies(self) -> list[Any]:
         """What is in memory for this client. Waits for a worker that sends to it at the moment."""

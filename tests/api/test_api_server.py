@@ -283,6 +283,43 @@ def test_a_body_that_is_small_is_ignored(server: HttpServer) -> None:
         assert [client.answer().status for _ in range(2)] == [200, 200]
 
 
+EXPECT = b"POST /x HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\n"
+EXPECTING = [
+    EXPECT + b"Content-Length: 5\r\n\r\n",
+    EXPECT + b"Content-Length: 5\r\n\r\nab",
+    EXPECT + b"Content-Length: 0\r\n\r\n",
+    EXPECT + b"Transfer-Encoding: chunked\r\n\r\n2\r\n",
+    EXPECT,
+    (EXPECT + b"Content-Length: 5\r\n\r\n") * 2,
+    GET + b"\r\n" + EXPECT + b"Content-Length: 5\r\n\r\n",
+    (GET + b"\r\n") * 3 + EXPECT + b"Content-Length: 5\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_bytes", EXPECTING)
+def test_who_expects_and_leaves_is_no_error(
+    server: HttpServer, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S35: a client that sends `Expect: 100-continue` and goes away at once, however it does."""
+    caplog.set_level(logging.WARNING)
+    for number in range(60):
+        with Connection(server) as client:
+            client.send(request_bytes)
+            if number % 3 == 0:  # a reset instead of an orderly end
+                client.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0" + bytes(4)
+                )
+            elif number % 3 == 1:
+                client.socket.shutdown(socket.SHUT_WR)
+    wait_for(lambda: server.connections == 0)
+    with Connection(server) as client:
+        client.send(EXPECT + b"Content-Length: 2\r\n\r\n")
+        assert client.socket.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.send(b"ab")
+        assert client.answer().status == 405
+    assert caplog.records == []
+
+
 def test_endless_bodies_cost_no_memory(server: HttpServer) -> None:
     """A gigabyte announced or in chunks: what is sent after the refusal is thrown away."""
     before = resident_bytes()
