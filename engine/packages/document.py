@@ -22,14 +22,15 @@ _NULL: Final = "tag:yaml.org,2002:null"
 _ENDS: Final = r"\0\r\n\x85\u2028\u2029"
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _GAP = re.compile(
-    rf"(?: *+(?:#[^{_ENDS}]*+)?(?:\r\n|[\n\r\x85\u2028\u2029]))*+ *+(?:#[^{_ENDS}]*+)?"
+    rf"(?: *+(?:#[^{_ENDS}]*+)?(?:\r\n|[\n\r\x85\u2028\u2029]))* *+(?:#[^{_ENDS}]*+)?"
 )
 
 
 def _words(inside: str) -> re.Pattern[str]:
     """The words of a plain text up to the end of its line; of `inside`, none is part of a word."""
-    word = rf"(?:[^{_ENDS} \t:{inside}]|:(?![{_ENDS} \t{inside.replace('?', '')}]))++"
-    return re.compile(rf"(?!#){word}(?: ++(?!#){word})*+")
+    word = rf"(?:[^{_ENDS} \t:{inside}]|:(?![{_ENDS} \t{inside.replace('?', '')}]))+"
+    # No possessive repeats of groups: up to Python 3.11.3 they keep what a failed round has taken.
+    return re.compile(rf"(?!#){word}(?: +(?!#){word})*")
 
 
 _WORDS = _words("")
