@@ -28,9 +28,9 @@ _GAP = re.compile(
 
 def _words(inside: str) -> re.Pattern[str]:
     """The words of a plain text up to the end of its line; of `inside`, none is part of a word."""
-    word = rf"(?:[^{_ENDS} \t:{inside}]|:(?![{_ENDS} \t{inside.replace('?', '')}]))+"
+    word = rf"(?:[^{_ENDS} \t:{inside}]++|:(?![{_ENDS} \t{inside.replace('?', '')}]))+"
     # No possessive repeats of groups: up to Python 3.11.3 they keep what a failed round has taken.
-    return re.compile(rf"(?!#){word}(?: +(?!#){word})*")
+    return re.compile(rf"(?!#){word}(?: ++(?!#){word})*")
 
 
 _WORDS = _words("")
