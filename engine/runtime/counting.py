@@ -11,7 +11,6 @@ is ever ahead of them.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Callable
@@ -25,11 +24,11 @@ from engine.packages import Packages
 from engine.pipeline import Pipeline, Tally
 from engine.runtime import clock
 from engine.runtime.housekeeping import Housekeeping
+from engine.runtime.loss import Losses
 from engine.runtime.packages_file import PackagesFile
 from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
 from engine.runtime.vitals import Vitals
 from engine.sources.folder import LogFolder
-from engine.sources.held import FileKey, is_in_memory
 from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
 from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
 from engine.store.positions import KEPT_GENERATIONS
@@ -46,7 +45,6 @@ FAR_SECONDS: Final = 31 * 24 * 3600
 """More between a stop and the next start is taken for a wrong clock, not for a holiday."""
 MAX_UNPRUNED: Final = 200
 """So many logs more than are remembered, and the oldest are forgotten before the hour ends."""
-MAX_CUT_SHORT: Final = 64
 _EVERYWHERE: Final = 1 << 60
 
 log = logging.getLogger("offspot-metrics")
@@ -77,20 +75,13 @@ class Counting:
         self._rotated = False
         self._gone: set[bytes] = set()
         """Logs that are gone, read, and had no line that counts."""
-        self._reading = str(store.get("reading", ""))
-        self._unread = str(store.get("unread", "[]"))
+        self.losses = Losses(store, vitals)
         self._dirty_at: float | None = None
         self._dirty_uptime_at: float | None = None
         self._saved_at = -SAVE_PAUSE_SECONDS
         self._pause = SAVE_PAUSE_SECONDS
         vitals.steady_seconds = int(store.get("steady_seconds", 0))
         vitals.backup_age = int(store.get("backup_age", 0))
-        vitals.lost_bytes = int(store.get("lost_bytes", 0))
-        vitals.lost_logs = int(store.get("lost_logs", 0))
-        self._lost_at_least = bool(store.get("lost_at_least", 0))
-        self._cut_short = set(str(store.get("cut_short", "")).split())
-        """Compressed rolls whose end was said to be lost, and that may still become whole."""
-        vitals.lost_at_least = self._lost_at_least or bool(self._cut_short)
         vitals.steps.extend(store.clock_steps())
         vitals.last_seen = store.reader().last_hours()
 
@@ -119,24 +110,6 @@ class Counting:
                 self.store.put("clean", 0)  # until the next orderly stop
         self.running_hour = hour_of(now)
         self._note_store()
-
-    @property
-    def cut_short(self) -> set[bytes]:
-        """The compressed rolls whose end was said to be lost, though it may still come."""
-        return {bytes.fromhex(name.removeprefix("-")) for name in self._cut_short}
-
-    def logs_to_find(self, logs: Path) -> set[bytes]:
-        """The logs that were not finished at the last save, and must still be there."""
-        rebooted = boot_id() != self.store.get("boot_id")
-        if rebooted and self.store.get("clean", 0) and is_in_memory(logs):
-            return set()  # they were read to their end, and went with the power
-        return {bytes.fromhex(identity) for identity in self._reading.split()}
-
-    def logs_not_opened(self) -> dict[FileKey, tuple[str, int]]:
-        """The logs that could not be opened before the last save: name and size as it was seen."""
-        with suppress(ValueError, TypeError):
-            return {(device, inode): (n, s) for device, inode, n, s in json.loads(self._unread)}
-        return {}
 
     @property
     def ready(self) -> bool:
@@ -259,32 +232,7 @@ class Counting:
                 self._gone.add(identity)
 
     def _lose(self, lost: Lost) -> None:
-        identity = lost.generation.hex() or "-"
-        if lost.withdrawn:
-            self.vitals.lost_logs -= identity in self._cut_short
-            self._cut_short.discard(identity)
-        elif lost.provisional and len(self._cut_short) < MAX_CUT_SHORT:
-            self.vitals.lost_logs -= identity in self._cut_short
-            self._cut_short.add(identity)
-        else:
-            self._lost_at_least = self._lost_at_least or lost.at_least
-        self.vitals.lost_bytes += lost.length
-        self.vitals.lost_at_least = self._lost_at_least or bool(self._cut_short)
-        if lost.withdrawn:
-            log.info("log %s was cut short and is whole now: nothing of it is lost", lost.name)
-            self._mark_dirty()
-            return
-        self.vitals.lost_logs += 1
-        name = lost.name or "(its name is not known)"
-        if lost.length:
-            more = "at least " if lost.at_least else ""
-            log.warning(
-                "log %s: %s%s bytes were lost before they were read", name, more, lost.length
-            )
-        else:
-            log.warning(
-                "log %s: it, or its end, was gone before it was read; its size is not known", name
-            )
+        self.losses.add(lost)
         self._mark_dirty()
 
     def _mark_dirty(self) -> None:
@@ -356,20 +304,11 @@ class Counting:
             return True
         if self.folder and self.ready:
             self.folder.sync()
-            unfinished = self.folder.unfinished(self.tracker.generations)
-            self._reading = " ".join(identity.hex() for identity in unfinished)
-            unread = self.folder.unread().items()
-            self._unread = json.dumps([[*key, name, size] for key, (name, size) in unread])
         facts: dict[str, Any] = {
             "steady_seconds": self.vitals.steady_seconds,
             "backup_age": self.vitals.backup_age,
-            "lost_bytes": self.vitals.lost_bytes,
-            "lost_logs": self.vitals.lost_logs,
-            "lost_at_least": int(self._lost_at_least),
-            "cut_short": " ".join(sorted(self._cut_short)),
             "clean": int(last and self.ready),
-            "reading": self._reading,
-            "unread": self._unread,
+            **self.losses.facts(self.folder if self.ready else None, self.tracker.generations),
         }
         moved = list(self.tracker.moved.values())
         self._saved_at = clock.monotonic()

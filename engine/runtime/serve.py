@@ -132,9 +132,7 @@ class Service:
             counting.tracker.generations,
             self.descriptors.logs,
         )
-        folder.expected = counting.logs_to_find(self.config.logs)
-        folder.unread_before = counting.logs_not_opened()
-        folder.packed.cut_short = counting.cut_short
+        counting.losses.look_for(folder)
         counting.folder = folder
         self.reader = self.vitals.reader = Reader(
             folder, self.inbox.put_message, filebeat=program, base=place

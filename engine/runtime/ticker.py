@@ -17,7 +17,7 @@ from typing import Final
 
 from engine.runtime import clock
 
-CHECK_SECONDS: Final = 1.25
+CHECK_SECONDS: Final = 1.5
 """An idle process wakes up less than once a second, and the reader does now and then."""
 STEP_SECONDS: Final = 60
 """The wall clock has moved so far against the time since boot: it was set."""

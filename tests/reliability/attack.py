@@ -68,6 +68,14 @@ class Outcome:
             f"{'ok' if self.healthy else 'not ok'} | {self.restarts} |"
         )
 
+    def sentence(self) -> str:
+        """As one line of the table of faults."""
+        return (
+            f"{self.reader} at {self.rate:.0f} Mbit/s, {self.rolls:,} rolls: "
+            f"{self.answered - self.counted} of {self.answered:,} visits lost, "
+            f"{(self.loss or {}).get('logs', 0)} logs said to be lost"
+        )
+
 
 HEAD = (
     "| reader | Mbit/s | rolls | honest visits | lost | | said | health | Filebeat ended |\n"

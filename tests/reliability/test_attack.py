@@ -8,6 +8,7 @@ import pytest
 
 from tests.reliability.attack import Outcome, attack
 from tests.support.chain import missing_programs
+from tests.support.measured import measured
 from tests.support.reading import FILEBEAT, READERS
 
 HONEST_ENOUGH = 0.8
@@ -40,6 +41,7 @@ def test_one_visitor_does_not_hide_the_others(tmp_path: Path, reader: str) -> No
     the other visits is missing, on a machine that does other things too, and it is said.
     """
     outcome = attack(tmp_path, reader, 20.0, 7.0)
+    measured(outcome.sentence())
     assert outcome.rolls > 20
     is_honest(outcome)
     assert outcome.lost <= 0.02, outcome
@@ -52,7 +54,7 @@ def test_one_visitor_does_not_hide_the_others(tmp_path: Path, reader: str) -> No
 def test_at_any_rate(tmp_path: Path, reader: str, rate: float, most: float) -> None:
     """S26: in a minute at most 0.5 % is lost at 20 Mbit/s and 5 % at 53, and all of it is said."""
     outcome = attack(tmp_path, reader, rate, 60.0)
-    print(outcome.row())
+    measured(outcome.sentence())
     is_honest(outcome)
     assert outcome.lost <= most, outcome
     assert outcome.rate >= rate * HONEST_ENOUGH, "the machine is too busy to tell"

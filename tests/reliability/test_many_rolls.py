@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.serving import Serving
+from tests.support.measured import measured
 
 MEGABYTE = 1_000_000
 HOUR_OF_ROLLS = 3 * 3600
@@ -123,9 +124,9 @@ def test_rolls_cost_nothing_that_grows(tmp_path: Path, hosts: tuple[str, ...], r
         roller.settled()
         memory = resident(serve.process.pid) - before[0]
         stored = database_bytes(serve) - before[1]
-        print(
-            f"{rolls} rolls in {took:.0f} s: {memory} bytes of memory, {stored} of database, "
-            f"{roller.descriptors} descriptors"
+        measured(
+            f"{rolls:,} rolls in {took:.0f} s: {memory:,} bytes of memory, {stored:,} of database, "
+            f"at most {roller.descriptors} descriptors"
         )
         share = 1.0 if HOME in hosts else HOUR_OF_ROLLS / rolls  # 5,000 logs are remembered
         assert (memory + stored) * share < MAX_GROWTH

@@ -187,3 +187,30 @@ def test_a_log_that_may_not_be_read_is_remembered(folder: Path) -> None:
     with as_somebody(folder, "tail") as serve:
         serve.wait(serve.counted(20))
         assert serve.status()["loss"]["logs"] == 1, "it is said once"
+
+
+WITHOUT_WATCHES = [
+    *("unshare", "--user", "--map-root-user", "sh", "-c"),
+    'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"',
+    "sh",
+]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_without_a_watch(tmp_path: Path, reader: str) -> None:
+    """S26: where the system gives no events, the folder is looked into each second, and it is said
+    once; logs that are rolled meanwhile count.
+    """
+    if missing_programs("unshare"):
+        pytest.skip("unshare is not there")
+    with Serving(tmp_path, *reading(reader), under=WITHOUT_WATCHES) as serve:
+        wanted = 0
+        for number in range(3):
+            serve.add(10, at=NOW, first=number * 10)
+            wanted += 10
+            serve.wait(serve.counted(wanted))
+            serve.log.rename(serve.logs / f"caddy_access_logs-{number}.json")
+        assert serve.text().count("cannot be watched") == 1
+        assert "max_user_instances" in serve.text()
+        nothing_lost(serve)
+        assert serve.stop()[0] == 0

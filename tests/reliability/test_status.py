@@ -29,7 +29,7 @@ def begin(store: Store, logs: Path, now: int = HOUR) -> Counting:
     """Counting with a reader over a folder, as `serve` makes both."""
     counting = support.make_counting(store, store.path.parent)
     folder = LogFolder(logs, "caddy_access_logs*.json", counting.tracker.generations)
-    folder.expected = counting.logs_to_find(logs)
+    counting.losses.look_for(folder)
     counting.folder = folder
     counting.vitals.reader = Reader(
         folder, counting.take, filebeat=None, base=store.path.parent / "run"
