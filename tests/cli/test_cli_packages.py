@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cases import NOBODY, PACKAGES, Program, invoke, visits, visits_counted, write
+from tests.cli.cases import (
+    NOBODY,
+    PACKAGES,
+    Program,
+    day_of,
+    invoke,
+    lines,
+    visits,
+    visits_counted,
+    write,
+)
 from tests.support.chain import Metrics
 
 NAMES = "abcdefghi"
@@ -162,6 +172,42 @@ def test_bad_entries_are_named_and_the_others_count(tmp_path: Path) -> None:
         "entry 8 (Chess)",
         "entry 9 (Home)",
     ]
+
+
+EVERY_FORM = r"""
+metadata: {name: " My\n school ", fqdn: my.hotspot}
+packages:
+  - &bees
+    kind: zim
+    title: >
+      Bees
+    url: |
+      //browse.{fqdn}/viewer#bees_en
+
+  - {<<: *bees, title: "\ud83d\ude00 Moths", url: "//{kiwix-fqdn}/viewer#moths_en_2026-07a"}
+  - {kind: zim, title: Ants, url: "//école.box/kiwix/viewer#ants_en"}
+  - {kind: files, title: Nowhere, url: "//files.{domain}/"}
+  - {kind: files, title: Games, url: "//games.box/"}
+"""
+
+
+def test_every_form_of_a_packages_file_counts_in_the_archive(program: Program, place: Path) -> None:
+    """Texts in blocks, places for the hotspot's name, a host in Unicode, a prefix, an alias: what
+    the archive brings along is enough for them.
+    """
+    log = lines(
+        "2026-06-14T10:00:00Z GET browse.my.hotspot/content/bees_en/ 200",
+        "2026-06-14T10:00:00Z GET kiwix.my.hotspot/content/moths_en/ 200",
+        "2026-06-14T10:00:00Z GET xn--cole-9oa.box/kiwix/content/ants_en/ 200",
+        "2026-06-14T10:00:00Z GET games.box/ 308 Location=https://games.box/",
+        "2026-06-14T10:00:01Z GET games.box/ 200",
+    )
+    path, logs = write(place, packages__yml=EVERY_FORM, log__json=log)
+    result = program.run("replay", "--format", "json", "--packages", path, logs)
+    assert result.code == 0, result.err
+    visits = {i["package"]: i["visits"] for i in day_of(result)[2001]["items"]}
+    assert visits == {"Bees": 1, "😀 Moths": 1, "Ants": 1, "Games": 1}
+    assert "entry 4 (Nowhere) is ignored: its url '//files.{domain}/' has the host" in result.err
 
 
 @pytest.mark.parametrize("text", ["packages: []\n", "packages:\n", "packages: null\n"])

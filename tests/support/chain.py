@@ -229,11 +229,13 @@ class KiwixServe(_Server):
     """Debian's kiwix-serve over some ZIM files; `--nodatealiases` as an offspot runs it."""
 
     zims: Sequence[Path] = ()
+    root: str = "/"
+    """What stands before all its paths (`--urlRootLocation`)."""
 
     def _prepare(self) -> list[str]:
         command = ["kiwix-serve", "--address", LOOPBACK, "--port", str(self.port)]
         command += ["--threads", "2", "--nodatealiases", "--attachToProcess", str(os.getpid())]
-        return [*command, *map(str, self.zims)]
+        return [*command, "--urlRootLocation", self.root, *map(str, self.zims)]
 
 
 @dataclass
