@@ -9,26 +9,30 @@ __version__ = "0.1.0"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line. The exit code; nothing is raised but SystemExit of a command."""
-    if arguments is None:
-        arguments = sys.argv[1:]
-        from engine.runtime import process
-
-        process.begin()
-    if arguments == ["--version"]:  # asked by scripts: answered without loading anything
-        try:
-            print(f"offspot-metrics {__version__}", flush=True)
-        except OSError:
-            import os
-
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails at its end
-            return os.EX_IOERR
-        return 0
     try:
+        if arguments is None:
+            arguments = sys.argv[1:]
+            from engine.runtime import process
+
+            process.begin()
+        if arguments == ["--version"]:  # asked by scripts: answered without loading anything more
+            return _print_version()
         from cli import run
-    except KeyboardInterrupt:
+
+        return run(arguments)
+    except KeyboardInterrupt:  # before there was anything to interrupt
         return 130
 
-    return run(arguments)
+
+def _print_version() -> int:
+    try:
+        print(f"offspot-metrics {__version__}", flush=True)
+    except OSError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter fails at its end
+        return os.EX_IOERR
+    return 0
 
 
 if __name__ == "__main__":

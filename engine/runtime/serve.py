@@ -114,8 +114,12 @@ class Service:
         ticker = self.ticker
 
         def count() -> None:
-            self._read_when_ready(counting)
-            self._start("timer", ticker.run)
+            try:
+                self._read_when_ready(counting)
+                self._start("timer", ticker.run)
+            except MetricsError:
+                self._end_counting(counting)
+                raise
             self._count(counting)
 
         self._serve_http(count)
@@ -313,7 +317,8 @@ class Service:
         """Stop the reader and count what it has handed on, for a bounded time."""
         self.stopping.add("reader")
         was_reading, self.reading = self.reading, False
-        if self.reader is None or not was_reading or not self.threads["reader"].is_alive():
+        thread = self.threads.get("reader")
+        if self.reader is None or not was_reading or thread is None or not thread.is_alive():
             return
         self.reader.stop()
         deadline = clock.monotonic() + READER_SECONDS
@@ -324,7 +329,7 @@ class Service:
             if counting and not isinstance(item, Tick | Stop | Reload | PackagesRead | Ended):
                 counting.take(item)
         self.inbox.close()
-        self.threads["reader"].join(JOIN_SECONDS)
+        thread.join(JOIN_SECONDS)
 
     # Threads and signals
 

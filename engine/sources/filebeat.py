@@ -139,7 +139,7 @@ class Filebeat:
             "OFFSPOT_METRICS_LOGS": _quoted_glob(home / "logs", pattern),
         }
         paths = [f"--path.{name}={home}" for name in ("home", "config", "data", "logs")]
-        command = [program, "-c", str(config), *paths, *_permissions(config)]
+        command = [str(Path(program).absolute()), "-c", str(config), *paths, *_permissions(config)]
         python = sys.executable or _python()
         with_us = [python, "-I", "-S", "-c", _WITH_US, str(os.getpid())] if python else []
         return subprocess.Popen(

@@ -38,7 +38,10 @@ class LastWords:
         """Why it ended: the last error, else the last line, else nothing."""
         self._take(self._begun)
         self._begun = b""
-        return self._last_error or self._last
+        said = self._last_error or self._last
+        if "newosproc" in said:  # Go's name for it
+            said += ": no thread to be had (ulimit -u, TasksMax=, --pids-limit)"
+        return said
 
     def _take(self, line: bytes) -> None:
         text = line[:MAX_LINE_BYTES].decode("utf-8", "replace").strip()
