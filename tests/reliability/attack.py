@@ -44,6 +44,8 @@ class Outcome:
     answered: int = 0
     """Honest visits that Caddy answered."""
     counted: int = 0
+    read: int = 0
+    """Lines of all, the attacker's too."""
     loss: dict[str, Any] | None = None
     healthy: bool = True
     said: int = 0
@@ -92,7 +94,7 @@ class Crowd:
         self.done = threading.Event()
         self.attacks = self.answered = 0
         self._lock = threading.Lock()
-        attackers = max(1, round(rate / 20))
+        attackers = max(1, round(rate / 7))  # one waits for its answer
         pause = size * 8 / 1e6 / rate * attackers if rate else 0.0
         self.threads = [
             threading.Thread(target=self._attack, args=(pause, n / attackers))
@@ -182,6 +184,7 @@ def attack(
         rolls=crowd.attacks,
         answered=crowd.answered,
         counted=counted,
+        read=status["lines"]["read"],
         loss=status["loss"],
         healthy=status["health"]["ok"],
         said=sum("lost" in line or "read" in line for line in text.splitlines()),

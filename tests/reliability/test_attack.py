@@ -19,6 +19,7 @@ def is_honest(outcome: Outcome) -> None:
     """What is missing of the figures is said, and nothing is said where nothing is missing."""
     assert outcome.answered > 0
     assert outcome.counted <= outcome.answered, outcome
+    assert outcome.read <= outcome.answered + outcome.rolls, "nothing counts twice"
     assert outcome.loss is not None
     if outcome.counted < outcome.answered:
         assert outcome.loss["logs"] > 0, outcome
