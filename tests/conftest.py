@@ -4,7 +4,7 @@
   among `allowed_skips` (pyproject.toml) fails the run.
 * `--second-chance` runs once more what failed in the run before, but only tests of `timed_tests`
   (pyproject.toml): any other failure stands. What passes then is noted in `build/second-chance`.
-* Random examples are the same in each run in CI.
+* Random examples are the same in each run in CI, and are not made smaller for a mutant.
 """
 
 from __future__ import annotations
@@ -17,14 +17,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SECOND_CHANCES = ROOT / "build" / "second-chance"
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 settings.register_profile("fixed", derandomize=True)
-if IN_CI:
+# Of a mutant it matters that an example fails, not which is the smallest.
+settings.register_profile(
+    "mutant", derandomize=True, phases=(Phase.explicit, Phase.generate), print_blob=False
+)
+if os.environ.get("MUTANT"):
+    settings.load_profile("mutant")
+elif IN_CI:
     settings.load_profile("fixed")
 
 if "faketime" in os.environ.get("LD_PRELOAD", ""):

@@ -128,7 +128,12 @@ def judge(mutant: Mutant, tree: Path) -> str:
         changed = mutant.apply(before.decode())
     except (AnchorLostError, SyntaxError, FileNotFoundError) as error:
         return f"anchor lost: {error}"
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
+    environment = {
+        **os.environ,
+        "MUTANT": mutant.name,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(tree),
+    }
     path.write_text(changed, "utf-8")
     try:
         if any(test.startswith(OF_THE_ARCHIVE) for test in mutant.tests):
