@@ -21,6 +21,7 @@ from engine.sources.content import PackedOtherwise, open_content
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
 
 SHOWN: Final = 8
+MAX_REFUSED: Final = 50
 MAX_FOLDERS: Final = 200
 _LIKE_A_LOG = re.compile(r"(.+\.(?:jsonl?|ndjson|log))((?:[.-][0-9A-Za-z:+-]{1,30})*)", re.S)
 """A log, and what rotation puts behind its name: `.1`, `.2.gz`, `-20260610`, `.old`."""
@@ -140,12 +141,12 @@ def _folders_with_logs(folder: Path, pattern: str) -> Iterator[str]:
 
 def _details(seen: _Seen, pattern: str) -> list[str]:
     """What of the folder is not read, a line for each."""
-    details = [text.removeprefix("log ") for text in seen.refused]
-    details += [f"{name} is a roll that the pattern {pattern} does not take" for name in seen.rolls]
+    details = [f"{name} is a roll that the pattern {pattern} does not take" for name in seen.rolls]
     details += [f"{path} holds logs, and sub-folders are not read" for path in seen.below]
     details += [f"{name} does not match the pattern {pattern}" for name in seen.near]
     more = len(details) - SHOWN
-    return [*details[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
+    refused = [text.removeprefix("log ") for text in seen.refused[:MAX_REFUSED]]
+    return [*refused, *details[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _mode(path: Path) -> str:

@@ -23,6 +23,8 @@ from engine.runtime import clock
 from engine.runtime.reader import Reader
 
 SAVE_LATE_SECONDS: Final = 180.0
+MAX_PROBLEMS: Final = 20
+"""Files with a problem of their own that are named."""
 LOW_DISK_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -97,7 +99,9 @@ class Vitals:
         if reader is None or reader.state == "stopped":
             reasons.append("the reader is not running")
         if reader is not None:
-            reasons += [displayable(p) for p in sorted(reader.folder.problems.values())[:5]]
+            reasons += [
+                displayable(p) for p in sorted(reader.folder.problems.values())[:MAX_PROBLEMS]
+            ]
         now = clock.monotonic()
         if self.save_problem:
             reasons.append(f"saving fails: {self.save_problem}")
@@ -129,7 +133,7 @@ class Vitals:
     def _all_notes(self) -> list[str]:
         notes = list(self.notes)
         if self.reader is not None:
-            notes += sorted(self.reader.folder.notes)[:5]
+            notes += sorted(self.reader.folder.notes)[:MAX_PROBLEMS]
         if self.not_counted:
             notes.append(f"{self.not_counted} lines were not counted because the program failed")
         return notes

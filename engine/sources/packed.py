@@ -27,7 +27,7 @@ from engine.sources.tracker import locating
 
 STILL_SECONDS: Final = 60.0
 """What has not changed for so long is not being copied any more."""
-STEP_BYTES: Final = 256 * 1024
+STEP_BYTES: Final = 64 * 1024
 
 
 @dataclass(slots=True)
