@@ -29,8 +29,9 @@ from engine.errors import (
 from engine.packages import Packages
 from engine.parallel import Workers, count_range, front, line_ranges, tail_of
 from engine.pipeline import Pipeline, Tally, fill_silences
-from engine.sources.content import STANDARD_INPUT, Content, cut_lines, open_content
+from engine.sources.content import STANDARD_INPUT, Content, cut_lines
 from engine.sources.model import Chunk, Generation, generation_id
+from engine.sources.opening import open_content
 from engine.sources.tracker import (
     find_known,
     locate,

@@ -19,7 +19,7 @@ from engine.inputs import masking
 from engine.inputs.caddy import MAX_LINE_BYTES
 from engine.inputs.reasons import Explanation, Reason, explain
 from engine.packages import Packages, clean_text, without_port
-from engine.sources.content import open_content
+from engine.sources.opening import open_content
 
 SAMPLE: Final = 2_000
 """Lines that are looked at: enough to see what is usual."""

@@ -17,8 +17,8 @@ from engine.config import Config
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import InputMissing, InputUnreadable, MetricsError
 from engine.patterns import read_pattern
-from engine.sources.content import PackedOtherwise, open_content
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
+from engine.sources.opening import PackedOtherwise, open_content
 
 SHOWN: Final = 8
 MAX_REFUSED: Final = 50

@@ -90,6 +90,10 @@ def list_logs(folder: Path, pattern: str, formats: Formats | None = None) -> Lis
                     unread[entry.name] = reason
                 continue
             key = (status.st_dev, status.st_ino)
+            is_old = len(logs) == MAX_HELD and status.st_mtime_ns < logs[0].modified
+            if is_old and matches(entry.name):  # too many to look into each
+                too_many += 1
+                continue
             kind = formats.of(path, status)
             if kind not in {None, GZIP}:
                 others.add(key)

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import MetricsError
-from engine.sources.content import Content, PackedOtherwise, opening, skipping
+from engine.sources.content import Content, skipping
 from engine.sources.follow import Follower
 from engine.sources.formats import not_read
 from engine.sources.held import FileKey, Found
 from engine.sources.lines import LineCutter
 from engine.sources.model import Generation, Lost, Message, Settled, generation_id
+from engine.sources.opening import PackedOtherwise, opening
 from engine.sources.tracker import locating
 
 STILL_SECONDS: Final = 60.0

@@ -160,7 +160,7 @@ def test_the_shape_of_a_line_has_no_letter_or_digit_of_it() -> None:
 
 
 def test_a_path_cannot_steer_who_reads_the_findings(program: Program, setup: SetUp) -> None:
-    """No raw control character or direction mark of a path or a host, in JSON neither."""
+    """No raw control character or direction mark of a path, a host or a name, in JSON neither."""
     bad = "\x9b31m\u202egnp\x1b]0;x\x07\x85\u2028"
     setup.log(
         json.dumps(full(uri=f"/content/{bad}")).encode()
@@ -170,6 +170,8 @@ def test_a_path_cannot_steer_who_reads_the_findings(program: Program, setup: Set
         + json.dumps(full(host=f"x{bad}.box")).encode()
         + b"\n"
     )
+    setup.log(b"x\n", f"caddy_access_logs-{bad}.json")
+    setup.log(b"x\n", f"other-{bad}.json")
     for how in ("json", "table"):
         said = program.run("doctor", "--format", how, *setup.options).out
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", said)
