@@ -99,8 +99,15 @@ def test_a_long_title_is_cut_and_said() -> None:
     assert found.titles == (whole, "L" * 299 + "…")
     assert len(found.warnings) == 1
     assert found.warnings[0].startswith("packages file: entry 2 (LLL")
-    assert found.warnings[0].endswith("its title of 1,000,000 characters is cut")
+    assert found.warnings[0].endswith("its title is cut to 300 characters")
     assert len(found.warnings[0]) < 300
+
+
+def test_a_url_without_end_is_said() -> None:
+    """Nothing that is longer than any url is looked at to its end."""
+    found = files("//g.box/" + "x" * 1_000_000)
+    assert found.entries == ()
+    assert found.warnings[0].endswith("its url has more than 10,000 characters")
 
 
 # --- hosts -------------------------------------------------------------------------------------

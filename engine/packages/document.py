@@ -21,16 +21,18 @@ _NULL: Final = "tag:yaml.org,2002:null"
 
 _ENDS: Final = r"\0\r\n\x85\u2028\u2029"
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-_GAP = re.compile(
-    rf"(?: *+(?:#[^{_ENDS}]*+)?(?:\r\n|[\n\r\x85\u2028\u2029]))* *+(?:#[^{_ENDS}]*+)?"
-)
+# A bounded number of rounds at a time: the matcher keeps something of each. And no possessive
+# repeats of groups: up to Python 3.11.3 they keep what a failed round has taken.
+_GAP = re.compile(rf"(?: *+(?:#[^{_ENDS}]*+)?(?:\r\n|[\n\r\x85\u2028\u2029])){{1,200}}")
+_LAST_GAP = re.compile(rf" *+(?:#[^{_ENDS}]*+)?")
 
 
 def _words(inside: str) -> re.Pattern[str]:
-    """The words of a plain text up to the end of its line; of `inside`, none is part of a word."""
-    word = rf"(?:[^{_ENDS} \t:{inside}]++|:(?![{_ENDS} \t{inside.replace('?', '')}]))+"
-    # No possessive repeats of groups: up to Python 3.11.3 they keep what a failed round has taken.
-    return re.compile(rf"(?!#){word}(?: ++(?!#){word})*")
+    """Some of a plain text in its line; a character of `inside` is the end of it."""
+    end = f"{_ENDS} \\t{inside.replace('?', '')}"
+    colon = f":(?![{end}])"
+    blanks = rf" ++(?=[^{_ENDS} \t:#{inside}]|{colon})"
+    return re.compile(rf"(?:[^{_ENDS} \t:{inside}]++|{colon}|{blanks}){{1,200}}")
 
 
 _WORDS = _words("")
@@ -135,7 +137,9 @@ class _Loader(yaml.SafeLoader):
         if self.index == 0 and self.buffer.startswith("\ufeff"):
             self.forward()
         line = self.line
-        self.forward(len(_GAP.match(self.buffer, self.pointer)[0]))  # type: ignore[index]
+        while found := _GAP.match(self.buffer, self.pointer):
+            self.forward(len(found[0]))
+        self.forward(len(_LAST_GAP.match(self.buffer, self.pointer)[0]))  # type: ignore[index]
         if self.line != line and not self.flow_level:
             self.allow_simple_key = True
 
@@ -146,11 +150,16 @@ class _Loader(yaml.SafeLoader):
         start_mark = end_mark = self.get_mark()
         indent = self.indent + 1
         spaces: list[str] = []
-        while found := words.match(self.buffer, self.pointer):
+        while self.buffer[self.pointer] != "#":
+            begin = end = self.pointer
+            while found := words.match(self.buffer, end):
+                end = found.end()
+            if begin == end:
+                break
             self.allow_simple_key = False
             chunks += spaces
-            chunks.append(found[0])
-            self.forward(len(found[0]))
+            chunks.append(self.buffer[begin:end])
+            self.forward(end - begin)
             end_mark = self.get_mark()
             spaces = self.scan_plain_spaces(indent, start_mark) or []
             if not spaces or (not self.flow_level and self.column < indent):

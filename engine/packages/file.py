@@ -25,7 +25,13 @@ from engine.packages.hosts import (
     without_port,
 )
 from engine.packages.model import KINDS, Package, Packages
-from engine.packages.text import MAX_TITLE_LENGTH, clean_scalar, cut_text, visible_text
+from engine.packages.text import (
+    MAX_TEXT_LENGTH,
+    MAX_TITLE_LENGTH,
+    clean_scalar,
+    cut_text,
+    visible_text,
+)
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024  # a thousand packages with their icons; a bomb is more
 
@@ -99,7 +105,7 @@ def parse_packages(content: bytes, origin: str) -> Packages:
         if isinstance(package, Package):
             entries.append(package)
             if package.title != title:
-                warnings.append(f"{named}: its title of {len(title):,} characters is cut")
+                warnings.append(f"{named}: its title is cut to {MAX_TITLE_LENGTH} characters")
         else:
             warnings.append(f"{named} is ignored: {package}")
     return Packages(tuple(entries), tuple(warnings), name, without_port(fqdn))
@@ -132,7 +138,7 @@ def _read_metadata(metadata: Any, warnings: list[str]) -> tuple[str, str]:
         return "", ""
     name = visible_text(metadata.get("name"))
     if len(name) > MAX_TITLE_LENGTH:
-        warnings.append(f"packages file: metadata.name of {len(name):,} characters is cut")
+        warnings.append(f"packages file: metadata.name is cut to {MAX_TITLE_LENGTH} characters")
     fqdn = host_of_url(clean_scalar(metadata.get("fqdn")))
     if fqdn and (why := why_impossible(fqdn)):
         warnings.append(f"packages file: metadata.fqdn {fqdn[:100]!r} is ignored: {why}")
@@ -149,6 +155,8 @@ def _read_entry(entry: Any, title: str, fqdn: str) -> Package | str:
         return "it has no url"
     if not title:
         return "it has no title"
+    if len(entry["url"]) > MAX_TEXT_LENGTH:
+        return f"its url has more than {MAX_TEXT_LENGTH:,} characters"
     host, rest, problem = _read_url(url, fqdn)
     if problem:
         return f"its url {url[:100]!r} {problem}"

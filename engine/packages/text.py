@@ -7,6 +7,8 @@ from typing import Any, Final
 
 MAX_TITLE_LENGTH: Final = 300
 """Characters of a title, and of the hotspot's name; a longer one is cut."""
+MAX_TEXT_LENGTH: Final = 10_000
+"""Characters of a text of the file that are looked at; none that means something has more."""
 
 _PLANES: Final = range(0, 0x110000, 0x10000)
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -40,7 +42,7 @@ def clean_text(text: str) -> str:
 
 def clean_scalar(value: Any) -> str:
     """A YAML scalar as clean text; nothing, a list or a mapping as the empty text."""
-    return clean_text(value) if isinstance(value, str) else ""
+    return clean_text(value[:MAX_TEXT_LENGTH]) if isinstance(value, str) else ""
 
 
 def visible_text(value: Any) -> str:

@@ -157,6 +157,14 @@ LARGE = {
     "an icon of 7 MB": "packages: [{title: A, kind: files, url: //g/, icon: "
     + "a" * 7_000_000
     + "}]",
+    "a title of two million words": "packages: [{title: "
+    + "a:b " * 2_000_000
+    + ", kind: files, url: //g/}]",
+    "a title of two million tabs": 'packages: [{title: "'
+    + "a\t" * 2_000_000
+    + '", kind: files, url: //g/}]',
+    "four million blank lines": "packages: []\n" + " \n" * 4_000_000,
+    "four million comments": "packages: []\n" + "#\n" * 4_000_000,
     "a million lists": "packages: [" + "[]," * 1_000_000 + "]",
     "a million keys": "packages: {" + "a," * 1_000_000 + "}",
     "100 MB": "#" * 100_000_000,
