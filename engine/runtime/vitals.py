@@ -160,7 +160,7 @@ class Vitals:
             "lastSaveAt": self.saved_at,
             "lines": {"read": self.fates.total()} | {fate: self.fates[fate] for fate in FATES},
             "packages": {
-                "stale": bool(self.packages_problem),
+                "stale": bool(self.packages_problem) and not self.waits_for_packages,
                 "message": self.packages_problem or None,
                 "warnings": list(packages.warnings[:100]),
                 "items": [

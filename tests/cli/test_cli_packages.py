@@ -119,6 +119,7 @@ def test_serve_waits_for_a_file_that_is_one(archive: Path, place: Path, case: st
     with Metrics(archive, [*options, "--reader", "tail"], place / "out") as serve:
         status = serve.api("/api/v1/status")
         assert words in status["packages"]["message"]
+        assert not status["packages"]["stale"], "there is no earlier one"
         assert not status["health"]["ok"]
         assert any("nothing is counted" in reason for reason in status["health"]["reasons"])
         assert status["lines"]["read"] == 0
