@@ -17,6 +17,8 @@ from engine.errors import AddressInUse
 WANTED_DESCRIPTORS: Final = 1200
 """Open files and sockets: connections, and what the rest of the process has open."""
 _RESERVED_DESCRIPTORS: Final = 200
+_SPARE_DESCRIPTORS: Final = 500
+"""Logs, the rest of the process, files that are sent, and connections that are about to end."""
 _FEWEST_CONNECTIONS: Final = 16
 
 
@@ -69,3 +71,9 @@ def room_for_connections(wanted: int) -> int:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return wanted
     return max(_FEWEST_CONNECTIONS, int(soft) - _RESERVED_DESCRIPTORS)
+
+
+def has_no_more_than(connections: int) -> bool:
+    """Whether so many connections leave little of the descriptors of the process."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft != resource.RLIM_INFINITY and soft < connections + _SPARE_DESCRIPTORS

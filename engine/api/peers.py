@@ -21,8 +21,7 @@ TURNS_PER_SECOND: Final = 20
 """New connections of an address that has its share: more than a browser opens."""
 _IPV6_HOUSEHOLD: Final = 64
 """Bits: every phone of IPv6 has as many addresses below them as it likes."""
-_ROUTES: Final = Path("/proc/net/route")
-_IPV6_ROUTES: Final = Path("/proc/net/ipv6_route")
+NET: Final = Path("/proc/net")
 
 
 class Peers:
@@ -87,15 +86,15 @@ class Peers:
         return str(ip_network((address, _IPV6_HOUSEHOLD), strict=False))
 
 
-def gateways() -> Iterator[Network]:
+def gateways(net: Path = NET) -> Iterator[Network]:
     """The default gateways: in a container, what its published ports are asked from."""
     with suppress(OSError, ValueError, IndexError, struct.error):
-        for line in _ROUTES.read_text(encoding="ascii").splitlines()[1:]:
+        for line in (net / "route").read_text(encoding="ascii").splitlines()[1:]:
             _, destination, gateway, *_ = line.split()
             if int(destination, 16) == 0 and int(gateway, 16):
                 yield ip_network(IPv4Address(struct.pack("=I", int(gateway, 16))))
     with suppress(OSError, ValueError, IndexError):
-        for line in _IPV6_ROUTES.read_text(encoding="ascii").splitlines():
+        for line in (net / "ipv6_route").read_text(encoding="ascii").splitlines():
             destination, bits, _, _, gateway, *_ = line.split()
             if not int(destination, 16) and not int(bits, 16) and int(gateway, 16):
                 yield ip_network(IPv6Address(int(gateway, 16)))

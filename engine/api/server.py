@@ -10,14 +10,11 @@ use the wall clock, which on a hotspot jumps by months: every wait here is monot
 from __future__ import annotations
 
 import errno
-import heapq
 import logging
 import socket
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from waitress import wasyncore
@@ -26,8 +23,9 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.trigger import trigger
 
+from engine.api.bounds import above_share, first_to_leave, holders_above, senders_above
 from engine.api.channel import MAX_BODY_BYTES, MAX_HEADER_BYTES, Channel
-from engine.api.listening import bound_socket, room_for_connections
+from engine.api.listening import bound_socket, has_no_more_than, room_for_connections
 from engine.api.peers import Peers
 from engine.config import Network
 
@@ -44,8 +42,10 @@ SHARE: Final = 8
 """One address may have one connection in so many."""
 WAITING_BYTES: Final = 16 * 1024 * 1024
 """So much of answers may be in memory for all clients together."""
-OPEN_FILES: Final = 64
-"""Files that are being sent from disk."""
+_SIXTEENTH: Final = 16
+"""Files that are being sent from disk are at most one for so many connections; and so many more
+are taken at once when all are taken, before as many end.
+"""
 
 _SWEEP_SECONDS = 1.0
 """How often waiting connections are looked at; without any, the loop sleeps until called."""
@@ -54,7 +54,6 @@ _CROWDED_SHARE = 0.9
 _CROWDED_PATIENCE = 0.2
 """With nine tenths of all connections taken, every wait is cut to a fifth: new ones get in."""
 _RETRY_ACCEPT_SECONDS = 1.0
-_ACCEPTS_AT_ONCE = 64
 _ROUNDS_OF_ACCEPTS = 32
 _WORKERS_SECONDS = 1
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -97,6 +96,7 @@ class Listener(TcpWSGIServer):
         self._senders: dict[int, Channel] = {}
         """Connections that files are sent to, and some that they were sent to."""
         self._max_connections = max_connections
+        self._at_once = self._open_files = max(1, max_connections // _SIXTEENTH)
         self._in_memory = in_memory
         self._answering = False
         self._accept_from = 0.0
@@ -166,14 +166,14 @@ class Listener(TcpWSGIServer):
             if error.errno in _OUT_OF_DESCRIPTORS:
                 # The socket stays readable: without a pause the loop would spin.
                 self._accept_from = self._monotonic() + _RETRY_ACCEPT_SECONDS
-                self._end_first(list(self.channels.values()), _ACCEPTS_AT_ONCE)
+                self._end_first(self._at_once)
 
     def _accept_some(self) -> bool:
         """Take a few that wait, and end as many when there are too many. False: no more wait."""
         origins: set[str] = set()
         now = self._monotonic()
         pair = None
-        for _ in range(_ACCEPTS_AT_ONCE):
+        for _ in range(self._at_once):
             pair = self.accept()
             if pair is None:
                 break
@@ -189,22 +189,14 @@ class Listener(TcpWSGIServer):
             channel.opened(self._monotonic, self._hand_on, self._left, origin)
             self._peers.enter(origin)
             origins.add(origin)
-        for origin in origins:
-            if surplus := self._peers.surplus(origin):
-                theirs = [c for c in self.channels.values() if c.origin == origin]
-                self._end_first(theirs, surplus)
+        _close(above_share(list(self.channels.values()), origins, self._peers))
         if surplus := max(0, len(self.channels) - self._max_connections):
-            self._end_first(list(self.channels.values()), surplus)
+            self._end_first(surplus)
         return pair is not None
 
-    def _end_first(self, channels: list[Channel], number: int) -> None:
-        """Close so many of these: of the addresses that have most of them, first those that wait
-        between two requests, the most used before the others, then the longest under way.
-        """
-        weights = {origin: -self._peers.weight(origin) for origin in {c.origin for c in channels}}
-        ordered = heapq.nsmallest(number, channels, lambda c: (weights[c.origin], *c.precedence()))
-        for channel in ordered:
-            channel.handle_close()
+    def _end_first(self, number: int) -> None:
+        """Close so many connections."""
+        _close(first_to_leave(list(self.channels.values()), number, self._peers))
 
     def _left(self, channel: Channel) -> None:
         """A connection has ended."""
@@ -213,32 +205,14 @@ class Listener(TcpWSGIServer):
 
     def _bound_files(self) -> None:
         """When too many files are being sent, end those whose clients took nothing for longest."""
-        if len(self._senders) > OPEN_FILES:
+        if len(self._senders) > self._open_files:
             senders = [channel for channel in self._senders.values() if channel.holds_file]
             self._senders = {id(channel): channel for channel in senders}
-            senders.sort(key=lambda channel: channel.taken_at)
-            for channel in senders[: max(0, len(senders) - OPEN_FILES)]:
-                channel.handle_close()
+            _close(senders_above(senders, self._open_files))
 
     def bound_waiting(self) -> None:
         """When too much is in memory for clients, end those who took nothing for longest."""
-        waiting = [channel for channel in self.channels.values() if channel.total_outbufs_len]
-        if sum(channel.held_bytes for channel in waiting) <= WAITING_BYTES:
-            return
-        held: Counter[int] = Counter()
-        sizes: dict[int, int] = {}
-        bodies = {channel: channel.bodies() for channel in waiting}
-        for body in chain.from_iterable(bodies.values()):
-            held[id(body)] += 1
-            sizes[id(body)] = len(body)
-        total = sum(sizes.values())
-        for channel in sorted(waiting, key=lambda channel: channel.taken_at):
-            if total <= WAITING_BYTES:
-                break
-            for body in bodies[channel]:
-                held[id(body)] -= 1
-                total -= 0 if held[id(body)] else sizes[id(body)]
-            channel.handle_close()
+        _close(holders_above(self.channels.values(), WAITING_BYTES))
 
     def sweep(self) -> None:
         """Close every connection that has waited too long."""
@@ -304,6 +278,8 @@ class HttpServer:
     def bind(self) -> None:
         """Take the address and start to queue connections. Raises `AddressInUse` with a hint."""
         room = room_for_connections(self._max_connections)
+        if has_no_more_than(room):
+            room -= 2 * (room // _SIXTEENTH)
         sock = bound_socket(self.host, self.port)
         self.port = sock.getsockname()[1]
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -365,6 +341,11 @@ class HttpServer:
                 wait = min(wait, give_up_at - now)
             wasyncore.poll2(max(wait, 0.0), listener.sockets)
             listener.bound_waiting()
+
+
+def _close(channels: Iterable[Channel]) -> None:
+    for channel in list(channels):
+        channel.handle_close()
 
 
 def _never(_path: str, _query: str) -> bool:

@@ -71,8 +71,11 @@ class Answer:
 class Connection:
     """A client that can send anything, slowly, and read as it likes."""
 
-    def __init__(self, server: HttpServer, *, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, server: HttpServer, *, receive_buffer: int | None = None, source: str = "127.0.0.1"
+    ) -> None:
         self.socket = socket.socket()
+        self.socket.bind((source, 0))
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(DEADLINE)

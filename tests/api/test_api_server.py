@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from engine.api.channel import (
     REQUEST_SECONDS,
     STALLED_SECONDS,
 )
+from engine.api.peers import TURNS_PER_SECOND, Peers, gateways
 from engine.api.server import HttpServer
 from engine.errors import AddressInUse
 from tests.api.sockets import DEADLINE, Clock, Connection, serving
@@ -498,6 +500,89 @@ def test_a_full_house_makes_room() -> None:
         assert all(hung_up(slow) for slow in crowd)
 
 
+def test_the_most_used_connection_that_waits_makes_room() -> None:
+    """S27: it ends for a new one; requests under way and little used connections go on."""
+    with (
+        serving(small, max_connections=3) as server,
+        Connection(server) as slow,
+        Connection(server) as little,
+        Connection(server) as much,
+    ):
+        slow.send(b"GET / HTTP/1.1\r\n")
+        assert little.get("/").status == 200
+        assert [much.get("/").status for _ in range(3)] == [200] * 3
+        with Connection(server) as late:
+            assert late.get("/").status == 200
+            assert hung_up(much)
+            assert little.get("/").status == 200
+            slow.send(HOST + b"\r\n")
+            assert slow.answer().status == 200
+
+
+def test_an_address_has_no_more_than_its_share() -> None:
+    """S27: of an address that is no trusted proxy, the connections above it end, most used first;
+    others, and those of a trusted proxy, are not touched.
+    """
+    with contextlib.ExitStack() as stack:
+        trusted = (ip_network("127.0.0.3"),)
+        server = stack.enter_context(serving(small, max_connections=16, trusted=trusted))
+        proxied = [stack.enter_context(Connection(server, source="127.0.0.3")) for _ in range(6)]
+        other = stack.enter_context(Connection(server))
+        assert other.get("/").status == 200
+        greedy = [stack.enter_context(Connection(server, source="127.0.0.2")) for _ in range(2)]
+        assert [client.get("/").status for client in [*greedy, greedy[0]]] == [200] * 3
+        third = stack.enter_context(Connection(server, source="127.0.0.2"))
+        assert third.get("/").status == 200
+        assert hung_up(greedy[0])
+        assert [c.get("/").status for c in [*proxied, other, greedy[1], third]] == [200] * 9
+
+
+def test_an_address_that_begins_again_and_again_is_slowed_down() -> None:
+    """S27: above its share it has twenty new connections a second, and the next second again."""
+    clock = Clock()
+
+    def answered(server: HttpServer) -> bool:
+        with Connection(server, source="127.0.0.2") as client:
+            client.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            found = b""
+            with contextlib.suppress(ConnectionError):
+                found = client.socket.recv(15)
+            kept.append(client.socket.dup())
+        return found == b"HTTP/1.0 200 OK"
+
+    kept: list[socket.socket] = []
+    with serving(small, max_connections=16, trusted=(), monotonic=clock) as server:
+        first = [answered(server) for _ in range(2 + TURNS_PER_SECOND + 5)]
+        assert first == [True] * (2 + TURNS_PER_SECOND) + [False] * 5
+        with Connection(server) as other:
+            assert other.get("/").status == 200
+        clock.advance(1)
+        assert answered(server)
+    for held in kept:
+        held.close()
+
+
+def test_the_gateway_of_a_container_is_trusted(tmp_path: Path) -> None:
+    """Read from the routes of the system, in both families; peers are told apart by household."""
+    (tmp_path / "route").write_text(
+        "Iface\tDestination\tGateway \tFlags\n"
+        "eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\n"
+        "eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\n"
+    )
+    (tmp_path / "ipv6_route").write_text(
+        f"{'0' * 32} 00 {'0' * 32} 00 fd{'0' * 29}1 00000400 00000003 00000000 00000003 eth0\n"
+        f"{'0' * 32} 00 {'0' * 32} 00 {'0' * 32} ffffffff 00000001 00000000 00200200 lo\n"
+    )
+    found = tuple(gateways(tmp_path))
+    assert [str(network) for network in found] == ["172.17.0.1/32", "fd00::1/128"]
+    assert list(gateways(tmp_path / "none")) == []
+    peers = Peers(found, 2)
+    assert peers.origin("172.17.0.1") == peers.origin("::ffff:172.17.0.1") == ""
+    assert peers.origin("172.17.0.2") == "172.17.0.2"
+    assert peers.origin("fd00:1::1%eth0") == peers.origin("fd00:1::2:3") == "fd00:1::/64"
+    assert Peers(None, 2).origin("127.0.0.9") == Peers(None, 2).origin("::1") == ""
+
+
 def test_ready_answers_do_not_wait_for_busy_workers() -> None:
     """With every worker computing, what is in memory is sent by the thread that listens."""
     started, go_on = threading.Semaphore(0), threading.Event()
@@ -537,7 +622,7 @@ def test_connections_that_come_and_go(server: HttpServer) -> None:
 
 
 def test_few_descriptors_mean_fewer_connections() -> None:
-    """Where the system gives 230 descriptors, 30 clients are served; the newest 30 of them stay."""
+    """Where the system gives 230 descriptors, some 30 clients are served: the newest."""
     program = """
 import resource, sys, threading
 from engine.api.server import HttpServer
