@@ -19,6 +19,7 @@ from engine.hosts import ascii_name
 from engine.inputs.model import FATES
 from engine.names import displayable
 from engine.packages import Packages, without_port
+from engine.packages.text import cut_text, visible_text
 from engine.runtime import clock
 from engine.runtime.reader import Reader
 
@@ -85,6 +86,11 @@ class Vitals:
             _host_name(packages.fqdn), frozenset(name for name in names if name)
         )
 
+    @property
+    def site_name(self) -> str:
+        """Of `--site`, else of the packages file, made fit to be shown in the same way."""
+        return cut_text(visible_text(self.config.site)) or self.packages.name
+
     def health(self) -> list[str]:
         """Why this is not healthy; empty when it is."""
         if not self.config.processing:
@@ -150,7 +156,7 @@ class Vitals:
             "startedAt": self.started_at,
             "timezone": self.timezone,
             "site": {
-                "name": self.config.site or packages.name or None,
+                "name": self.site_name or None,
                 "fqdn": packages.fqdn or None,
                 "id": self.site_id or None,
             },
