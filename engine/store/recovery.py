@@ -180,7 +180,8 @@ def _verified(
 
 
 def _read(path: Path, damaged: Path, sound: Path | None) -> salvage.Salvaged | None:
-    if damaged.is_symlink() or not damaged.is_file():
+    log = damaged.with_name(damaged.name + "-wal")
+    if damaged.is_symlink() or not (damaged if damaged.exists() else log).is_file():
         return None
     salt = None
     if sound:
@@ -196,7 +197,7 @@ def _read(path: Path, damaged: Path, sound: Path | None) -> salvage.Salvaged | N
 
 
 def _tell(salvaged: salvage.Salvaged, sound: Path | None) -> str:
-    lost = sum(salvaged.bad.values())
+    lost = sum(map(len, salvaged.bad.values()))
     if not salvaged.hurt:
         return "All of its rows could be read; where they are of different times, some may be old."
     torn = ", ".join(sorted(salvaged.hurt))

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import ConfigError
-from engine.store import seal
+from engine.store import pages, seal
 from engine.store.records import RecordWriter
 from engine.store.schema import SEALED, TIES
-from engine.times import HOUR_SECONDS, Period, load_zone, period_of
+from engine.times import HOUR_SECONDS, KINDS, Period, load_zone, period_of
 
 Row = tuple[Any, ...]
 
@@ -45,15 +45,15 @@ class Salvaged:
 
     salt: int
     rows: dict[str, dict[Row, Row]] = field(default_factory=dict)
-    bad: dict[str, int] = field(default_factory=dict)
-    """Table -> rows that were seen and do not verify."""
+    bad: dict[str, set[Row]] = field(default_factory=dict)
+    """Table -> keys of rows that were seen and do not verify."""
     torn: set[str] = field(default_factory=set)
     """Tables of which a part could not be read at all."""
 
     @property
     def hurt(self) -> set[str]:
         """The tables that are not complete."""
-        return self.torn | set(self.bad)
+        return self.torn | {table for table, keys in self.bad.items() if keys}
 
     @property
     def count(self) -> int:
@@ -67,16 +67,73 @@ class Salvaged:
 
 def read_best(path: Path, like: Path | None, salt: int | None) -> Salvaged | None:
     """The rows of a file that was set aside: with its write-ahead log, or where that is not its
-    own, without; where its first page is broken, with that of `like`, an empty database.
+    own, without; where its first page is broken, with that of `like`, an empty database; and of
+    tables that are not complete what stands on single pages.
     """
-    tries = [_read(path, "immutable=1", salt)]
-    if path.with_name(path.name + "-wal").exists():
-        tries.insert(0, _read(path, "mode=ro", salt))
-    if like and not any(tries):
-        with suppress(OSError):
-            tries.append(_read(_with_first_page_of(like, path), "immutable=1", salt))
+    tries = []
+    if path.exists() and path.stat().st_size:  # SQLite removes the log of an empty file
+        tries = [_read(path, "mode=ro&immutable=1", salt)]
+        if path.with_name(path.name + "-wal").exists():
+            tries.insert(0, _read(path, "mode=ro", salt))
+        if like and not any(tries):
+            with suppress(OSError):
+                grafted = _with_first_page_of(like, path)
+                tries.append(_read(grafted, "mode=ro&immutable=1", salt))
     read = [found for found in tries if found and found.count]
-    return max(read, key=lambda found: (not found.hurt, found.count), default=None)
+    best = max(read, key=lambda found: (not found.hurt, found.count), default=None)
+    if like and (best is None or best.hurt):
+        with suppress(OSError, sqlite3.Error):
+            best = _with_single_pages(path, like, best or _nothing(path, like, salt))
+    return best if best and best.count else None
+
+
+def _nothing(path: Path, like: Path, salt: int | None) -> Salvaged:
+    """No row yet, of a file of which no table can be read; with its own salt where it is there."""
+    rows = pages.rows_in(path, _layouts(like, {"meta"})) if salt is None else ()
+    for _, row, checksum in rows:
+        if row[0] == "salt" and isinstance(row[1], int) and checksum == seal.seal(row[1], row):
+            salt = row[1]
+    if salt is None:
+        raise sqlite3.DatabaseError("no row of it can be verified")
+    return Salvaged(salt, {table: {} for table in SEALED}, torn=set(SEALED))
+
+
+def _layouts(like: Path, tables: set[str]) -> dict[str, pages.Layout]:
+    with closing(sqlite3.connect(like)) as connection:
+        found = pages.layouts_of(connection)
+    return {table: found[table] for table in tables}
+
+
+def _with_single_pages(path: Path, like: Path, found: Salvaged) -> Salvaged:
+    """Add rows that no tree leads to any more. What SQLite still finds goes before them.
+
+    A state that is over was added to a record: one that has a record is left out.
+    """
+    added: dict[str, dict[Row, Row]] = {table: {} for table in found.hurt}
+    for table, row, checksum in pages.rows_in(path, _layouts(like, set(added))):
+        if table in {"meta", "period"} and (row[0] in KINDS) != (table == "period"):
+            continue  # the rows of these two look alike
+        if checksum == seal.seal(found.salt, row):
+            key, rows = row[: _KEYS[table]], added[table]
+            rows[key] = max(row, rows.get(key, row), key=_age)
+    for table, rows in added.items():
+        found.rows[table] = rows | found.rows[table]
+        found.bad.get(table, set()).difference_update(found.rows[table])
+        found.torn.add(table)  # who knows what else there was
+    complete_from = int(found.facts().get("complete_from", 0))
+    records, states = found.rows["record"], found.rows["state"]
+    found.rows["record"] = {key: row for key, row in records.items() if row[0] >= complete_from}
+    if "state" in added:
+        newest = max((key[0] for key in states), default=0)
+        found.rows["state"] = {
+            key: row for key, row in states.items() if key[0] == newest and key not in records
+        }
+    return found
+
+
+def _age(row: Row) -> tuple[int, ...]:
+    """Of two rows of one key the one whose numbers are larger is the later one, minutes first."""
+    return tuple(value for value in reversed(row) if isinstance(value, int))
 
 
 def _with_first_page_of(like: Path, path: Path) -> Path:
@@ -143,7 +200,7 @@ def _read_table(connection: sqlite3.Connection, table: str, found: Salvaged) -> 
     elif sound_length(connection, table) not in (None, len(good) + len(seen_bad)):
         found.torn.add(table)
     found.rows[table] = good
-    if missing := len(seen_bad - set(good)):
+    if missing := seen_bad - set(good):
         found.bad[table] = missing
 
 

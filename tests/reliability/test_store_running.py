@@ -51,14 +51,17 @@ def test_a_file_that_is_removed_is_missed_by_a_reader_first(tmp_path: Path) -> N
     """The same when an answer notices it before a save is due: counting goes on, in a new one."""
     with Serving(tmp_path, code=OFTEN) as serving, ThreadPoolExecutor(8) as visitors:
         serving.add(6)
-        serving.wait(lambda: serving.status().get("lines", {}).get("read") == 6)
+        serving.wait(serving.counted(6))
+        serving.wait(lambda: serving.metric("saves_total") > 0)
+        saves = serving.metric("saves_total")
         serving.database.unlink()
 
         def told() -> bool:
             list(visitors.map(serving.get, ["/api/v1/aggregations/D"] * 8))
             return tells(serving)
 
-        serving.wait(told, 60)
+        serving.wait(told, 20)  # nothing has come that would be saved
+        assert serving.metric("saves_total") in (saves, saves + 1)
         serving.add(6, first=6)
         serving.wait(lambda: serving.get("/api/v1/aggregations/D")[0] == 200)
         assert serving.stop()[0] == 0, serving.text()
