@@ -113,8 +113,8 @@ def _with_single_pages(path: Path, like: Path, found: Salvaged) -> Salvaged:
     for table, row, checksum in pages.rows_in(path, _layouts(like, set(added))):
         if table in {"meta", "period"} and (row[0] in KINDS) != (table == "period"):
             continue  # the rows of these two look alike
-        if checksum == seal.seal(found.salt, row):
-            key, rows = row[: _KEYS[table]], added[table]
+        key, rows = row[: _KEYS[table]], added[table]
+        if key not in found.rows[table] and checksum == seal.seal(found.salt, row):
             rows[key] = max(row, rows.get(key, row), key=_age)
     for table, rows in added.items():
         found.rows[table] = rows | found.rows[table]
