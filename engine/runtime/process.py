@@ -1,6 +1,6 @@
 """The first thing that happens in the process: signals mean something, also as process 1.
 
-Before `serve` has its own handlers, SIGTERM ends the process with the code of an orderly stop. As
+Before `serve` has its own handlers, SIGTERM ends it with the code of an orderly stop. As
 process 1 (in a container) the kernel drops signals that nobody handles and leaves it every orphan:
 so process 1 only passes signals on and reaps, and a child does the work.
 """
@@ -18,13 +18,12 @@ _LEFT_ALONE: Final[set[int]] = {
     signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGTSTP, signal.SIGTTIN,
     signal.SIGTTOU, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP,
 }  # fmt: skip
-_told = False
 
 
 def begin() -> None:
-    """Handle SIGTERM from now on; as process 1, return in a child of it."""
+    """Let SIGTERM end `serve` properly from now on; as process 1, return in a child of it."""
     if os.getpid() != 1:
-        signal.signal(signal.SIGTERM, _leave)
+        _handle_sigterm()
         return
     passed_on = {int(number) for number in signal.valid_signals() - _LEFT_ALONE}
     signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)
@@ -34,19 +33,17 @@ def begin() -> None:
         child = 0
     if child:
         os._exit(_wait_for(child, passed_on))
-    signal.signal(signal.SIGTERM, _leave)
+    _handle_sigterm()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
 
 
-def was_told_to_stop() -> bool:
-    """Whether SIGTERM came before there was anything to stop."""
-    return _told
+def _handle_sigterm() -> None:
+    """Until `serve` has its own handlers there is nothing to save: it leaves, as after a stop.
 
-
-def _leave(number: int, _frame: object) -> None:
-    global _told  # noqa: PLW0603 (a signal handler has no other place)
-    _told = True
-    raise SystemExit(0 if "serve" in sys.argv[1:] else 128 + number)
+    The other commands end by the signal, as they always may.
+    """
+    if "serve" in sys.argv[1:]:
+        signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
 
 
 def _wait_for(child: int, signals: set[int]) -> int:

@@ -28,7 +28,7 @@ from engine.errors import (
 )
 from engine.packages import Packages
 from engine.report import Report
-from engine.runtime import clock, logs, process
+from engine.runtime import clock, logs
 from engine.runtime.counting import Counting
 from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, PackagesRead, Reload, Stop
@@ -364,8 +364,6 @@ class Service:
             asked = True
             self.inbox.put(Stop())
 
-        if process.was_told_to_stop():
-            self.inbox.put(Stop())
         signal.set_wakeup_fd(self.inbox.wake_descriptor, warn_on_full_buffer=False)
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)

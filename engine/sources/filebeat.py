@@ -111,7 +111,7 @@ class Filebeat:
             self.run_folder.remove()
             hint = ""
             if error.errno == errno.EAGAIN:
-                hint = ": the limit on processes is reached (ulimit -u, TasksMax, --pids-limit)"
+                hint = ": the limit on processes is reached (ulimit -u, TasksMax=, pids limit)"
             raise ReaderUnavailable(
                 f"Filebeat {program} cannot be run: {error.strerror}{hint}"
             ) from error

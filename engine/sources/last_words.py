@@ -40,7 +40,7 @@ class LastWords:
         self._begun = b""
         said = self._last_error or self._last
         if "newosproc" in said:  # Go's name for it
-            said += ": no thread to be had (ulimit -u, TasksMax=, --pids-limit)"
+            said += ": no thread to be had (ulimit -u, TasksMax=, pids limit)"
         return said
 
     def _take(self, line: bytes) -> None:

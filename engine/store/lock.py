@@ -77,7 +77,7 @@ class Lock:
             who = "this machine" if self._socket is None else "this machine and container"
             self.note = (
                 f"the file system of database {path} has no flock ({reasons[0]}): another "
-                f"offspot-metrics that writes to it is only noticed on {who}"
+                f"instance that writes to it is only noticed on {who}"
             )
 
     def release(self) -> None:

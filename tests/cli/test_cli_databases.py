@@ -114,12 +114,21 @@ def test_a_database_of_somebody_else_is_78(packages: Path, place: Path, command:
     assert database.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b"hello\n", visits(0, 5), b"SQLite format 3\0"])
+@pytest.mark.parametrize("content", [b"hello\n", visits(0, 5), b"SQLite format 3\0"])
 def test_what_is_no_database_is_65_and_stays(place: Path, content: bytes) -> None:
-    """An empty file, a text, a log in the place of the database."""
+    """A text, a log in the place of the database."""
     (path,) = write(place, m__db=content)
     invoke("kpis", "--database", path).failed(65, f"{path} is not a database", "--database")
     assert path.read_bytes() == content
+
+
+def test_an_empty_database_is_a_new_one(place: Path, packages: Path, log: Path) -> None:
+    """0 bytes are no figures yet, 66; replay makes a database of them."""
+    (path,) = write(place, m__db=b"")
+    invoke("kpis", "--database", path).failed(66, "is empty (0 bytes)", "serve and replay")
+    assert path.read_bytes() == b""
+    assert invoke("replay", "--database", path, "--packages", packages, log).code == 0
+    assert invoke("kpis", "--database", path, "--period", "2025").code == 0
 
 
 def test_a_database_that_is_not_there(place: Path) -> None:

@@ -35,7 +35,7 @@ SAID = {
             "runtime: may need to increase max user processes (ulimit -u)\nfatal error: newosproc\n"
             "\nruntime stack:\nruntime.throw({0x5, 0x9})\n\tpanic.go:1198 +0x71\n"
         ),
-        "fatal error: newosproc: no thread to be had (ulimit -u, TasksMax=, --pids-limit)",
+        "fatal error: newosproc: no thread to be had (ulimit -u, TasksMax=, pids limit)",
     ),
     "newer ones, as JSON": (
         '{"log.level":"error","message":"it broke"}\n{"log.level":"warn","message":"later"}\n',
