@@ -124,7 +124,7 @@ class Watching:
         self._poll.register(self.descriptor, select.POLLIN)
 
     def _warn(self, reason: str) -> None:
-        if reason != self._problem and self.folder.folder.is_dir():
+        if reason != self._problem and os.path.isdir(self.folder.folder):  # noqa: PTH112 (any name)
             self._problem = reason
             log.warning(
                 "log folder %s cannot be watched (%s): it is looked into every second; if that is "

@@ -122,9 +122,9 @@ def test_what_is_no_database_is_65_and_stays(place: Path, content: bytes) -> Non
     assert path.read_bytes() == content
 
 
-def test_an_empty_database_is_a_new_one(place: Path, packages: Path, log: Path) -> None:
+def test_an_empty_database_is_a_new_one(place: Path, packages: Path) -> None:
     """0 bytes are no figures yet, 66; replay makes a database of them."""
-    (path,) = write(place, m__db=b"")
+    path, log = write(place, m__db=b"", log__json=visits(0, 5))
     invoke("kpis", "--database", path).failed(66, "is empty (0 bytes)", "serve and replay")
     assert path.read_bytes() == b""
     assert invoke("replay", "--database", path, "--packages", packages, log).code == 0
