@@ -14,14 +14,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.config import Config
 from engine.errors import (
     DatabaseDamaged,
     MetricsError,
-    ReaderUnavailable,
     ThreadDied,
     is_no_thread,
     no_thread,
@@ -29,6 +27,7 @@ from engine.errors import (
 from engine.packages import Packages
 from engine.report import Report
 from engine.runtime import clock, logs
+from engine.runtime.choice import choose_filebeat
 from engine.runtime.counting import Counting
 from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, PackagesRead, Reload, Stop
@@ -37,9 +36,7 @@ from engine.runtime.reader import Reader
 from engine.runtime.show import Showing
 from engine.runtime.ticker import Tick, Ticker, board_serial
 from engine.runtime.vitals import Vitals
-from engine.sources.filebeat import find_filebeat, require_filebeat
 from engine.sources.folder import LogFolder
-from engine.sources.run_folder import choose_place
 from engine.store.reader import Reader as StoreReader
 from engine.store.store import Lock, Store
 
@@ -129,7 +126,7 @@ class Service:
         counting = Counting(
             store, self.vitals, self.config.packages, lambda: self.inbox.put(PackagesRead())
         )
-        program, place = self._find_filebeat()
+        program, place = choose_filebeat(self.config)
         folder = LogFolder(
             self.config.logs,
             self.config.pattern,
@@ -150,26 +147,6 @@ class Service:
         if counting.ready and not self.reading:
             self._start("reader", self._read)
             self.reading = True
-
-    def _find_filebeat(self) -> tuple[str | None, Path]:
-        """The program, if it is to be used, and where it works."""
-        program: str | None = None
-        if self.config.reader == "filebeat":
-            program = require_filebeat(self.config.filebeat)
-        elif self.config.reader == "auto":
-            program = find_filebeat(self.config.filebeat)
-        place = self.config.database.parent
-        if program:
-            try:
-                place, notes = choose_place(_filebeat_places(self.config.database))
-            except ReaderUnavailable as error:
-                if self.config.reader == "filebeat":
-                    raise
-                log.warning("%s; the built-in reader reads the logs", error.message)
-                return None, place
-            for note in notes:
-                log.warning("%s", note)
-        return program, place
 
     def _serve_http(self, work: Callable[[], None]) -> None:
         """Answer requests while `work` goes on."""
@@ -403,13 +380,6 @@ class Service:
 
     def _allowed_hosts(self) -> frozenset[str]:
         return self.vitals.host_names
-
-
-def _filebeat_places(database: Path) -> list[Path]:
-    """Where Filebeat's folder may be made; the first that is in memory is taken."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    places: list[str | Path] = [runtime, "/run", "/dev/shm", "/tmp", database.parent]  # noqa: S108 (run_folder.py checks them)
-    return [Path(place).absolute() for place in places if place]
 
 
 def serve(config: Config, version: str, announce: Callable[[str], None]) -> int:

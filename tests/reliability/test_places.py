@@ -386,3 +386,20 @@ def _reads_by_filebeat(serving: Serving, lines_in_all: int) -> None:
     serving.add(5, first=lines_in_all)
     serving.wait(serving.counted(lines_in_all))
     assert serving.status()["reader"]["kind"] == "filebeat"
+
+
+@pytest.mark.parametrize(
+    "where", ["x" * 300, "a/" * 3000, "loop", "file/x", "pipe", "/proc/1/fd/1"]
+)
+def test_a_log_folder_that_cannot_be(tmp_path: Path, where: str) -> None:
+    """Whatever is named as the log folder, serve runs, /health says what is wrong with it, and it
+    is looked for until it ends.
+    """
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    with Serving(tmp_path, "--reader", "tail", "--logs", where) as serving:
+        serving.wait(lambda: b"log folder" in serving.get("/health")[1])
+        assert serving.get("/health")[0] == 503
+        assert serving.stop()[0] == 0
+    assert "Traceback" not in serving.text()
