@@ -13,7 +13,8 @@ PACKAGES = bindfs caddy chromium faketime kiwix-tools poppler-utils strace zim-t
 QUICKER = chromium-headless-shell
 
 # Tests that are held to times: after the others, one at a time.
-ALONE = tests/reliability/test_threads_signals.py tests/security/test_hostile_load.py \
+ALONE = tests/reliability/test_attack.py tests/reliability/test_idle.py \
+	tests/reliability/test_threads_signals.py tests/security/test_hostile_load.py \
 	tests/security/test_deaf_clients.py tests/security/test_crowds.py tests/api/test_api_server.py
 NOT_ALONE = $(foreach room,$(ALONE),--ignore=$(room))
 # The others wait more than they compute, so there are more than the machine has processors. Pages,
