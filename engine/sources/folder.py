@@ -96,7 +96,19 @@ class LogFolder:
         self._problems, self._unread = problems, listing.unread
         if "" not in problems:
             said += self._unread_and_gone(listing)
-        return said + self._let_go({found.name for found in listing.logs}, now)
+        names = {found.name for found in listing.logs}
+        return said + self._unseen(names, now) + self._let_go(names, now)
+
+    def _unseen(self, names: set[str], now: float) -> list[Message]:
+        """Without a watch: where a log came and went from one look to the next, others may have."""
+        if self.watch is not None:
+            return []
+        gone = [log.name for log in self.held.values() if log.vanished_at == now]
+        return [
+            Lost(b"", 0, at_least=True, name=f"{name} (its rolls)")
+            for name in gone
+            if name in names
+        ]
 
     @staticmethod
     def _measure(held: HeldLog, found: Found | None, now: float) -> None:

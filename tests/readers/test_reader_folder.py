@@ -74,6 +74,33 @@ def test_a_torn_end_that_vanishes_is_lost(looks: Looks, logs: Path) -> None:
     assert looks.folder.lag_bytes == 0
 
 
+def test_rolls_that_may_have_come_and_gone(looks: Looks, logs: Path) -> None:
+    """Without events: a log that was rolled and deleted between two looks may not be the only one,
+    and that is said; one that was rolled and is there is not.
+    """
+    log = logs / CURRENT
+    for number in range(3):
+        with log.open("ab") as stream:
+            stream.write(line(2 * number))
+        looks.look()
+        with log.open("ab") as stream:
+            stream.write(line(2 * number + 1))
+        assert looks.look() == []
+        log.rename(logs / f"caddy_access_logs-{number}.json")
+    log.write_bytes(line(100))
+    assert looks.look() == []
+    with log.open("ab") as stream:
+        stream.write(line(101))
+    looks.look()
+    roll = log.rename(logs / "caddy_access_logs-3.json")
+    roll.unlink()
+    log.write_bytes(line(200))
+    [lost] = looks.look()
+    assert (lost.length, lost.at_least) == (0, True)
+    assert CURRENT in lost.name
+    assert looks.look() == [], "once"
+
+
 def test_a_log_cut_before_it_was_read_is_a_loss(looks: Looks, logs: Path) -> None:
     """What was seen in a log and gone before it was read is counted in bytes."""
     log = logs / CURRENT
