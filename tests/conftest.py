@@ -109,6 +109,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.line(f"not in allowed_skips, {fate}: {not_allowed}")
     if config.getoption("second_chance"):
         passed = [report.nodeid for report in terminalreporter.stats.get("passed", [])]
+        if not passed:
+            return
         SECOND_CHANCES.parent.mkdir(exist_ok=True)
         with SECOND_CHANCES.open("a") as notes:
             notes.writelines(f"{nodeid}\n" for nodeid in passed)
