@@ -122,7 +122,7 @@ class Channel(HTTPChannel):
         ours: Any = self
         ours.outbufs = [Pieces()]
         self.origin = origin
-        self.used = 0
+        self.used = self.turn = 0
         self._monotonic = monotonic
         self._hand_on = hand_on
         self._closed = closed

@@ -27,6 +27,7 @@ from engine.api.bounds import above_share, first_to_leave, holders_above, sender
 from engine.api.channel import MAX_BODY_BYTES, MAX_HEADER_BYTES, Channel
 from engine.api.listening import bound_socket, has_no_more_than, room_for_connections
 from engine.api.peers import Peers
+from engine.api.turns import one_round
 from engine.config import Network
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ _CROWDED_SHARE = 0.9
 _CROWDED_PATIENCE = 0.2
 """With nine tenths of all connections taken, every wait is cut to a fifth: new ones get in."""
 _RETRY_ACCEPT_SECONDS = 1.0
-_ROUNDS_OF_ACCEPTS = 32
+_ROUNDS_OF_ACCEPTS = 8
 _WORKERS_SECONDS = 1
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -214,6 +215,14 @@ class Listener(TcpWSGIServer):
         """When too much is in memory for clients, end those who took nothing for longest."""
         _close(holders_above(self.channels.values(), WAITING_BYTES))
 
+    def urgency(self, socket: Any) -> tuple[int, int]:
+        """The listening socket comes first, then addresses with few connections, and of equals
+        whoever had no turn for longest.
+        """
+        if not isinstance(socket, Channel):
+            return (-1, 0)
+        return (self._peers.weight(socket.origin), socket.turn)
+
     def sweep(self) -> None:
         """Close every connection that has waited too long."""
         crowded = len(self.channels) >= self._max_connections * _CROWDED_SHARE
@@ -322,7 +331,7 @@ class HttpServer:
         return self._finished.wait(timeout + _WORKERS_SECONDS + 1.0)
 
     def _serve(self, listener: Listener) -> None:
-        next_sweep = 0.0
+        next_sweep, turn = 0.0, 0
         give_up_at: float | None = None
         while True:
             now = self._monotonic()
@@ -339,7 +348,8 @@ class HttpServer:
             wait = _SWEEP_SECONDS if listener.channels else _ASLEEP_SECONDS
             if give_up_at is not None:
                 wait = min(wait, give_up_at - now)
-            wasyncore.poll2(max(wait, 0.0), listener.sockets)
+            turn += 1
+            one_round(turn, max(wait, 0.0), listener.sockets, listener.urgency)
             listener.bound_waiting()
 
 
