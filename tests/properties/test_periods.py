@@ -9,10 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.times import (
-    EARLIEST_AT,
     HOUR_SECONDS,
     KINDS,
-    LATEST_AT,
     hour_of,
     labels_of_hour,
     minute_bit,
@@ -26,6 +24,9 @@ from engine.times import (
     slots,
 )
 from tests.properties.drawing import QUICK
+
+EARLIEST_AT, LATEST_AT = 946_684_800, 4_102_444_800
+"""2000-01-01 and 2100-01-01, in UTC."""
 
 ZONES = (
     "UTC",

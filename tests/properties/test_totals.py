@@ -25,10 +25,11 @@ from engine.indicators.model import States
 from engine.report import Report
 from engine.store.database import MEMORY
 from engine.store.store import Store
-from engine.times import KEPT, KINDS, hour_of, labels_of_hour, period_of
+from engine.times import KINDS, hour_of, labels_of_hour, period_of
 from tests.properties.drawing import BASE, QUICK, records_of
 
 HOUR = 3600
+KEPT = {"D": 7, "W": 4, "M": 12}
 ZONES = ("UTC", "Europe/Paris", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Sao_Paulo")
 near = st.integers(-40, 40)
 far = st.integers(-12_000, 12_000)

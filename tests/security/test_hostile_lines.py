@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.indicators.model import States
-from engine.inputs.model import FATES
 from engine.packages import parse_packages
 from engine.pipeline import Pipeline, Tally
 from engine.store.store import Store
 from tests.cli.cases import invoke, kpis_of
 from tests.security.cases import DAY, MEGABYTE, NOON, PACKAGES, line, resident
+from tests.support.golden import FATES
 from tests.support.measured import measured
 
 CREATED, DELETED = "X-Tfm-Files-Added", "X-Tfm-Files-Deleted"

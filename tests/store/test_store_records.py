@@ -12,9 +12,10 @@ from engine.indicators.model import States
 from engine.report import Report
 from engine.sources.model import Generation
 from engine.store.store import Store
-from engine.times import KEPT, hour_of, labels_of_hour, load_zone, period_of, slots
+from engine.times import hour_of, labels_of_hour, load_zone, period_of, slots
 
 UTC = load_zone("UTC")
+KEPT = {"D": 7, "W": 4, "M": 12}
 HOUR = 1_781_388_000
 
 
