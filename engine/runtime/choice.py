@@ -1,6 +1,6 @@
 """Whether Filebeat reads the logs, which one, and where its files go.
 
-In: a configuration. Out: the program (None: the built-in reader reads) and a folder; or the error
+In: a configuration. Out: the program (None: the built-in reader reads) and a folder, or the error
 of a Filebeat that was asked for and cannot be had.
 """
 
