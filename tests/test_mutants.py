@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.mutants import ROOT, AnchorLostError, Mutant, judge, read_lists
+from tests.faults.__main__ import belongs, rows
+from tools.mutants import ROOT, AnchorLostError, Mutant, by_row, chosen, judge, read_lists
 
 LISTED = read_lists()
 
@@ -55,3 +56,31 @@ def test_verdicts(tmp_path: Path) -> None:
     assert verdict("test_x.py::test_two") == "survived"
     assert "cannot be run" in verdict("test_x.py::test_four")
     assert (tmp_path / "x.py").read_text() == "def double(n):\n    return n * 2\n"
+
+
+def test_a_row_is_broken_by_a_mutant_that_its_own_tests_find() -> None:
+    """A mutant that names rows of the table of faults names tests of each of them; every row from
+    F1 to F36 and from S1 to S25 has one.
+    """
+    tests_of = {row["id"]: row["tests"] for row in rows()}
+    for mutant in LISTED:
+        for row in mutant.rows:
+            for test in mutant.tests:
+                assert any(belongs(test, named) for named in tests_of[row]), (
+                    mutant.name,
+                    row,
+                    test,
+                )
+    found = by_row(LISTED)
+    asked = [*(f"F{n}" for n in range(1, 37)), *(f"S{n}" for n in range(1, 26))]
+    assert [row for row in asked if not found[row]] == []
+
+
+def test_the_mutants_of_a_row_are_chosen_by_its_id() -> None:
+    """`--row F1` takes the mutants of F1, and none of F10."""
+    one = Mutant("one", "x.py", "a", "b", ("t",), rows=("F1", "S2"))
+    ten = Mutant("ten", "x.py", "a", "c", ("t",), rows=("F10",))
+    assert chosen([one, ten], rows=["F1"]) == [one]
+    assert chosen([one, ten], rows=["S2", "F10"]) == [one, ten]
+    assert chosen([one, ten], only="TEN") == [ten]
+    assert chosen([one, ten]) == [one, ten]

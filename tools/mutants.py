@@ -3,12 +3,15 @@
     python tools/mutants.py                    all of tests/mutants/*.toml
     python tools/mutants.py --since main       those whose code or tests changed since a commit
     python tools/mutants.py --only backup      those whose name or file contains a word
+    python tools/mutants.py --row F17 S9       those that break the promise of a row of faults
+    python tools/mutants.py --rows             run nothing: which rows of faults have a mutant
 
 A mutant is an entry of a list: `file`, `function` (dotted, empty for the module), `statement`
 (the source that is replaced, which must occur exactly once there; white space is folded), `mutant`
 (what takes its place; empty: nothing does) and `tests` (arguments for pytest; those of the list
-unless it names its own). It is found when one of its tests fails. A mutant that survives, an
-anchor that is lost and a test that cannot be run each make exit code 1.
+unless it names its own). It may have `rows`: the rows of tests/faults/rows.toml whose promise it
+breaks, and whose tests it names. It is found when one of its tests fails. A mutant that survives,
+an anchor that is lost and a test that cannot be run each make exit code 1.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "mutants"
+ROWS = ROOT / "tests" / "faults" / "rows.toml"
 TEST_SECONDS = 300
 FAILED = 1
 """pytest's exit code when a test failed; all others but 0 say that no test could judge."""
@@ -38,6 +42,7 @@ SHARED = (".venv", "build/filebeat", "static/node_modules")
 """Not in version control, too large to copy, and not written to by a test."""
 OF_THE_ARCHIVE = ("tests/cli", "tests/browser", "tests/test_chain.py", "tests/test_zipapp.py")
 """Tests that run `dist/offspot-metrics`, which is built again for them."""
+PAGE_BUILD = ["npm", "run", "--silent", "build"]
 
 
 class AnchorLostError(Exception):
@@ -54,6 +59,7 @@ class Mutant:
     mutant: str
     tests: tuple[str, ...]
     function: str = ""
+    rows: tuple[str, ...] = ()
 
     def apply(self, source: str) -> str:
         """The source with the mistake in it. Raises AnchorLostError."""
@@ -96,7 +102,8 @@ def read_lists(folder: Path = LISTS) -> list[Mutant]:
         listed = tomllib.loads(path.read_text("utf-8"))
         for entry in listed["mutant"]:
             tests = entry.get("tests") or listed["tests"]
-            found.append(Mutant(**{**entry, "tests": tuple(tests)}))
+            rows = tuple(entry.get("rows", ()))
+            found.append(Mutant(**{**entry, "tests": tuple(tests), "rows": rows}))
     return found
 
 
@@ -135,7 +142,10 @@ def judge(mutant: Mutant, tree: Path) -> str:
         "PYTHONPATH": str(tree),
     }
     path.write_text(changed, "utf-8")
+    page = mutant.file.startswith("static/")
     try:
+        if page and (built := run(PAGE_BUILD, tree / "static", environment)).returncode:
+            return f"the page cannot be built: {built.stdout[-500:]}"
         if any(test.startswith(OF_THE_ARCHIVE) for test in mutant.tests):
             built = run([sys.executable, "tools/build_zipapp.py"], tree, environment)
             if built.returncode:
@@ -145,6 +155,9 @@ def judge(mutant: Mutant, tree: Path) -> str:
         done = run(command, tree, environment)
     finally:
         path.write_bytes(before)
+        if page:
+            shutil.rmtree(tree / "static/dist", ignore_errors=True)
+            shutil.copytree(ROOT / "static/dist", tree / "static/dist")
     if done.returncode == FAILED:
         return ""
     if done.returncode == 0:
@@ -180,15 +193,42 @@ def changed_since(revision: str) -> set[str]:
     return names
 
 
-def chosen(mutants: Iterable[Mutant], since: str, only: str) -> list[Mutant]:
+def by_row(mutants: Iterable[Mutant]) -> dict[str, list[str]]:
+    """The rows of faults in the order of their table, each with the mutants that break it."""
+    found: dict[str, list[str]] = {row["id"]: [] for row in tomllib.loads(ROWS.read_text())["row"]}
+    for mutant in mutants:
+        for row in mutant.rows:
+            found[row].append(mutant.name)
+    return found
+
+
+def print_rows(mutants: Iterable[Mutant]) -> None:
+    """One line for each row, and how many have none."""
+    found = by_row(mutants)
+    for row, names in found.items():
+        print(f"{row:6} {'; '.join(names) or 'none'}")
+    without = [row for row, names in found.items() if not names]
+    print(f"{len(found) - len(without)} of {len(found)} rows have a mutant")
+
+
+def chosen(
+    mutants: Iterable[Mutant], since: str = "", only: str = "", rows: Iterable[str] = ()
+) -> list[Mutant]:
     """The mutants that were asked for."""
+    asked = set(rows)
     changed = changed_since(since) if since else None
 
     def touches(mutant: Mutant) -> bool:
         files = {mutant.file, *(test.partition("::")[0] for test in mutant.tests)}
         return changed is None or bool(files & changed)
 
-    return [m for m in mutants if touches(m) and only.lower() in f"{m.name} {m.file}".lower()]
+    return [
+        mutant
+        for mutant in mutants
+        if touches(mutant)
+        and only.lower() in f"{mutant.name} {mutant.file}".lower()
+        and (not asked or asked & set(mutant.rows))
+    ]
 
 
 def main() -> int:
@@ -198,10 +238,18 @@ def main() -> int:
     )
     parser.add_argument("--since", default="", metavar="COMMIT")
     parser.add_argument("--only", default="", metavar="WORD")
+    parser.add_argument("--row", nargs="+", default=(), metavar="ID")
+    parser.add_argument("--rows", action="store_true", help="show which rows have a mutant")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--lists", type=Path, default=LISTS, metavar="DIR")
     options = parser.parse_args()
-    mutants = chosen(read_lists(options.lists), options.since, options.only)
+    listed = read_lists(options.lists)
+    if options.rows:
+        print_rows(listed)
+        return 0
+    mutants = chosen(listed, options.since, options.only, options.row)
+    if not mutants:
+        parser.error("no mutant is like that: --rows shows which rows have one")
     begin, bad = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees: SimpleQueue[Path] = SimpleQueue()
