@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.__main__ import belongs, rows
+from tests.faults.__main__ import rows
+from tests.faults.results import belongs
 from tools.mutants import ROOT, AnchorLostError, Mutant, by_row, chosen, judge, read_lists
 
 LISTED = read_lists()

@@ -1,39 +1,61 @@
 """The table of faults and threats: runs the tests of its rows, and writes it.
 
     python -m tests.faults                  every row at the sizes of `make test`
-    python -m tests.faults --full           at full sizes (over an hour), but for the chaos of B1
+    python -m tests.faults --full           at full sizes (hours), but for the chaos of B1
     python -m tests.faults F21 S14          some rows
     python -m tests.faults --show           no test: the table of what was measured last
 
 In: rows.toml, and the tests that it names. Out: the table in docs/reliability.md, between its
-marks, made of the results that build/faults.json gathers over several runs; a full size hides a
-small one.
+marks, made of results.json: for each row what its tests gave the last time that they ran, with the
+commit, the date and the machine of that run. A run of some rows leaves the others as they are. A
+row whose tests were all skipped has not run. Results of full sizes are kept beside those of small
+ones and shown before them, unless the small one has failed since. results.json is in version
+control: full sizes take hours, so nobody could print the table again without it.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.faults.results import (
+    FULL,
+    SMALL,
+    Outcome,
+    Result,
+    Results,
+    Row,
+    belongs,
+    function_of,
+    load,
+    merged,
+    result_of,
+    shown,
+    store,
+)
+from tests.support.circumstances import commit_of, machine, today
 from tests.support.measured import MARK
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROWS = Path(__file__).with_name("rows.toml")
-RESULTS = ROOT / "build" / "faults.json"
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+COLUMNS = (
+    "row",
+    "what happens",
+    "how it is made",
+    "promised",
+    "measured",
+    "commit, date, machine",
+    "lost at most",
+    "tests",
+)
 CHAOS = "test_chaos_at_full_size"
 """Hours of it: `python -m tests.reliability.chaos` has a table of its own."""
-MOST_FIGURES = 8
-
-Row = dict[str, Any]
-Results = dict[str, dict[str, Any]]
 
 
 def rows() -> list[Row]:
@@ -42,19 +64,11 @@ def rows() -> list[Row]:
     return found
 
 
-def belongs(node: str, test: str) -> bool:
-    """Whether a test that pytest ran is one that a row names: a folder, a file or a function."""
-    if test.endswith("/"):
-        return node.startswith(test)
-    function = function_of(node)
-    return test in {function, function.split("::")[0]}
-
-
 class Collector:
     """A pytest plugin that keeps the outcome and the measured figures of each test."""
 
     def __init__(self) -> None:
-        self.results: Results = {}
+        self.outcomes: dict[str, Outcome] = {}
 
     @pytest.hookimpl(trylast=True)  # after the choice by mark
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -67,100 +81,90 @@ class Collector:
             and (item.get_closest_marker("full") or function_of(item.nodeid) not in full)
         ]
         for item in items:
-            size = "full" if item.get_closest_marker("full") else "small"
-            self.results[item.nodeid] = {"size": size, "outcome": "not run"}
+            is_full = item.get_closest_marker("full") is not None
+            self.outcomes[item.nodeid] = Outcome(full=is_full)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note how a test ended."""
-        result = self.results[report.nodeid]
-        if report.when == "call" or report.outcome != "passed":
-            figures = [
-                line.removeprefix(MARK)
-                for line in report.capstdout.splitlines()
-                if line.startswith(MARK)
-            ]
-            result.update(outcome=report.outcome, figures=figures)
+        """Note how a test ended: a failure before or after it is one of the test."""
+        found = self.outcomes[report.nodeid]
+        if report.when != "call" and report.outcome == "passed":
+            return
+        found.outcome = report.outcome
+        if isinstance(report.longrepr, tuple):
+            found.reason = report.longrepr[2].removeprefix("Skipped: ")
+        found.figures += [
+            line.removeprefix(MARK)
+            for line in report.capstdout.splitlines()
+            if line.startswith(MARK) and report.when == "call"
+        ]
 
 
-def function_of(node: str) -> str:
-    """The test of a name, without its parameters."""
-    return node.split("[", maxsplit=1)[0]
-
-
-def run(chosen: list[Row], *, full: bool) -> bool:
-    """Run the tests of some rows and keep their results. Whether all passed."""
+def run(chosen: list[Row], *, full: bool) -> tuple[Results, bool]:
+    """Run the tests of some rows: their results, and whether none failed."""
     collector = Collector()
+    commit, date, on = commit_of(), today(), machine()  # before: the tree may change meanwhile
     tests = sorted({test for row in chosen for test in row["tests"]})
+    code = pytest.ExitCode.OK
     if tests:
         sizes = "full or not full" if full else "not full"
-        pytest.main(["-q", "-m", sizes, "--durations=0", *tests], plugins=[collector])
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({**stored(), **collector.results}, indent=1), encoding="utf-8")
-    return all(result["outcome"] in {"passed", "skipped"} for result in collector.results.values())
+        code = pytest.ExitCode(
+            pytest.main(["-q", "-m", sizes, "--durations=0", *tests], plugins=[collector])
+        )
+    results: Results = {}
+    for row in chosen:
+        if row["tests"]:
+            mine = [o for n, o in collector.outcomes.items() if _is_of(n, row)]
+            size = FULL if any(outcome.full for outcome in mine) else SMALL
+            results[row["id"]] = {size: result_of(row, collector.outcomes, commit, date, on)}
+    return results, code == pytest.ExitCode.OK
 
 
-def stored() -> Results:
-    """The results of all runs so far."""
-    if not RESULTS.exists():
-        return {}
-    found: Results = json.loads(RESULTS.read_text(encoding="utf-8"))
-    return found
+def _is_of(node: str, row: Row) -> bool:
+    return any(belongs(node, test) for test in row["tests"])
 
 
 def table(results: Results) -> str:
-    """The rows as Markdown, with what was measured."""
-    lines = [
-        "| row | what happens | how it is made | promised | measured | lost at most | tests |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    """The rows as Markdown, with what was measured, and the machines below."""
+    machines = _machines(results)
+    lines = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     for row in rows():
         ruling = f" {row['ruling']}" if "ruling" in row else ""
         names = ", ".join(f"`{test.split('/', 1)[1].replace('.py', '')}`" for test in row["tests"])
+        sizes = results.get(row["id"], {})
+        result = shown(sizes)
+        when = [_provenance(s, sizes[s], machines) for s in (FULL, SMALL) if s in sizes]
         cells = (
             row["id"],
             row["fault"],
             row["how"],
             row["promised"] + "." * bool(ruling) + ruling,
-            outcome(row, results),
+            result.in_words if result else "not run",
+            "; ".join(when),
             row["lost"],
             names,
         )
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
+    lines += ["", *(f"Machine {number}: {words}." for words, number in machines.items())]
     return "\n".join(lines) + "\n"
 
 
-def outcome(row: Row, results: Results) -> str:
-    """What the tests of a row gave, in a few words."""
-    mine = {
-        node: result
-        for node, result in results.items()
-        if any(belongs(node, test) for test in row["tests"])
-    }
-    full = {function_of(node) for node, result in mine.items() if result["size"] == "full"}
-    mine = {
-        node: result
-        for node, result in mine.items()
-        if result["size"] == "full" or function_of(node) not in full
-    }
-    ran = [result for result in mine.values() if result["outcome"] != "not run"]
-    if not ran:
-        return "not run"
-    passed = sum(result["outcome"] == "passed" for result in ran)
-    skipped = sum(result["outcome"] == "skipped" for result in ran)
-    words = (
-        f"held, {passed} tests" if passed + skipped == len(ran) else f"**{passed} of {len(ran)}**"
-    )
-    words = words.replace(" 1 tests", " 1 test") + (f", {skipped} skipped" if skipped else "")
-    figures = [figure for result in ran for figure in result.get("figures", ())]
-    return "; ".join([words, *figures[:MOST_FIGURES]])
+def _machines(results: Results) -> dict[str, int]:
+    names = dict.fromkeys(r.machine for sizes in results.values() for r in sizes.values())
+    return {name: number for number, name in enumerate(names, start=1)}
 
 
-def write(results: Results) -> None:
+def _provenance(size: str, result: Result, machines: dict[str, int]) -> str:
+    """Of what, when and where a result is; both sizes of a row have theirs."""
+    what = f"{result.commit}, {result.date}, {machines[result.machine]}"
+    return f"full size: {what}" if size == FULL else what
+
+
+def write(results: Results, page: Path = PAGE) -> None:
     """Put the table into the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
 
 
 def main() -> int:
@@ -178,8 +182,14 @@ def main() -> int:
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}")
     chosen = [row for row in rows() if not options.rows or row["id"] in options.rows]
-    passed = options.show or run(chosen, full=options.full)
-    write(stored())
+    new, passed = ({}, True) if options.show else run(chosen, full=options.full)
+    results = merged(load(), new)
+    store(results, (row["id"] for row in rows()))
+    write(results)
+    for name, sizes in new.items():
+        for result in sizes.values():
+            if not result.held:
+                print(f"{name}: {result.in_words}")
     return 0 if passed else 1
 
 

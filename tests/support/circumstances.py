@@ -1,0 +1,61 @@
+"""Of what, when and where something was measured: what stands beside every figure in docs/.
+
+In: the checkout and the machine. Out: a commit, a date, a machine in words.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CHANGED = "-changed"
+MADE_BY_MEASURING = (
+    "docs/performance.md",
+    "docs/reliability.md",
+    "benchmarks/ratios.json",
+    "tests/faults/results.json",
+)
+"""What the measuring itself writes: a second run must not call the tree changed for it."""
+
+
+def commit_of(root: Path = ROOT, ignored: Sequence[str] = MADE_BY_MEASURING) -> str:
+    """The commit that is checked out, with `-changed` where the tree is not that of the commit.
+
+    A file that git neither knows nor ignores is a change too: it may be a test or a module.
+    """
+    commit = _git(root, "rev-parse", "--short", "HEAD").strip()
+    others = [f":(exclude){path}" for path in ignored]
+    return commit + CHANGED * bool(_git(root, "status", "--porcelain", "--", ".", *others))
+
+
+def today() -> str:
+    """The date, in UTC."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def machine() -> str:
+    """Processors, memory, system and Python of this machine."""
+    model = next((v for k, v in _fields("/proc/cpuinfo") if k == "model name"), platform.machine())
+    cores = sum(key == "processor" for key, _ in _fields("/proc/cpuinfo"))
+    memory = next((v for k, v in _fields("/proc/meminfo") if k == "MemTotal"), "0 kB")
+    gib = int(memory.split()[0]) / 1024 / 1024
+    return (
+        f"{cores} x {model}, {gib:.0f} GiB, Linux {platform.release()}, "
+        f"Python {platform.python_version()}"
+    )
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", *words], cwd=root, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+def _fields(path: str) -> list[tuple[str, str]]:
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [(key.strip(), value.strip()) for key, _, value in (n.partition(":") for n in lines)]
