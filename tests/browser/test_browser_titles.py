@@ -27,8 +27,10 @@ HOSTILE = (
     "مكتبة المدرسة الابتدائية الكبيرة في المدينة القديمة",
     "📚🐝 books & bees 👩🏽‍🏫",
     "\u202etxet desrever",
-    "{{ constructor.constructor('alert(3)')() }}",
     "-1+1",
+    "@SUM(1+1)",
+    "+1+1",
+    "{{ constructor.constructor('alert(3)')() }}",
     "  spaces  ",
     "a, \"quoted\" 'title'",
     "javascript:alert(4)",
@@ -61,9 +63,9 @@ def test_a_title_is_text_everywhere(
             for view in ("/popularity", "/usage", "/status", "/"):
                 page.goto(hotspot.url + view)
                 settled(page)
-                card = page.locator('[data-kpi="2001"] tbody bdi')
-                if card.count():
-                    assert card.all_text_contents() == [item["package"] for item in items]
+                card = page.locator('[data-kpi="2001"] tbody bdi').all_text_contents()
+                visited = [item["package"] for item in items]
+                assert card == (visited if view in {"/popularity", "/"} else []), view
                 assert page.locator("main img, main script").count() == 0
                 assert wider_than_window(page) <= 0
                 assert violations(page) == []
@@ -118,9 +120,7 @@ def test_an_empty_database_says_what_will_happen(browser: Browser, tmp_path: Pat
     hotspot = Hotspot(tmp_path, processing=True)
     hotspot.fill(iter(()))
     with running(hotspot), opened(browser, hotspot.url, viewport=PHONE) as (page, watch):
-        expect(page.locator(".notice, .card.uptime-card").first).to_be_visible()
-        if page.locator(".notice").count():
-            expect(page.locator(".notice")).to_contain_text("Collecting since")
+        expect(page.locator(".notice")).to_contain_text("Collecting since")
         assert violations(page) == []
         assert watch.errors == []
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 CHILD = "the child of one that is stubborn"
+CHANCE = random.Random(20261123)
 BLOCK = b"rubbish without an end " * 2800
 
 
@@ -44,7 +45,7 @@ def swaps(line: bytes, number: int) -> Iterator[bytes]:
     """Each event has the path of another one; some have one of no log at all."""
     offset, path, rest = line.split(b"\t", 2)
     _kept.append(path)
-    other = b"/nowhere/caddy_access_logs.json" if number % 9 == 0 else random.choice(_kept)
+    other = b"/nowhere/caddy_access_logs.json" if number % 9 == 0 else CHANCE.choice(_kept)
     yield b"\t".join((offset, other, rest))
 
 
@@ -55,8 +56,8 @@ def cuts(line: bytes, number: int) -> Iterator[bytes]:
 
 def strays(line: bytes, number: int) -> Iterator[bytes]:
     """Other output lands between and inside of events."""
-    middle = random.randrange(len(line))
-    stray = random.choice([b"fetching V2 controller: 17\n", b"\0\xff\n", b"7\t\n", b"\n"])
+    middle = CHANCE.randrange(len(line))
+    stray = CHANCE.choice([b"fetching V2 controller: 17\n", b"\0\xff\n", b"7\t\n", b"\n"])
     yield line[:middle] + stray + line[middle:] if number % 11 == 0 else line
     if number % 7 == 0:
         yield stray
