@@ -35,24 +35,24 @@ def senders_above(senders: list[Channel], limit: int) -> list[Channel]:
     return heapq.nsmallest(max(0, len(senders) - limit), senders, _taken_at)
 
 
-def holders_above(channels: Iterable[Channel], limit: int) -> Iterator[Channel]:
+def above_memory(channels: Iterable[Channel], limit: int) -> Iterator[Channel]:
     """While more bytes than this are in memory for clients, those who took nothing for longest.
 
     A body that several clients wait for is in memory once.
     """
     waiting = [channel for channel in channels if channel.total_outbufs_len]
-    if sum(channel.held_bytes for channel in waiting) <= limit:
+    if sum(channel.body_bytes for channel in waiting) <= limit:
         return
     bodies = {channel: channel.bodies() for channel in waiting}
-    held = Counter(id(body) for body in chain.from_iterable(bodies.values()))
+    users = Counter(id(body) for body in chain.from_iterable(bodies.values()))
     sizes = {id(body): len(body) for body in chain.from_iterable(bodies.values())}
     total = sum(sizes.values())
     for channel in sorted(waiting, key=_taken_at):
         if total <= limit:
             return
         for body in bodies[channel]:
-            held[id(body)] -= 1
-            total -= 0 if held[id(body)] else sizes[id(body)]
+            users[id(body)] -= 1
+            total -= 0 if users[id(body)] else sizes[id(body)]
         yield channel
 
 

@@ -244,7 +244,7 @@ class Channel(HTTPChannel):
             return [b for part in buffers if isinstance(part, Pieces) for b in part.bodies()]
 
     @property
-    def held_bytes(self) -> int:
+    def body_bytes(self) -> int:
         """What is in memory for this client: each body as a whole, until its last byte is taken."""
         buffers: Any = self.outbufs
         parts = [part for part in tuple(buffers) if isinstance(part, Pieces)]

@@ -26,8 +26,8 @@ MAX_NAMES = 20_000
 """Names that are looked at, of files that are served or not, and of folders."""
 MAX_DEPTH = 16
 MAX_FILE_BYTES = 4 << 30
-MAX_HELD_BYTES = 1024 * 1024
-"""Files up to this size are held in memory, as long as all of them fit in `MAX_TOTAL_BYTES`."""
+MAX_IN_MEMORY_BYTES = 1024 * 1024
+"""Files up to this size are read into memory, as long as all of them fit in `MAX_TOTAL_BYTES`."""
 MAX_TOTAL_BYTES = 8 * 1024 * 1024
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
@@ -57,7 +57,7 @@ _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class DiskFile:
-    """A file that is not held in memory, as it was when the folder was listed."""
+    """A file that is not in memory, as it was when the folder was listed."""
 
     path: Path
     size: int
@@ -83,9 +83,9 @@ def list_folder(folder: Path) -> Iterator[tuple[str, bytes | DiskFile]]:
         logger.warning("Folder of files to serve is missing: %s", folder)
         return
     root = folder.resolve()
-    files = held = 0
+    files = in_memory = 0
     for path in _names(root):
-        content = _content(path, root, MAX_TOTAL_BYTES - held)
+        content = _content(path, root, MAX_TOTAL_BYTES - in_memory)
         if content is None:
             logger.warning("Not served, as it is no regular file of this folder: %s", path)
             continue
@@ -93,7 +93,7 @@ def list_folder(folder: Path) -> Iterator[tuple[str, bytes | DiskFile]]:
         if files > MAX_FILES:
             logger.warning("Folder of files to serve has too many, the rest is left out: %s", root)
             return
-        held += len(content) if isinstance(content, bytes) else 0
+        in_memory += len(content) if isinstance(content, bytes) else 0
         yield path.relative_to(root).as_posix(), content
 
 
@@ -135,7 +135,7 @@ def _content(path: Path, root: Path, room: int) -> bytes | DiskFile | None:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
                 return None
-            if found.st_size <= min(MAX_HELD_BYTES, room):
+            if found.st_size <= min(MAX_IN_MEMORY_BYTES, room):
                 content = file.read(found.st_size + 1)
                 return content if content is not None and len(content) == found.st_size else None
             if len(os.pread(descriptor, 2, found.st_size - 1)) != 1:

@@ -23,7 +23,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 from waitress.trigger import trigger
 
-from engine.api.bounds import above_share, first_to_leave, holders_above, senders_above
+from engine.api.bounds import above_memory, above_share, first_to_leave, senders_above
 from engine.api.channel import MAX_BODY_BYTES, MAX_HEADER_BYTES, Channel
 from engine.api.listening import bound_socket, has_no_more_than, room_for_connections
 from engine.api.peers import Peers
@@ -213,7 +213,7 @@ class Listener(TcpWSGIServer):
 
     def bound_waiting(self) -> None:
         """When too much is in memory for clients, end those who took nothing for longest."""
-        _close(holders_above(self.channels.values(), WAITING_BYTES))
+        _close(above_memory(self.channels.values(), WAITING_BYTES))
 
     def urgency(self, socket: Any) -> tuple[int, int]:
         """The listening socket comes first, then addresses with few connections, and of equals

@@ -47,7 +47,7 @@ class Pieces:
         return (piece.obj for piece in tuple(self._pieces))
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Drop everything."""
         self._pieces.clear()
         self._length = 0
 

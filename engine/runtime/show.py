@@ -52,7 +52,7 @@ class Showing:
     def problem(self) -> str:
         """Why nothing can be shown now, in words and without a path; empty when all is well.
 
-        From any thread: it opens the database anew, as another process may have replaced it.
+        From any thread: it opens the database again, as another process may have replaced it.
         """
         path = self.config.database
         try:

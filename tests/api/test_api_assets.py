@@ -233,7 +233,7 @@ def test_a_large_file_is_sent_from_disk(package: str, tmp_path: Path) -> None:
     """Whole, with its tag; 404 once it is another file than at the start."""
     folder = tmp_path / "ui"
     folder.mkdir()
-    body = os.urandom(folders.MAX_HELD_BYTES + 1)
+    body = os.urandom(folders.MAX_IN_MEMORY_BYTES + 1)
     (folder / "film.mp4").write_bytes(body)
     (folder / "small.bin").write_bytes(body[:-1])
     found = dict(folders.list_folder(folder))

@@ -1,6 +1,6 @@
 """Prints what crowds cost, as tables: `python -m tests.security.curves`.
 
-In: the built program. Out: how long a visitor waits beside 500 to 4,000 connections of each kind,
+In: the built program. Out: how long a visitor waits next to 500 to 4,000 connections of each kind,
 and what clients that never read cost, whatever they ask for. Some ten minutes.
 """
 
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.security.test_crowds import KINDS, visit
-from tests.security.test_deaf_clients import deaf_clients
+from tests.security.test_deaf_clients import non_reading_clients
 
 CONNECTIONS = (500, 900, 1000, 2000, 4000)
 ADDRESSES = 32
@@ -45,8 +45,8 @@ def memory() -> None:
     for name, (mebibytes, titles) in ANSWERS.items():
         cells = []
         for count in CLIENTS:
-            held = deaf_clients(place(), count, mebibytes, titles)
-            cells.append(f"{held.grew_bytes / 1e6:.0f}, {held.temporary_files}")
+            found = non_reading_clients(place(), count, mebibytes, titles)
+            cells.append(f"{found.grew_bytes / 1e6:.0f}, {found.temporary_files}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 

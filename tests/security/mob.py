@@ -4,7 +4,7 @@ In: a port, a kind, how many, from how many addresses of this machine. Out: a li
 been connected, then, when standard input ends, one of JSON with what they did.
 
 `silent` says nothing, `slow` sends a byte each second, `polite` asks each four seconds and reads
-the answer, `reopening` asks once and begins again. All come back when they are shown out.
+the answer, `reopening` asks once and begins again. All come back when they are closed.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def visit(tmp_path: Path, kind: str, count: int, addresses: int, trusted: str) -
         connections=count,
         addresses=addresses,
         there=seen["there"],
-        shown_out=seen["ended"],
+        closed=seen["ended"],
         asked_per_second=visitor.answers / seconds,
         median_ms=visitor.percentile(0.5) * 1000,
         worst_ms=visitor.percentile(1) * 1000,

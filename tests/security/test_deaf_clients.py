@@ -59,7 +59,7 @@ def large_packages(titles: int) -> str:
 
 
 @dataclass(frozen=True)
-class Held:
+class Cost:
     """What a program used for clients that never read."""
 
     answer_bytes: int
@@ -68,7 +68,7 @@ class Held:
     visitor: Visitor
 
 
-def deaf_clients(tmp_path: Path, clients: int, mebibytes: int, titles: int) -> Held:
+def non_reading_clients(tmp_path: Path, clients: int, mebibytes: int, titles: int) -> Cost:
     """So many ask for a file of this size, or for a status with so many titles, and never read."""
     own = tmp_path / "ui"
     own.mkdir()
@@ -102,13 +102,13 @@ def deaf_clients(tmp_path: Path, clients: int, mebibytes: int, titles: int) -> H
         grew = memory.own - before
         assert serve.stop() == 0
     measured(
-        deaf=clients,
+        clients=clients,
         answer_mb=size / MEGABYTE,
         grew_mb=grew / MEGABYTE,
         temporary_files=files,
         worst_ms=visitor.percentile(1) * 1000,
     )
-    return Held(size, grew, files, visitor)
+    return Cost(size, grew, files, visitor)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_what_waits_has_one_bound(tmp_path: Path, mebibytes: int, titles: int) -
     """S28: 64 clients ask for a file of 1 to 40 MiB, or for answers of megabytes that are made
     for each of them, and never read: 16 MiB wait in memory, and nothing in temporary files.
     """
-    held = deaf_clients(tmp_path, 64, mebibytes, titles)
-    assert held.visitor.failures == []
-    assert held.temporary_files == 0
-    assert held.grew_bytes < MAX_WAITING
+    found = non_reading_clients(tmp_path, 64, mebibytes, titles)
+    assert found.visitor.failures == []
+    assert found.temporary_files == 0
+    assert found.grew_bytes < MAX_WAITING
 
 
 def test_deaf_clients_do_not_keep_the_workers(tmp_path: Path) -> None:
