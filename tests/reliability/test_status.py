@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,23 @@ def test_health_tells_of_a_late_save(store: Store, logs: Path) -> None:
     assert reason.startswith("nothing was saved for 18")
     assert counting.save(at=HOUR)
     assert vitals.health() == []
+
+
+def test_health_tells_of_a_save_that_fails(store: Store, logs: Path) -> None:
+    """While saves fail it is not healthy, and says why; with the next one that lands it is."""
+    counting = begin(store, logs)
+    read(counting)
+    assert counting.save(at=HOUR)
+    store.hurry()
+    counting.take(support.Log(2).chunk())
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert not counting.save(at=HOUR + 1)
+        [reason] = counting.vitals.health()
+        assert reason.startswith("saving fails: ")
+        assert "locked" in reason
+    assert counting.save(at=HOUR + 2)
+    assert counting.vitals.health() == []
 
 
 def test_uptime_that_waits_is_no_late_save(store: Store, logs: Path) -> None:
@@ -153,6 +171,57 @@ def test_metrics_are_those_of_the_process(store: Store, logs: Path) -> None:
     ):
         assert f"offspot_metrics_{sample}\n" in text, sample
     assert counting.vitals.saves >= 2
+
+
+def test_status_is_what_happened(store: Store, logs: Path) -> None:
+    """Since when, until when, what was read, what was saved when, how large it is, and what the
+    clock did: each is in the status as it was.
+    """
+    counting = begin(store, logs)
+    read(counting)
+    counting.tick(minute(HOUR + 60))
+    counting.take(support.Log(9).add(line(HOUR + 130, 8), line(HOUR + 140, 5)).chunk())
+    assert counting.save(at=HOUR + 150)
+    counting.tick(minute(HOUR + 180))
+    counting.tick(minute(HOUR + 240 + 7200, step=7200))
+    found = counting.vitals.status()
+    assert found["collectingSince"] == HOUR
+    assert found["lastLineAt"] == HOUR + 140
+    assert found["lastSaveAt"] == HOUR + 240 + 7200  # the hour has ended
+    assert found["lines"] == {
+        "read": 5,
+        "counted": 4,
+        "unmatched": 1,
+        **dict.fromkeys(("bad-time", "incomplete", "not-access-log", "not-json", "too-long"), 0),
+    }
+    seen = {item["title"]: item["lastSeenAt"] for item in found["packages"]["items"]}
+    assert seen == {"Bees": HOUR, "Wasps": HOUR, "Games": HOUR, "Share": None}
+    assert found["reader"]["kind"] == "tail"
+    assert (found["reader"]["lagBytes"], found["reader"]["files"]) == (0, 1)
+    assert found["clock"]["steps"] == [{"at": HOUR + 7440, "seconds": 7200}]
+    assert found["clock"]["steadySeconds"] == 0
+    size = sum(Path(f"{store.path}{end}").stat().st_size for end in ("", "-wal"))
+    assert found["disk"]["databaseBytes"] == size
+    assert found["disk"]["freeBytes"] > 4 * 1024 * 1024
+    text = counting.vitals.metrics()
+    assert f"offspot_metrics_database_bytes {size}\n" in text
+    age = float(text.split("offspot_metrics_last_save_age_seconds ")[-1].split()[0])
+    assert 0 <= age < 60
+    with (logs / "caddy_access_logs.json").open("ab") as log:
+        log.write(line(HOUR, 0))
+    assert counting.folder
+    counting.folder.look(1.0)
+    lag = len(line(HOUR, 0))
+    assert counting.vitals.status()["reader"]["lagBytes"] == lag
+    assert f"offspot_metrics_reader_lag_bytes {lag}\n" in counting.vitals.metrics()
+    again = begin(store, logs, HOUR + 8000)  # what a restart knows of it
+    found = again.vitals.status()
+    assert found["collectingSince"] == HOUR
+    assert found["lastLineAt"] == HOUR + 140
+    assert found["lines"]["read"] == 5
+    assert found["clock"]["steps"] == [{"at": HOUR + 7440, "seconds": 7200}]
+    seen = {item["title"]: item["lastSeenAt"] for item in found["packages"]["items"]}
+    assert seen["Games"] == HOUR
 
 
 # Packages

@@ -16,6 +16,7 @@ import pytest
 
 from engine.errors import MetricsError
 from engine.sources.model import Generation
+from engine.store import backup
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.serving import ROOT, Serving
@@ -101,6 +102,24 @@ def test_disk_full(tmp_path: Path, small_disk: Path) -> None:
         serving.wait(lambda: serving.get("/health")[0] == 200)
         serving.end()
     assert saved_lines(database) == 306
+
+
+def test_no_room_for_a_backup(
+    tmp_path: Path, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where two databases and 8 MiB do not fit, no backup is begun: it is said, and tried again
+    after the next hour; counting goes on.
+    """
+    database = small_disk / "metrics.db"
+    with contextlib.closing(Store.open(database, UTC)) as store:
+        counting = support.make_counting(store, tmp_path)
+        counting.begin(HOUR)
+        for number in range(1, 121):
+            counting.tick(support.minute(HOUR + number * 60))
+        assert store.reader().record_hours() == [HOUR, HOUR + 3600]
+    assert not backup.backups_of(database)
+    assert sum("no room for a backup" in text for text in caplog.messages) == 2
+    assert [path.name for path in small_disk.glob("*.tmp")] == []
 
 
 def test_read_only(tmp_path: Path, small_disk: Path) -> None:
