@@ -30,10 +30,9 @@ class Sample:
         """The one in the middle."""
         return statistics.median(self.values)
 
-    @property
-    def spread(self) -> float:
-        """How far the outermost figures are apart, as a share of the median."""
-        return (max(self.values) - min(self.values)) / self.median if self.median else 0.0
+    def against(self, peer: Sample) -> tuple[float, ...]:
+        """The peer's time by ours, turn by turn: both sides of a turn met the same machine."""
+        return tuple(theirs / ours for ours, theirs in zip(self.values, peer.values, strict=True))
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,7 @@ def speed(lines: int, runs: int) -> list[Row]:
             f"{GOAL_UPSTREAM}x",
             all_rate / UPSTREAM_RATE >= GOAL_UPSTREAM,
             RECORDED,
-            all_rate / UPSTREAM_RATE,
-            found["all"].spread,
+            tuple(lines / seconds / UPSTREAM_RATE for seconds in found["all"].values),
         )
     )
     stand_in = lines / found["stand-in"].median
@@ -100,8 +99,7 @@ def speed(lines: int, runs: int) -> list[Row]:
             f"stand-in: {rate(stand_in)}",
             "",
             None,
-            ratio=all_rate / stand_in,
-            spread=max(found["all"].spread, found["stand-in"].spread),
+            ratios=found["all"].against(found["stand-in"]),
         )
     )
     reading = lines / found["reading"].median
@@ -113,8 +111,7 @@ def speed(lines: int, runs: int) -> list[Row]:
             f"`for line in file`: {rate(reading)}",
             f"within {GOAL_READING}x",
             reading <= GOAL_READING * all_rate,
-            ratio=all_rate / reading,
-            spread=max(found["all"].spread, found["reading"].spread),
+            ratios=found["all"].against(found["reading"]),
         )
     )
     return rows
@@ -134,8 +131,7 @@ def _against(
         f"GoAccess: {rate(their_rate)}",
         f"{goal}x",
         our_rate / their_rate >= goal,
-        ratio=our_rate / their_rate,
-        spread=max(found[ours].spread, found[peer].spread),
+        ratios=found[ours].against(found[peer]),
     )
 
 
@@ -162,7 +158,7 @@ def memory(lines: int, *, large: bool) -> list[Row]:
                 megabytes(GOAL_BYTES),
                 run.peak_bytes <= GOAL_BYTES,
                 MISSING if theirs is None else MEASURED,
-                None if theirs is None else theirs.peak_bytes / run.peak_bytes,
+                () if theirs is None else (theirs.peak_bytes / run.peak_bytes,),
             )
         )
     return rows

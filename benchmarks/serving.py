@@ -225,8 +225,7 @@ def _live_row(
         f"{name}: {rate(count / found[peer].median)}",
         f"{GOAL_LIVE}x" if judged else "",
         ratio >= GOAL_LIVE if judged else None,
-        ratio=ratio,
-        spread=max(found[ours].spread, found[peer].spread),
+        ratios=found[ours].against(found[peer]),
     )
 
 
@@ -355,8 +354,7 @@ def requests(seconds: float, runs: int) -> list[Row]:
             f"{GOAL_REQUESTS}x",
             ratio >= GOAL_REQUESTS,
             RECORDED,
-            ratio,
-            found.spread,
+            tuple(value / UPSTREAM_REQUESTS for value in found.values),
         )
     ]
 
@@ -422,8 +420,7 @@ def start(runs: int) -> list[Row]:
                 f"at most {goal}x",
                 times <= goal,
                 MEASURED,
-                1 / times,
-                max(found[name].spread, found["bare"].spread),
+                found[name].against(found["bare"]),
             )
         )
     seconds = found["serve"].median
@@ -436,7 +433,7 @@ def start(runs: int) -> list[Row]:
             "1.0 s",
             seconds <= 1.0,
             ALONE,
-            spread=found["serve"].spread,
+            span=f"{min(found['serve'].values):.2f} to {max(found['serve'].values):.2f} s",
         )
     )
     return rows
@@ -478,6 +475,6 @@ def size() -> list[Row]:
             "6 MB",
             found <= 6_000_000,
             RECORDED,
-            167e6 / found,
+            (167e6 / found,),
         )
     ]
