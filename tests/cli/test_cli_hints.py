@@ -18,8 +18,9 @@ PROSE = {"board", "opened"}
 OF_OTHERS = {
     "engine/api/documentation.py": {"get", "data-urlencode"},
     "engine/sources/filebeat.py": {"path"},
+    "engine/sources/formats.py": {"to-stdout"},
 }
-"""Options of other programs: `curl` in examples, Filebeat."""
+"""Options of other programs: `curl` in examples, Filebeat, what unpacks archives."""
 
 
 def texts() -> Iterator[tuple[str, int, str]]:
