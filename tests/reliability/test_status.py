@@ -220,8 +220,10 @@ def test_status_is_what_happened(store: Store, logs: Path) -> None:
     assert found["lastLineAt"] == HOUR + 140
     assert found["lines"]["read"] == 5
     assert found["clock"]["steps"] == [{"at": HOUR + 7440, "seconds": 7200}]
-    seen = {item["title"]: item["lastSeenAt"] for item in found["packages"]["items"]}
-    assert seen["Games"] == HOUR
+    again.take(support.Log(2).add(line(HOUR - 4000, 9)).chunk())  # a late line of Games
+    assert again.save(at=HOUR + 8000)
+    items = again.vitals.status()["packages"]["items"]
+    assert {item["title"]: item["lastSeenAt"] for item in items} == seen
 
 
 # Packages
