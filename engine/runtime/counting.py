@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,7 @@ FAR_SECONDS: Final = 31 * 24 * 3600
 """More between a stop and the next start is taken for a wrong clock, not for a holiday."""
 MAX_UNPRUNED: Final = 200
 """So many logs more than are remembered, and the oldest are forgotten before the hour ends."""
+MAX_ALIKE: Final = 100
 _EVERYWHERE: Final = 1 << 60
 
 log = logging.getLogger("offspot-metrics")
@@ -73,6 +75,8 @@ class Counting:
         self._unknown_until = int(store.get("unknown_until", 0))
         self._bytes = 0
         self._rotated = False
+        self._alike: dict[frozenset[tuple[str, int]], Counter[str]] = {}
+        self._no_stops: set[int] = set()
         self._gone: set[bytes] = set()
         """Logs that are gone, read, and had no line that counts."""
         self.losses = Losses(store, vitals)
@@ -170,7 +174,7 @@ class Counting:
         for lines, outside in ((doubtful, generation.doubted), (certain, None)):
             if lines:
                 tally = self._count_lines(lines, outside)
-                generation.fates.update(tally.fates)
+                generation.fates = generation.fates + tally.fates  # it may be shared: `_release`
                 generation.saw(tally.first_at, tally.last_at)
                 self.tally.add(tally)
         self.tracker.applied(generation, new)
@@ -228,7 +232,13 @@ class Counting:
         generation = self.tracker.generations.get(identity)
         if generation is not None:
             generation.tail = b""
-            if not generation.fates["counted"]:
+            # There are thousands of them, most alike: what is equal is kept once.
+            generation.stops = generation.stops or self._no_stops
+            if len(self._alike) > MAX_ALIKE:
+                self._alike.clear()
+            fates = generation.fates
+            generation.fates = self._alike.setdefault(frozenset(fates.items()), fates)
+            if not fates["counted"]:
                 self._gone.add(identity)
 
     def _lose(self, lost: Lost) -> None:
