@@ -19,8 +19,15 @@ ALONE = tests/reliability/test_attack.py tests/reliability/test_idle.py \
 NOT_ALONE = $(foreach room,$(ALONE),--ignore=$(room))
 # The others wait more than they compute, so there are more than the machine has processors. Pages,
 # which compute most, come first, and small files last, so that all end together.
-BESIDE = -n 4 --dist loadfile --no-loadscope-reorder $(NOT_ALONE) \
-	tests/browser tests/reliability tests/readers tests
+AT_ONCE = -n 4 --dist loadfile --no-loadscope-reorder
+ROOMS = tests/browser tests/reliability tests/readers tests
+BESIDE = $(AT_ONCE) $(NOT_ALONE) $(ROOMS)
+# Full sizes: those that may take longer than ten minutes each are left to `make test-hours`.
+FULL = -m "full or not full" --within 600
+FULL_ALONE = $(ALONE) tests/browser/test_browser_budget.py tests/security/test_crowds.py \
+	tests/reliability/test_attack.py
+FULL_NOT_ALONE = $(foreach room,$(FULL_ALONE),--ignore=$(room))
+NOT_RUN = build/not-run
 PYTEST = $(BIN)/python -m pytest
 # Browsers and slow clients are held to deadlines, on machines that others use too: what fails of
 # `timed_tests` (pyproject.toml) has one more chance by itself, and is named at the end. What fails
@@ -51,7 +58,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
-.PHONY: help run build filebeat filebeat-arm64 static wheel test test-full test-dates faults faults-full lint lint-python \
+.PHONY: help run build filebeat filebeat-arm64 static wheel test test-full test-hours test-dates faults faults-full lint lint-python \
 	lint-static format bench bench-check profile mutants lock packages clean distclean
 
 help: ## list what can be made
@@ -91,15 +98,28 @@ test-dates: packages build $(DEV) ## run the tests that see the date on the wors
 			$(PYTEST) -q -p no:cacheprovider --durations=0 --durations-min=9999 -m dated tests; \
 	done
 
-test-full: packages build filebeat lint ## the same with the slow tests at their full sizes
+test-full: export TEST_BROWSER = /usr/bin/chromium
+test-full: packages build filebeat lint ## the same with full sizes of up to ten minutes, dates and mutants (two hours)
 	cd $(WEB) && $(NPM) test
-	TEST_BROWSER=/usr/bin/chromium $(BIN)/python -m pytest -m "full or not full"
+	@rm -f $(SECOND_CHANCES) $(NOT_RUN)
+	$(PYTEST) $(FULL) $(AT_ONCE) $(FULL_NOT_ALONE) $(ROOMS) || \
+		$(PYTEST) $(FULL) $(ONCE_MORE) $(FULL_NOT_ALONE)
+	$(PYTEST) $(FULL) $(FULL_ALONE) || $(PYTEST) $(FULL) $(ONCE_MORE) $(FULL_ALONE)
 	$(MAKE) test-dates
+	$(MAKE) mutants
+	@if [ -s $(SECOND_CHANCES) ]; then \
+		echo "passed only at the second try: $$(wc -l < $(SECOND_CHANCES))"; \
+		sed 's/^/  /' $(SECOND_CHANCES); \
+	fi
+	@echo "not run, for its time (make test-hours) or for the reason given:"
+	@sed 's/^/  /' $(NOT_RUN)
+
+test-hours: faults-full ## the full sizes of over ten minutes, with their table (five hours or more)
 
 faults: packages build filebeat $(DEV) ## run the faults and threats, write the table of docs/reliability.md
 	$(BIN)/python -m tests.faults
 
-faults-full: packages build filebeat $(DEV) ## the same at full sizes (hours)
+faults-full: packages build filebeat $(DEV) ## the same at full sizes (five hours or more)
 	$(BIN)/python -m tests.faults --full
 	$(BIN)/python -m tests.reliability.chaos --lines 1000000 --largest 16777216 --pause 8 --seeds 10
 

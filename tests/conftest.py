@@ -4,6 +4,8 @@
   among `allowed_skips` (pyproject.toml) fails the run.
 * `--second-chance` runs once more what failed in the run before, but only tests of `timed_tests`
   (pyproject.toml): any other failure stands. What passes then is noted in `build/second-chance`.
+* `--within SECONDS` leaves out full sizes whose own limit of time is longer. They, and what was
+  skipped, are noted in `build/not-run`, which `make test-full` prints at its end.
 * Random examples are the same in each run in CI, and are not made smaller for a mutant.
 """
 
@@ -14,6 +16,7 @@ import re
 import select
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from hypothesis import Phase, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SECOND_CHANCES = ROOT / "build" / "second-chance"
+NOT_RUN = ROOT / "build" / "not-run"
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 settings.register_profile("fixed", derandomize=True)
@@ -50,6 +54,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run once more what failed in the run before and is held to times",
     )
+    parser.addoption(
+        "--within", type=float, metavar="SECONDS", help="leave out full sizes with a longer limit"
+    )
 
 
 def is_timed(nodeid: str, timed: list[str]) -> bool:
@@ -57,8 +64,32 @@ def is_timed(nodeid: str, timed: list[str]) -> bool:
     return any(nodeid.startswith((f"{name}::", f"{name}/")) for name in timed)
 
 
+def limit_of(item: pytest.Item) -> float:
+    """The seconds after which a test is a failed one: its own, else those of pyproject.toml."""
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0] if mark else item.config.getini("timeout"))
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], seconds: float) -> None:
+    longer = [i for i in items if i.get_closest_marker("full") and limit_of(i) > seconds]
+    items[:] = [item for item in items if item not in longer]
+    config.hook.pytest_deselected(items=longer)
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":  # each process has the same list
+        _note(f"{item.nodeid}: may take {limit_of(item):.0f} s" for item in longer)
+
+
+def _note(lines: Iterable[str]) -> None:
+    """Add what is not there yet to the notes of what was not run."""
+    NOT_RUN.parent.mkdir(exist_ok=True)
+    known = set(NOT_RUN.read_text().splitlines()) if NOT_RUN.exists() else set()
+    with NOT_RUN.open("a") as notes:
+        notes.writelines(f"{line}\n" for line in lines if line not in known)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if (seconds := config.getoption("within")) is not None:
+        _leave_out(config, items, seconds)
     if not config.getoption("second_chance"):
         return
     assert config.cache is not None
@@ -107,6 +138,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if not_allowed := refused(skips, config.getini("allowed_skips")):
             fate = "this fails the run" if IN_CI else "with CI=true this would fail the run"
             terminalreporter.line(f"not in allowed_skips, {fate}: {not_allowed}")
+        if config.getoption("within") is not None:
+            _note(f"{count} x {text}" for text, count in skips.most_common())
     if config.getoption("second_chance"):
         passed = [report.nodeid for report in terminalreporter.stats.get("passed", [])]
         if not passed:

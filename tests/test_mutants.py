@@ -41,11 +41,14 @@ def test_an_anchor_is_exact() -> None:
 
 
 def test_verdicts(tmp_path: Path) -> None:
-    """A mutant is found by a test that fails; one that survives, or has no test, is said to."""
+    """A mutant is found by a test that fails; one that survives, or whose test is
+    missing or skipped, is said to.
+    """
     (tmp_path / "x.py").write_text("def double(n):\n    return n * 2\n")
     (tmp_path / "test_x.py").write_text(
         "from x import double\n\n\ndef test_two():\n    assert double(2) == 4\n\n\n"
-        "def test_three():\n    assert double(3) == 6\n"
+        "def test_three():\n    assert double(3) == 6\n\n\n"
+        "def test_five():\n    import pytest\n    pytest.skip('needs a moon')\n"
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = full\n")
 
@@ -56,6 +59,7 @@ def test_verdicts(tmp_path: Path) -> None:
     assert verdict("test_x.py") == ""
     assert verdict("test_x.py::test_two") == "survived"
     assert "cannot be run" in verdict("test_x.py::test_four")
+    assert "cannot be run (exit 0)" in verdict("test_x.py::test_five"), "skipped is no verdict"
     assert (tmp_path / "x.py").read_text() == "def double(n):\n    return n * 2\n"
 
 

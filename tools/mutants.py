@@ -160,7 +160,7 @@ def judge(mutant: Mutant, tree: Path) -> str:
             shutil.copytree(ROOT / "static/dist", tree / "static/dist")
     if done.returncode == FAILED:
         return ""
-    if done.returncode == 0:
+    if done.returncode == 0 and re.search(r"\d+ passed", done.stdout):
         return "survived"
     return f"its tests cannot be run (exit {done.returncode}): {done.stdout[-500:]}"
 

@@ -54,7 +54,7 @@ def test_lines_below_a_prefix_take_the_fast_path() -> None:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(600)
 def test_a_million_mutated_lines_count_as_they_do_one_by_one(packages: Packages) -> None:
     """More than a million mutated lines count in blocks as they do one by one."""
     compare(packages, SEED + 1, FULL_LINES)

@@ -54,8 +54,6 @@ COLUMNS = (
     "lost at most",
     "tests",
 )
-CHAOS = "test_chaos_at_full_size"
-"""Hours of it: `python -m tests.reliability.chaos` has a table of its own."""
 
 
 def rows() -> list[Row]:
@@ -72,13 +70,12 @@ class Collector:
 
     @pytest.hookimpl(trylast=True)  # after the choice by mark
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Leave out what has a table of its own, and small sizes of what runs at its full one."""
+        """Leave out small sizes of what runs at its full one."""
         full = {function_of(i.nodeid) for i in items if i.get_closest_marker("full")}
         items[:] = [
             item
             for item in items
-            if CHAOS not in item.nodeid
-            and (item.get_closest_marker("full") or function_of(item.nodeid) not in full)
+            if item.get_closest_marker("full") or function_of(item.nodeid) not in full
         ]
         for item in items:
             is_full = item.get_closest_marker("full") is not None

@@ -50,17 +50,6 @@ def test_chaos(reader: str, tmp_path: Path) -> None:
     assert result.is_exact, result
 
 
-@pytest.mark.full
-@pytest.mark.timeout(4 * 3600)
-@pytest.mark.parametrize("seed", range(10))
-def test_chaos_at_full_size(reader: str, tmp_path: Path, seed: int) -> None:
-    """B1 with a million lines."""
-    sizes = (SMALLEST_ROLL, 16 * 1024 * 1024)  # no roll goes before it is counted: a few hundred
-    result = run(tmp_path, reader, 1_000_000, seed, sizes=sizes, pause=(0.5, 8.0))
-    print(result.row())
-    assert result.is_exact, result
-
-
 @pytest.mark.parametrize(
     "kills",
     [6, pytest.param(200, marks=[pytest.mark.full, pytest.mark.timeout(3600)])],

@@ -241,7 +241,7 @@ MUTANTS: tuple[Mutant, ...] = (
     "count",
     [
         pytest.param(34, id="34"),
-        pytest.param(510, marks=[pytest.mark.full, pytest.mark.timeout(1800)], id="510"),
+        pytest.param(510, marks=[pytest.mark.full, pytest.mark.timeout(600)], id="510"),
     ],
 )
 def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> None:

@@ -314,7 +314,7 @@ def run_with_errors(folder: Path, *errors: str) -> tuple[int, int]:
     "cases",
     [
         pytest.param(14, id="14"),
-        pytest.param(300, marks=[pytest.mark.full, pytest.mark.timeout(1800)], id="300"),
+        pytest.param(300, marks=[pytest.mark.full, pytest.mark.timeout(600)], id="300"),
     ],
 )
 def test_errors_of_the_disk_at_any_call(cases: int) -> None:

@@ -59,7 +59,7 @@ def sweep(
 
 
 QUICK = pytest.param(7, id="quick")
-EVERY = pytest.param(1, id="all", marks=[pytest.mark.full, pytest.mark.timeout(900)])
+EVERY = pytest.param(1, id="all", marks=[pytest.mark.full, pytest.mark.timeout(600)])
 
 
 @pytest.mark.parametrize("every", [QUICK, EVERY])

@@ -132,7 +132,7 @@ def test_a_file_is_durable_before_it_has_its_name(calls: tuple[Path, list[Call]]
     "states",
     [
         pytest.param(40, id="40"),
-        pytest.param(1000, marks=[pytest.mark.full, pytest.mark.timeout(900)], id="1000"),
+        pytest.param(1000, marks=[pytest.mark.full, pytest.mark.timeout(600)], id="1000"),
     ],
 )
 def test_a_card_that_lies(memory: Path, calls: tuple[Path, list[Call]], states: int) -> None:
@@ -184,7 +184,7 @@ def loop_disk(folder: Path, megabytes: int = 16) -> Iterator[tuple[Path, Path]]:
     "images",
     [
         pytest.param(8, id="8"),
-        pytest.param(200, marks=[pytest.mark.full, pytest.mark.timeout(1800)], id="200"),
+        pytest.param(200, marks=[pytest.mark.full, pytest.mark.timeout(600)], id="200"),
     ],
 )
 def test_images_of_a_whole_disk(images: int) -> None:

@@ -91,7 +91,7 @@ def saved_bytes(serve: Serve) -> int:
     ("uris", "hosts"),
     [
         (60_000, 10_000),
-        pytest.param(1_000_000, 100_000, marks=[pytest.mark.full, pytest.mark.timeout(3600)]),
+        pytest.param(1_000_000, 100_000, marks=[pytest.mark.full, pytest.mark.timeout(600)]),
     ],
 )
 def test_many_addresses_and_hosts_are_counted_and_not_kept(

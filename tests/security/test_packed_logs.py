@@ -66,7 +66,7 @@ def zeros(megabytes: int, before: bytes = b"", after: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize(
     "megabytes",
-    [64, pytest.param(8192, marks=[pytest.mark.full, pytest.mark.timeout(1800)])],
+    [64, pytest.param(8192, marks=[pytest.mark.full, pytest.mark.timeout(600)])],
 )
 @pytest.mark.parametrize("how", ["file", "pipe"])
 def test_a_bomb_streams(tmp_path: Path, megabytes: int, how: str) -> None:
@@ -83,7 +83,7 @@ def test_a_bomb_streams(tmp_path: Path, megabytes: int, how: str) -> None:
 
 @pytest.mark.parametrize(
     "members",
-    [20_000, pytest.param(1_000_000, marks=[pytest.mark.full, pytest.mark.timeout(1800)])],
+    [20_000, pytest.param(1_000_000, marks=[pytest.mark.full, pytest.mark.timeout(600)])],
 )
 def test_endless_members(tmp_path: Path, members: int) -> None:
     """S18: a file of very many empty parts is read to its end; what stands among them counts."""

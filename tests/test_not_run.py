@@ -1,0 +1,54 @@
+"""What a run leaves out is written down, with the reason (`make test-full` prints it)."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+TESTS = """
+import pytest
+
+def test_quick(): pass
+
+@pytest.mark.skip(reason="needs a moon")
+def test_skipped(): pass
+
+@pytest.mark.timeout(3600)
+def test_patient(): pass
+
+@pytest.mark.full
+def test_full(): pass
+
+@pytest.mark.full
+@pytest.mark.timeout(601)
+def test_endless(): assert False
+"""
+
+
+@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+def test_full_sizes_of_hours_are_left_out_and_named(tmp_path: Path, processes: list[str]) -> None:
+    """`--within 600` leaves out a full size that may take longer, and nothing else; it and what
+    was skipped are in build/not-run once, however many processes and runs there were.
+    """
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
+    (tmp_path / "tests" / "test_x.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = full\ntimeout = 180\n")
+    command = [sys.executable, "-m", "pytest", "-q", "--within", "600", *processes]
+    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
+    environment.pop("CI", None)
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+        assert "3 passed, 1 skipped" in done.stdout
+    assert sorted((tmp_path / "build" / "not-run").read_text().splitlines()) == [
+        "1 x needs a moon",
+        "tests/test_x.py::test_endless: may take 601 s",
+    ]
