@@ -114,12 +114,12 @@ test-full: packages build filebeat lint ## the same with full sizes of up to ten
 	@echo "not run, for its time (make test-hours) or for the reason given:"
 	@sed 's/^/  /' $(NOT_RUN)
 
-test-hours: faults-full ## the full sizes of over ten minutes, with their table (five hours or more)
+test-hours: faults-full ## the full sizes of over ten minutes, with their table (three hours)
 
 faults: packages build filebeat $(DEV) ## run the faults and threats, write the table of docs/reliability.md
 	$(BIN)/python -m tests.faults
 
-faults-full: packages build filebeat $(DEV) ## the same at full sizes (five hours or more)
+faults-full: packages build filebeat $(DEV) ## the same at full sizes (three hours)
 	$(BIN)/python -m tests.faults --full
 	$(BIN)/python -m tests.reliability.chaos --lines 1000000 --largest 16777216 --pause 8 --seeds 10
 
