@@ -284,6 +284,9 @@ def test_outputs_that_cannot_be_written(tmp_path: Path, where: str) -> None:
     serving.port = port
     try:
         serving.wait(lambda: serving.get("/health")[0] == 200)
+        (tmp_path / "packages.yml").write_text("packages: [unfinished")  # of which it warns
+        serving.process.send_signal(signal.SIGHUP)
+        serving.wait(lambda: bool(serving.status()["packages"]["stale"]))
         serving.add(20)
         with serving.log.open("ab") as log:
             log.write(b"rubbish\n" * 50)

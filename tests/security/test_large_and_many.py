@@ -90,7 +90,7 @@ def saved_bytes(serve: Serve) -> int:
 @pytest.mark.parametrize(
     ("uris", "hosts"),
     [
-        (60_000, 10_000),
+        (60_000, 30_000),
         pytest.param(1_000_000, 100_000, marks=[pytest.mark.full, pytest.mark.timeout(600)]),
     ],
 )
