@@ -79,6 +79,8 @@ def non_reading_clients(tmp_path: Path, clients: int, mebibytes: int, titles: in
     with pytest.MonkeyPatch.context() as environment, contextlib.ExitStack() as stack:
         environment.setenv("UI_LOCATION", str(own))
         serve = stack.enter_context(Serve(tmp_path, packages=large_packages(titles)))
+        least = mebibytes << 20 or titles * 240  # the packages are read while it answers
+        serve.wait_for(lambda: len(serve.get(path)) >= least, "the large answer", SECONDS)
         size = len(serve.get(path))
         memory = stack.enter_context(MemoryWatch(serve.pid))
         before = memory.own
