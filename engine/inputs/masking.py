@@ -28,6 +28,13 @@ _QUERY = re.compile(r"[?#]")
 _ADDRESS = re.compile(r"\.*(?:[0-9]+\.){3}[0-9]+\.*")
 _HOST = re.compile(r"(?:[\w-]+(?:\.[\w-]+)*\.?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 _NAME = re.compile(r"[\w.+ ()'-]{1,200}")
+_PERSONAL = re.compile(
+    r"(?:(?<![0-9a-f])[0-9a-f]{2}[-_. ]){5}[0-9a-f]{2}(?![0-9a-f])"  # an address of a network card
+    r"|(?<![0-9])\+?[0-9](?:[ ()-]?[0-9]){8,}(?![0-9])"  # a telephone number
+    r"|(?<![0-9a-z])(?<!xn--)(?=[a-z]*[0-9])[0-9a-z]{20,}",  # a token
+    re.I,
+)
+"""What is in nobody's name of a ZIM or host, but has the characters of one."""
 _WORD = re.compile(r"[^\W_]+(?:[_@.-]+[^\W_]+)*")
 _RUN = re.compile(r"[^\W_]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
@@ -110,12 +117,14 @@ def host(asked: str, visitor: object = "") -> str:
     """A host as the log has it, in its normal form; what cannot be one, or is a visitor, hidden."""
     known = normal_host(asked)[:MAX_NAME]
     bare = re.sub(r":[0-9]*$", "", known).strip("[]")
-    return known if _HOST.fullmatch(known) and bare != visitor else HIDDEN
+    hidden = bare == visitor or _PERSONAL.search(bare) or not _HOST.fullmatch(known)
+    return HIDDEN if hidden else known
 
 
 def name(text: str) -> str:
     """A name that a ZIM could have; anything else hidden."""
-    return text[:MAX_NAME] if _NAME.fullmatch(text) and not _ADDRESS.fullmatch(text) else HIDDEN
+    hidden = _ADDRESS.fullmatch(text) or _PERSONAL.search(text) or not _NAME.fullmatch(text)
+    return HIDDEN if hidden else text[:MAX_NAME]
 
 
 def path(request: Request, packages: Packages) -> str:

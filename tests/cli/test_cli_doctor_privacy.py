@@ -175,3 +175,40 @@ def test_a_path_cannot_steer_who_reads_the_findings(program: Program, setup: Set
     for how in ("json", "table"):
         said = program.run("doctor", "--format", how, *setup.options).out
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", said)
+
+
+@pytest.mark.parametrize(
+    "personal",
+    [
+        "aa-bb-cc-dd-ee-ff",
+        "AA_BB_CC_DD_EE_F0",
+        "256772991337",
+        "772-991-337-04",
+        "4fd1a9c0b77e4d2b9f3a6a1b2c3d4e5f",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0",
+    ],
+)
+def test_what_has_the_characters_of_a_name_and_is_none_is_hidden(personal: str) -> None:
+    """An address of a network card, a telephone number or a token, as a ZIM or in a host."""
+    assert masking.name(personal) == masking.name(f"of {personal}") == masking.HIDDEN
+    assert masking.host(f"{personal}.lan") == masking.host(f"{personal}:80") == masking.HIDDEN
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("wikipedia_en_all_maxi_2026-05", "stackoverflow.com_en_all_2026-05a", "2048"),
+        *("internationalencyclopaedia", "mdwiki_2026-05-10", "bees 20260510"),
+    ],
+)
+def test_names_of_zims_are_shown(name: str) -> None:
+    """With their dates, long words and numbers: they are what the operator looks for."""
+    assert masking.name(name) == name
+
+
+@pytest.mark.parametrize(
+    "host", ["xn--mgberp4a5d4a87g0abc1.example", "192.168.144.1:8080", "[2001:db8::1]", "box-2.lan"]
+)
+def test_hosts_are_shown(host: str) -> None:
+    """Addresses that were asked for and names in Unicode among them."""
+    assert masking.host(host) == host
