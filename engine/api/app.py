@@ -32,6 +32,7 @@ METHODS = "GET, HEAD, OPTIONS"
 _READ_METHODS = ("GET", "HEAD")
 _REQUEST_HEADERS = "Accept, Cache-Control, Content-Type, If-None-Match"
 _HEADER_NAMES = re.compile(r"[\w!#$%&'*+.^`|~-]+(?: *, *[\w!#$%&'*+.^`|~-]+)*", re.ASCII)
+_ABSOLUTE_FORM = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.I)
 _MAX_HEADER_NAMES = 1000
 """Characters of the list of headers that a page asks for."""
 _CONTENT_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding")
@@ -96,7 +97,7 @@ class Api:
         return found is None or found.settled
 
     def _answer(self, environ: WSGIEnvironment) -> Answer:
-        host = environ.get("HTTP_HOST")
+        host = _host(environ)
         # Every browser sends a name; probes and other clients of HTTP/1.0 send none.
         if host is not None and not (
             host_allowed(host, self._origin_hosts) or host_allowed(host, self._allowed_hosts())
@@ -196,6 +197,14 @@ def create_app(
     reading = Reading(open_report, settings.max_computations)
     routes = Routes(reading, Sources(status=status, health=health, metrics=metrics, now=now))
     return Api(settings, reading, routes, assets)
+
+
+def _host(environ: WSGIEnvironment) -> str | None:
+    """The host that is asked for: of the address, where the request line has a whole one
+    (RFC 9112 section 3.2.2), else of the Host header; None where neither is there.
+    """
+    address = _ABSOLUTE_FORM.match(environ.get("REQUEST_URI", ""))
+    return address[1] if address else environ.get("HTTP_HOST")
 
 
 def _decoded_path(environ: WSGIEnvironment) -> str:

@@ -41,3 +41,25 @@ def test_paths_that_want_out_get_nothing_over_the_wire(
     assert SECRET not in answer.body
     assert b"root:" not in answer.body
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        ("GET http://evil.example/health HTTP/1.1", "Host: localhost", 421),
+        ("GET HTTPS://evil.example:8000/health HTTP/1.1", "Host: localhost", 421),
+        ("GET http://evil.example?/health HTTP/1.1", "Host: localhost", 421),
+        ("GET http://evil.example/health HTTP/1.0", "Accept: */*", 421),
+        ("GET http:///health HTTP/1.1", "Host: localhost", 421),
+        ("GET http://localhost:8000/health HTTP/1.1", "Host: localhost:8000", 200),
+        ("GET http://localhost/health HTTP/1.1", "Host: evil.example", 200),
+        ("GET /health HTTP/1.0", "Accept: */*", 200),
+    ],
+)
+def test_a_whole_address_in_the_request_line_names_the_host(
+    server: HttpServer, line: str, headers: str, status: int
+) -> None:
+    """It goes before the Host header (RFC 9112 section 3.2.2), so it is what is looked up."""
+    with Connection(server) as client:
+        client.send(f"{line}\r\n{headers}\r\n\r\n".encode())
+        assert client.answer().status == status
