@@ -13,12 +13,17 @@ import re
 from typing import Final
 
 INVISIBLE: Final = (
-    "\x00-\x20\x7f-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+    "\x00-\x20\x7f-\xa0\xad\u0300-\u036f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+    "\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U000e0000-\U000e0fff"
 )
 FORMULA: Final = "=+\\-@＝＋－＠﹦﹢﹣﹫−"
 """What begins a formula; East Asian spreadsheets take the full-width and small forms too."""
 
-_FORMULA = re.compile(f"(^|[,;|\t\r\n\"'])([{INVISIBLE}]*)(?=[{FORMULA}])")
+_BEFORE: Final = ",;|\t\n-\r\x1c-\x1f\x85\u2028\u2029\"'"
+"""Separators, whatever ends a line somewhere, and quotes."""
+
+_FORMULA = re.compile(f"(^|[{_BEFORE}])([{INVISIBLE}]*)(?=[{FORMULA}])")
 _BLANK_BEGINNING = re.compile("[\t\r\n]")
 
 

@@ -92,8 +92,12 @@ export function csvRows(view: View, all: Period): Row[] {
 
 // The same as in engine/csv_text.py, where the reasons are; tests/csv_cells.json holds both to it.
 const INVISIBLE =
-  '\\x00-\\x20\\x7f-\\xa0\\xad\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff'
-const FORMULA = new RegExp(`(^|[,;|\t\r\n"'])([${INVISIBLE}]*)(?=[=+\\-@＝＋－＠﹦﹢﹣﹫−])`, 'g')
+  '\\x00-\\x20\\x7f-\\xa0\\xad\\u0300-\\u036f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f' +
+  '\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u2800\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0' +
+  '\\ufff0-\\ufffb\\u{e0000}-\\u{e0fff}'
+const BEFORE = `,;|\\t\\n-\\r\\x1c-\\x1f\\x85\\u2028\\u2029"'`
+// eslint-disable-next-line no-misleading-character-class -- combining marks are meant one by one
+const FORMULA = new RegExp(`(^|[${BEFORE}])([${INVISIBLE}]*)(?=[=+\\-@＝＋－＠﹦﹢﹣﹫−])`, 'gu')
 
 /** A spreadsheet runs a cell that begins like a formula, wherever its separator lets one begin. */
 function cell(value: string | number): string {
