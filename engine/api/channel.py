@@ -169,7 +169,8 @@ class Channel(HTTPChannel):
                 request: Any = self.request or self.parser_class(self.adj)
                 self.request = request
                 taken = request.received(data)
-                if request.expect_continue and request.headers_finished and not self.sent_continue:
+                awaited = request.headers_finished and not request.completed
+                if request.expect_continue and awaited and not self.sent_continue:
                     self.send_continue()
                 if request.completed:
                     self.sent_continue = False
@@ -230,9 +231,9 @@ class Channel(HTTPChannel):
         return size
 
     def send_continue(self) -> None:
-        """Tell the client to go on; one that has gone away is no error."""
+        """Tell the client to send its body; one that has gone away is no error."""
         request: Any = self.request
-        request.expect_continue = request.completed = False
+        request.expect_continue = False
         self.sent_continue = True
         with contextlib.suppress(ClientDisconnected):
             self.write_soon(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -322,6 +322,31 @@ def test_who_expects_and_leaves_is_no_error(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (GET + b"Expect: 100-continue\r\n\r\n", 200),
+        (EXPECT + b"\r\n", 405),
+        (EXPECT + b"Content-Length: 0\r\n\r\n", 405),
+        (EXPECT + b"Content-Length: -1\r\n\r\n", 400),
+        (EXPECT + b"Content-Length: 999999999\r\n\r\n", 413),
+        (EXPECT + b"Content-Length: 5\r\n\r\nhello", 405),
+        (EXPECT + b"Transfer-Encoding: gzip\r\n\r\n", 501),
+        (EXPECT + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 405),
+    ],
+)
+def test_who_expects_and_has_nothing_more_to_send_is_answered(
+    server: HttpServer, request_bytes: bytes, status: int
+) -> None:
+    """S35: `Expect: 100-continue` of a request that is whole, or refused, by its headers alone."""
+    with Connection(server) as client:
+        client.send(request_bytes)
+        answer = client.answer()
+        if answer.status == 100:  # a body was to come, and came at once
+            answer = client.answer()
+        assert answer.status == status
+
+
 def test_endless_bodies_cost_no_memory(server: HttpServer) -> None:
     """A gigabyte announced or in chunks: what is sent after the refusal is thrown away."""
     before = resident_bytes()
