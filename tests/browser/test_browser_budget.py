@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Page
 from tests.browser.hotspot import Hotspot
 from tests.browser.pages import PHONE, opened
 
-BUDGET_BYTES = 60_000
+FIRST_VIEW_BYTES = 60_000
+ALL_BYTES = 95_000
 BUDGET_MILLISECONDS = 1_000
 SLOWDOWN = 4
 TRIES = 25
@@ -76,10 +77,13 @@ def empty_page() -> Iterator[str]:
 
 
 def test_code_and_styles_keep_their_budget(hotspot: Hotspot) -> None:
-    """All scripts and styles, every language included, are at most 60 kB as they travel."""
+    """As they travel, scripts and styles are at most 60 kB until the first view is complete in any
+    of the languages, and 95 kB in all.
+    """
     sizes: dict[str, int] = {}
     with urlopen(hotspot.url) as answer:
         wanted = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', answer.read().decode()))
+    first = wanted.copy()  # what the page itself names; other languages come as parts of their own
     while missing := wanted - sizes.keys():
         path = missing.pop()
         request = Request(hotspot.url + path, headers={"Accept-Encoding": "gzip"})
@@ -90,7 +94,11 @@ def test_code_and_styles_keep_their_budget(hotspot: Hotspot) -> None:
         text = gzip.decompress(raw).decode()
         wanted |= {f"/assets/{name}" for name in re.findall(r"import\([`'\"]\./([^`'\"]+)", text)}
     assert len(sizes) == 5, f"script, style and three more languages: {sizes}"
-    assert sum(sizes.values()) <= BUDGET_BYTES, sizes
+    later = {path: size for path, size in sizes.items() if path not in first}
+    assert sum(sizes.values()) - sum(later.values()) + max(later.values()) <= FIRST_VIEW_BYTES, (
+        sizes
+    )
+    assert sum(sizes.values()) <= ALL_BYTES, sizes
 
 
 def test_a_first_visit_makes_few_requests(whole_browser: Browser, hotspot: Hotspot) -> None:

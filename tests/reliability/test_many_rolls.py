@@ -15,6 +15,8 @@ from tests.support.measured import measured
 MEGABYTE = 1_000_000
 HOUR_OF_ROLLS = 3 * 3600
 MAX_GROWTH = 10 * MEGABYTE
+LEAST_GROWTH = 3 * MEGABYTE
+"""Less cannot be told from what the allocator keeps; lives that stay take 7 MB in a short run."""
 MAX_DESCRIPTORS = 256
 WARM_UP = 300
 KEPT = 20
@@ -128,8 +130,9 @@ def test_rolls_cost_nothing_that_grows(tmp_path: Path, hosts: tuple[str, ...], r
             f"{rolls:,} rolls in {took:.0f} s: {memory:,} bytes of memory, {stored:,} of database, "
             f"at most {roller.descriptors} descriptors"
         )
-        share = 1.0 if HOME in hosts else HOUR_OF_ROLLS / rolls  # 5,000 logs are remembered
-        assert (memory + stored) * share < MAX_GROWTH
+        # 5,000 logs are remembered. Memory comes in large pieces: those of a short run say little.
+        share = 1.0 if HOME in hosts else rolls / HOUR_OF_ROLLS
+        assert memory + stored < max(MAX_GROWTH * share, LEAST_GROWTH)
         assert roller.descriptors <= MAX_DESCRIPTORS
         status = serve.status()
         assert status["loss"] == {"bytes": 0, "atLeast": False, "logs": 0}, serve.text()
