@@ -100,7 +100,9 @@ class Pipeline:
     def __init__(self, packages: Packages) -> None:
         self.packages = packages
         shares = (entry.host for entry in packages.entries if entry.ident == FILE_MANAGER)
-        self._scanner = Scanner({without_port(host) for host in shares}, packages.prefixes)
+        # An IPv6 address can be written in many ways: of these all are looked at.
+        names = {"[" if host.startswith("[") else without_port(host) for host in shares}
+        self._scanner = Scanner(names, packages.prefixes)
         self._meanings = _Meanings(packages)
 
     def count(self, block: bytes, *, outside: Span | None = None) -> Tally:

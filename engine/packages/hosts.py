@@ -13,13 +13,22 @@ _MAX_HOST_LENGTH: Final = 300
 """Characters of a name in Unicode with its port; what is longer is no name, and costs no look."""
 
 _PORT = re.compile(r":[0-9]*\Z")
+IMPLIED_PORTS: Final = (":80", ":443")
+"""Browsers leave these out: of http and of https."""
+_ZEROS = re.compile(r":0+(?=[0-9]+\Z)")
+_ADDRESS = re.compile(r"\A\[([^\[\]]{2,100})\]")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _HOST = re.compile(r"(?P<name>\[[^\[\]]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
 _PLACEHOLDER = re.compile(r"\{(?:(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)-)?fqdn\}", re.I)
 
 
 def normal_host(host: str) -> str:
-    """A host for comparison: lower case, in its `xn--` form, no dot at the end; a port stays."""
+    """A host for comparison: lower case, in its `xn--` form, no dot at the end; a port stays.
+
+    An IPv6 address is written as browsers write it.
+    """
+    if host.startswith("["):
+        return _ADDRESS.sub(lambda found: f"[{_short(found[1])}]", host)
     if not host.isascii() and len(host) <= _MAX_HOST_LENGTH:
         host = _encoded(host)
     host = host.lower()
@@ -39,6 +48,8 @@ def _encoded(host: str) -> str:
         # Not `idna.encode`: browsers also ask for names that IDNA 2008 does not let anyone
         # register, such as ☕.box, and a name in a home network is not registered.
         labels = idna.uts46_remap(name, std3_rules=False, transitional=False).split(".")
+        if any(label.startswith("xn--") and not label.isascii() for label in labels):
+            return host  # encoded twice
         name = ".".join(
             label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
             for label in labels
@@ -53,9 +64,17 @@ def without_port(host: str) -> str:
     return _PORT.sub("", host) if not host.endswith("]") else host
 
 
+def _short(address: str) -> str:
+    try:
+        return str(ip_address(address.lower()))
+    except ValueError:
+        return address.lower()
+
+
 def host_of_url(host: str) -> str:
     """The normal host that is written in a URL, where characters may be percent-encoded."""
-    return normal_host(unquote(host) if "%" in host and "[" not in host else host)
+    host = normal_host(unquote(host) if "%" in host and "[" not in host else host)
+    return _ZEROS.sub(":", host)
 
 
 def why_impossible(host: str) -> str:
@@ -70,9 +89,19 @@ def why_impossible(host: str) -> str:
         return "" if _is_address(name.strip("[]")) else "it is no address"
     if len(name) > MAX_NAME_LENGTH:
         return f"it is longer than {MAX_NAME_LENGTH} characters"
-    if any(not _LABEL.fullmatch(label) for label in name.split(".")):
+    labels = name.split(".")
+    if any(not _LABEL.fullmatch(label) for label in labels):
         return "between dots are 1 to 63 letters, digits and hyphens inside"
+    if not all(map(_is_decodable, labels)):
+        return "what follows xn-- stands for no name"
     return ""
+
+
+def _is_decodable(label: str) -> bool:
+    try:
+        return not label.startswith("xn--") or bool(label[4:].encode("ascii").decode("punycode"))
+    except UnicodeError:
+        return False
 
 
 def _is_address(text: str) -> bool:

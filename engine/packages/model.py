@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from engine.errors import ConfigError
-from engine.packages.hosts import normal_host, without_port
+from engine.packages.hosts import IMPLIED_PORTS, normal_host, without_port
 from engine.packages.text import clean_text, cut_text
 
 KINDS: Final = ("zim", "files", "app")
@@ -73,7 +73,7 @@ class Packages:
     warnings: tuple[str, ...] = ()
     name: str = ""
     fqdn: str = ""
-    _sites: dict[str, Site] = field(default_factory=dict, compare=False, repr=False)
+    _sites: dict[frozenset[str], Site] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -87,15 +87,15 @@ class Packages:
 
     def site(self, host: str) -> Site | None:
         """What a host as written in a log serves; None for a host of no entry."""
-        key = normal_host(host)
-        if key not in self._hosts:
-            key = without_port(key)
-        if key not in self._hosts:  # visitors choose hosts: nothing is remembered of these
+        named = normal_host(host)
+        bare = without_port(named)
+        ports = IMPLIED_PORTS if named == bare else ()
+        hosts = self._hosts.intersection((named, bare, *(bare + port for port in ports)))
+        if not hosts:  # visitors choose hosts: nothing is remembered of these
             return None
-        if key not in self._sites:
-            bare = without_port(key)
-            self._sites[key] = _make_site([e for e in self.entries if e.host in (key, bare)])
-        return self._sites[key]
+        if hosts not in self._sites:
+            self._sites[hosts] = _make_site([e for e in self.entries if e.host in hosts])
+        return self._sites[hosts]
 
     @cached_property
     def _hosts(self) -> frozenset[str]:
