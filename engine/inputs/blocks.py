@@ -50,7 +50,7 @@ _PATH = (
     rb"(?!%[0-7]|c%|co%|con|a%|ap)" + _CODED + rb"|" + _SEGMENT + rb"(?!%))"
     rb'/?(?:["?#]|))'
 )
-_PLAIN_PREFIX = re.compile(r"(?:/[!$&-.0-9:;=@A-Z_a-z~]+)+")
+_PLAIN_PREFIX = re.compile(r"(?:/[!$&-.0-9:-<=>@-\[\]^_`a-z{|}~]*)+")
 _DELETED: Final = bytes(byte for byte in range(0x20, 0x80) if byte not in b"{}\\")
 _LEFT: Final = re.compile(
     rb"\{\{\{[\\\x80-\xff]*+\}(?:\{[\\\x80-\xff]*+\})?\}\{[\\\x80-\xff]*+\}\}"

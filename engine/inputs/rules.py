@@ -105,8 +105,22 @@ def _leads_to(request: Request, path: str, homes: tuple[str, ...]) -> bool:
     if not target:  # nothing but a query: the same path again
         target = path
     elif not target.startswith("/"):  # relative to the path
-        target = path.rpartition("/")[0] + "/" + target.removeprefix("./").removeprefix(".")
-    return target in homes
+        target = f"{path.rpartition('/')[0]}/{target}"
+    return _without_dots(target) in homes
+
+
+def _without_dots(path: str) -> str:
+    """A path as browsers ask for it: `.` and `..` are taken out, with what `..` goes up from."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            del kept[max(1, len(kept) - 1) :]  # nothing is above the first slash
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/".join(kept)
 
 
 def _is_redirect(request: Request) -> bool:
