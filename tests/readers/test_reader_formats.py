@@ -152,6 +152,16 @@ def test_a_link_is_named_unless_it_leads_to_a_log_that_is_read(looks: Looks, log
     assert len(looks.folder.problems) == 3
 
 
+def test_a_link_to_a_log_beside_it_asks_for_another_pattern(looks: Looks, logs: Path) -> None:
+    """A link to a file of the same folder that the pattern does not take: that file is named, not
+    the folder, which is the one that is read.
+    """
+    (logs / "real.json").write_bytes(lines(range(3)))
+    (logs / CURRENT).symlink_to("real.json")
+    looks.look()
+    assert "set a pattern that takes real.json" in looks.folder.problems[CURRENT]
+
+
 # ------------------------------------------------------------------- while it is being copied
 
 
