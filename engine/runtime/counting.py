@@ -78,7 +78,8 @@ class Counting:
         self._alike: dict[frozenset[tuple[str, int]], Counter[str]] = {}
         self._no_stops: set[int] = set()
         self._gone: set[bytes] = set()
-        """Logs that are gone, read, and had no line that counts."""
+        """Logs that are gone, read, and had no line that counts. They are forgotten at a save,
+        unless their compressed roll is still there."""
         self.losses = Losses(store, vitals)
         self._dirty_at: float | None = None
         self._dirty_uptime_at: float | None = None
@@ -321,6 +322,7 @@ class Counting:
             **self.losses.facts(self.folder if self.ready else None, self.tracker.generations),
         }
         moved = list(self.tracker.moved.values())
+        folded = self._to_fold()
         self._saved_at = clock.monotonic()
         try:
             self.store.commit(
@@ -329,7 +331,7 @@ class Counting:
                 running_hour=self.running_hour,
                 at=at,
                 facts=facts,
-                folded=list(self._gone),
+                folded=folded,
             )
         except DatabaseDamaged:
             raise
@@ -344,9 +346,9 @@ class Counting:
         self._note_use()
         self.tally = Tally()
         self.tracker.moved.clear()
-        for identity in self._gone:
+        for identity in folded:
             self.tracker.generations.pop(identity, None)
-        self._gone.clear()
+            self._gone.discard(identity)
         self._bytes, self._rotated = 0, False
         self._dirty_at = self._dirty_uptime_at = self.vitals.unsaved_since = None
         self.vitals.save_problem = ""
@@ -356,6 +358,15 @@ class Counting:
         if len(self.tracker.generations) > KEPT_GENERATIONS + MAX_UNPRUNED:
             self._prune()
         return True
+
+    def _to_fold(self) -> list[bytes]:
+        """The logs that can be forgotten: no compressed roll in the folder is one of them."""
+        if self.folder is None or not self._gone:
+            return list(self._gone)
+        packed = self.folder.packed
+        if packed.busy or packed.unreadable:  # what is in these is not known yet
+            return []
+        return list(self._gone - packed.identities)
 
     def _prune(self) -> None:
         """Forget the oldest logs: a visitor can make the proxy begin any number of them."""

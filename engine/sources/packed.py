@@ -22,7 +22,7 @@ from engine.sources.follow import Follower
 from engine.sources.formats import not_read
 from engine.sources.held import FileKey, Found
 from engine.sources.lines import LineCutter
-from engine.sources.model import Generation, Lost, Message, Settled, generation_id
+from engine.sources.model import Generation, Gone, Lost, Message, Settled, generation_id
 from engine.sources.opening import PackedOtherwise, opening
 from engine.sources.tracker import locating
 
@@ -116,6 +116,8 @@ class PackedLogs:
                 said.append(Lost(roll.identity, 0, at_least=True, name=roll.name))
             elif roll.torn_bytes:
                 said.append(Lost(roll.identity, roll.torn_bytes, name=roll.name))
+        gone = {roll.identity for roll in self._vanished} - self.identities - {b""}
+        said += [Gone(one) for one in sorted(gone) if not self.follower.is_held(one)]
         self._vanished = []
         for roll in self.seen.values():
             if roll.damage and not roll.said and now - roll.since >= STILL_SECONDS:
