@@ -218,9 +218,10 @@ def test_the_ends_of_the_calendar(client: Client, label: str) -> None:
 
 
 def test_a_bad_kind_of_period(client: Client) -> None:
-    """422, as on the compatible routes."""
-    reply = client.get("/api/v1/periods/X/2026")
-    assert (reply.status, reply.json["detail"][0]["loc"]) == (422, ["path", "agg_kind"])
+    """422, as on the compatible routes; a kind has its case."""
+    for kind in ("X", "d", "DW"):
+        reply = client.get(f"/api/v1/periods/{kind}/2026-06-14")
+        assert (reply.status, reply.json["detail"][0]["loc"]) == (422, ["path", "agg_kind"])
 
 
 def test_json_is_compact_and_utf_8(hotspot: Hotspot, client: Client) -> None:

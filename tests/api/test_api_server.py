@@ -20,15 +20,7 @@ from typing import Any
 import pytest
 
 from engine.api.answers import STRICT_POLICY
-from engine.api.channel import (
-    ANSWER_SECONDS,
-    IDLE_SECONDS,
-    MAX_BODY_BYTES,
-    MAX_HEADER_BYTES,
-    REQUEST_SECONDS,
-    STALLED_SECONDS,
-)
-from engine.api.peers import TURNS_PER_SECOND, Peers, gateways
+from engine.api.peers import Peers, gateways
 from engine.api.server import HttpServer
 from engine.errors import AddressInUse
 from tests.api.sockets import DEADLINE, Clock, Connection, serving
@@ -186,7 +178,7 @@ ODD = {
         405,
     ),
     "1 GiB to come": (GET + b"Content-Length: 1073741824\r\n\r\n" + SMUGGLED, 413),
-    "just too large": (GET + f"Content-Length: {MAX_BODY_BYTES}\r\n\r\n".encode() + SMUGGLED, 413),
+    "just too large": (GET + b"Content-Length: 16384\r\n\r\n" + SMUGGLED, 413),
     "absurd length": (GET + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n" + SMUGGLED, 400),
     "length with a plus": (GET + b"Content-Length: +10\r\n\r\n" + SMUGGLED, 400),
     "length in hex": (GET + b"Content-Length: 0x1\r\n\r\n" + SMUGGLED, 400),
@@ -240,10 +232,10 @@ ODD = {
         404,
     ),
     "encoded NUL": (b"GET /%00 HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", 404),
-    "header too large": (GET + b"X: " + b"a" * MAX_HEADER_BYTES + b"\r\n\r\n" + SMUGGLED, 431),
-    "header without end": (GET + b"X: y\r\n" * (MAX_HEADER_BYTES // 4), 431),
+    "header too large": (GET + b"X: " + b"a" * 16384 + b"\r\n\r\n" + SMUGGLED, 431),
+    "header without end": (GET + b"X: y\r\n" * (4096), 431),
     "target too large": (
-        b"GET /" + b"a" * MAX_HEADER_BYTES + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET /" + b"a" * 16384 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
         431,
     ),
     "endless chunks": (
@@ -380,11 +372,11 @@ def test_a_request_that_drips_is_cut_off(server_clock: tuple[HttpServer, Clock])
         body.send(b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 100\r\n\r\n")
         assert good.get("/").status == 200
         for _ in range(3):
-            clock.advance(REQUEST_SECONDS * 0.3)
+            clock.advance(4.5)
             slow.send(b"X: y\r\n")
             body.send(b"x")
             assert good.get("/").status == 200
-        clock.advance(REQUEST_SECONDS * 0.2)
+        clock.advance(3)
         assert hung_up(slow)
         assert hung_up(body)
         assert good.get("/").status == 200
@@ -396,7 +388,7 @@ def test_an_idle_connection_is_closed(server_clock: tuple[HttpServer, Clock]) ->
     with Connection(server) as silent, Connection(server) as kept, Connection(server) as good:
         assert kept.get("/").status == 200
         assert good.get("/").status == 200
-        clock.advance(IDLE_SECONDS - 1)
+        clock.advance(29)
         assert good.get("/").status == 200
         clock.advance(2)
         assert hung_up(silent)
@@ -412,10 +404,10 @@ def test_a_client_that_does_not_read_is_cut_off(server_clock: tuple[HttpServer, 
         assert good.get("/").status == 200
         wait_for(lambda: any(c.total_outbufs_len for c in channels(server)))
         begin = clock()
-        while server.connections == 2 and clock() < begin + ANSWER_SECONDS:
-            clock.advance(STALLED_SECONDS * 0.2)
+        while server.connections == 2 and clock() < begin + 300:
+            clock.advance(4)
             assert good.get("/").status == 200
-        assert STALLED_SECONDS < clock() - begin < ANSWER_SECONDS
+        assert 20 < clock() - begin < 40
         assert len(deaf.rest()) < len(LARGE)
 
 
@@ -427,12 +419,12 @@ def test_a_client_that_reads_in_sips_is_cut_off_in_the_end(
     with Connection(server, receive_buffer=4096) as sipping, Connection(server) as good:
         sipping.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
         taken, begin = len(sipping.socket.recv(1000)), clock()
-        while server.connections == 2 and clock() < begin + 2 * ANSWER_SECONDS:
-            clock.advance(STALLED_SECONDS * 0.2)
+        while server.connections == 2 and clock() < begin + 600:
+            clock.advance(4)
             with contextlib.suppress(ConnectionError):
                 taken += len(sipping.socket.recv(5000))
             assert good.get("/").status == 200
-        assert ANSWER_SECONDS < clock() - begin < 2 * ANSWER_SECONDS
+        assert 300 < clock() - begin < 330
         assert taken + len(sipping.rest()) < len(LARGE)
 
 
@@ -521,7 +513,7 @@ def test_a_full_house_makes_room() -> None:
         late.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert late.answer().status == 200
         assert hung_up(crowd.pop(0))
-        clock.advance(REQUEST_SECONDS * 0.25)
+        clock.advance(3.75)
         assert all(hung_up(slow) for slow in crowd)
 
 
@@ -577,8 +569,8 @@ def test_an_address_that_begins_again_and_again_is_slowed_down() -> None:
 
     kept: list[socket.socket] = []
     with serving(small, max_connections=16, trusted=(), monotonic=clock) as server:
-        first = [answered(server) for _ in range(2 + TURNS_PER_SECOND + 5)]
-        assert first == [True] * (2 + TURNS_PER_SECOND) + [False] * 5
+        first = [answered(server) for _ in range(2 + 20 + 5)]
+        assert first == [True] * (2 + 20) + [False] * 5
         with Connection(server) as other:
             assert other.get("/").status == 200
         clock.advance(1)

@@ -203,3 +203,69 @@ def test_a_trend_is_the_run_of_neighbours(
     assert not trend[-1]["complete"]
     assert trend[0]["complete"]
     assert all(a["end"] == b["start"] for a, b in pairwise(trend))
+
+
+def test_what_is_said_of_one_period(store: Store) -> None:
+    """Complete from its end on; minutes elapsed between its beginning and its end, and none before;
+    whether it, its neighbours and those of its trend have figures.
+    """
+    visits_at(store, "2026-06-10 12:00", "2026-06-12 12:00")
+    noon = at("2026-06-12 12:00")
+    store.commit({(noon, 1006, "Bees"): 0b11, (noon, 1006, "Wasps"): 1, (noon, 1005, ""): 0b11})
+    report = Report(store.reader())
+    begin, end = at("2026-06-11"), at("2026-06-12")
+    for now, minutes in (
+        *((begin - 9000, 0), (begin, 0), (begin + 59, 0), (begin + 60, 1)),
+        *((end - 1, 1439), (end, 1440), (end + 9000, 1440)),
+    ):
+        found: Any = report.period("D", "2026-06-11", now)
+        assert (found["start"], found["end"]) == (begin, end)
+        assert found["elapsedMinutes"] == minutes
+        assert found["complete"] is (now >= end)
+        assert not found["hasData"]
+        assert found["previous"]["hasData"]
+        assert found["next"]["hasData"]
+        assert not found["next"]["complete"]
+        trend = {e["aggValue"]: (e["hasData"], e["complete"]) for e in found["trend"]}
+        assert trend["2026-06-10"] == (True, now >= begin)
+        assert trend["2026-06-11"] == (False, now >= end)
+    assert not report.period("D", "2026-06-10", end)["next"]["hasData"]  # type: ignore[index]
+    others: Any = report.period("D", "2026-06-12", end)["others"]  # type: ignore[index]
+    assert (others["packagesVisited"], others["packagesUsed"]) == (1, 2)
+
+
+def test_periods_of_one_instant_are_listed_shortest_first(store: Store) -> None:
+    """Of those that begin together: day, week, month, year; each also in the list of kept ones."""
+    visits_at(store, "2024-01-01 00:00")
+    found = [(p["aggKind"], p["aggValue"]) for p in report_of(store).periods(0)["periods"]]
+    assert found == [("D", "2024-01-01"), ("W", "2024 W01"), ("M", "2024-01"), ("Y", "2024")]
+    assert known(report_of(store), "D") == ["2024-01-01"]
+
+
+def test_the_running_hour_is_in_its_periods(store: Store) -> None:
+    """What is only a state yet is listed all the same."""
+    hour = at("2026-06-14 12:00")
+    store.commit({(hour, 1001, "Bees"): 1}, running_hour=hour, at=hour)
+    assert store.reader().record_hours() == []
+    listed = {kind: known(report_of(store), kind) for kind in "DWMY"}
+    assert listed == {"D": ["2026-06-14"], "W": ["2026 W24"], "M": ["2026-06"], "Y": ["2026"]}
+    assert report_of(store).kpi_value(2001, "D", "2026-06-14")
+
+
+def test_periods_that_are_gone_are_not_listed(store: Store) -> None:
+    """In another zone than the stored one, a month of which records were removed cannot be computed
+    any more: neither its figures nor its name are given.
+    """
+    visits_at(store, "2026-06-10 12:00", "2026-06-20 12:00", "2026-07-01 12:00")
+    store.purge(at("2026-06-15"))
+    report = Report(store.reader(), load_zone("Europe/Paris"))
+    months = [p["aggValue"] for p in report.periods(0)["periods"] if p["aggKind"] == "M"]
+    assert months == ["2026-07"]
+    assert report.period("M", "2026-06", 0) is None
+    stored = [p["aggValue"] for p in report_of(store).periods(0)["periods"] if p["aggKind"] == "M"]
+    assert stored == ["2026-07", "2026-06"]
+
+
+def report_of(store: Store) -> Report:
+    """What is shown of a store."""
+    return Report(store.reader())
