@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.sources.filebeat import Event, events_in
-from engine.sources.folder import GRACE_SECONDS, LogFolder
-from engine.sources.held import MAX_HELD, is_in_memory
+from engine.sources.folder import LogFolder
+from engine.sources.held import is_in_memory
 from engine.sources.model import Lost
-from engine.sources.packed import STILL_SECONDS
 from tests.support.reading import CURRENT, PATTERN, Ledger, line, lines
 
 
@@ -54,8 +53,8 @@ def test_finished_logs_are_let_go(looks: Looks, logs: Path) -> None:
         log.rename(logs / f"caddy_access_logs-{roll:04d}.json")
         if roll >= 2:
             (logs / f"caddy_access_logs-{roll - 2:04d}.json").unlink()
-        assert len(looks.folder.held) <= 3 + GRACE_SECONDS + 1
-        assert len(looks.folder.follower.mirror) <= 3 + GRACE_SECONDS + 1
+        assert len(looks.folder.held) <= 3 + 10 + 1
+        assert len(looks.folder.follower.mirror) <= 3 + 10 + 1
     assert looks.ledger.has(wanted)
 
 
@@ -68,8 +67,9 @@ def test_a_torn_end_that_vanishes_is_lost(looks: Looks, logs: Path) -> None:
     looks.look()
     roll.unlink()
     looks.look()
+    assert looks.look(8) == [], "it may still be written to"
     assert looks.folder.lag_bytes == 77
-    [lost] = looks.look(GRACE_SECONDS)
+    [lost] = looks.look(2)
     assert (lost.length, lost.at_least) == (77, False)
     assert looks.folder.lag_bytes == 0
 
@@ -126,7 +126,7 @@ def test_a_hundred_thousand_files(looks: Looks, logs: Path) -> None:
     (logs / CURRENT).write_bytes(lines(range(10)))
     looks.look()
     assert looks.ledger.has(lines(range(10)))
-    assert len(looks.folder.held) <= MAX_HELD
+    assert len(looks.folder.held) <= 256
     assert looks.folder.crowded
     assert "logs more than" in looks.folder.problems[""]
 
@@ -174,9 +174,10 @@ def test_a_damaged_roll_is_said(looks: Looks, logs: Path) -> None:
     (logs / CURRENT).write_bytes(line(5000))
     assert looks.look() == [], "it may be on its way"
     assert 500 < len(looks.ledger.applied) < 3000
-    [lost] = looks.look(STILL_SECONDS)
+    assert looks.look(59) == [], "still"
+    [lost] = looks.look(1)
     assert lost.at_least
-    assert looks.look(STILL_SECONDS) == [], "once"
+    assert looks.look(60) == [], "once"
     assert "cut short" in looks.folder.problems["caddy_access_logs-1.json.gz"]
 
 
@@ -246,3 +247,34 @@ def test_events() -> None:
         Event("/l/b", 0, b"q\n"),
     ]
     assert rubbish == len(b"fetching V2 controller: 3\n")
+
+
+def test_sixteen_rolls_that_went_stay_open(looks: Looks, logs: Path) -> None:
+    """However fast a visitor makes the proxy roll its log: those that came last, for ten seconds,
+    and the newest log, which may still be written to.
+    """
+    for number in range(40):
+        (logs / f"caddy_access_logs-{number:02}.json").write_bytes(line(number))
+        looks.look(0.001)
+    for roll in sorted(logs.iterdir()):
+        roll.unlink()
+        looks.look(0.001)
+    names = sorted(held.name for held in looks.folder.held.values())
+    assert names == [f"caddy_access_logs-{number:02}.json" for number in range(40)][-17:]
+    looks.look(10)
+    assert [held.name for held in looks.folder.held.values()] == ["caddy_access_logs-39.json"]
+
+
+@pytest.mark.parametrize(("many", "more"), [(256, 0), (257, 1), (300, 44)])
+def test_256_logs_are_looked_at(looks: Looks, logs: Path, many: int, more: int) -> None:
+    """The newest ones; how many more there are is said, and Filebeat is left out of it (S20)."""
+    for number in range(many):
+        path = logs / f"caddy_access_logs-{number:03}.json"
+        path.write_bytes(line(number))
+        os.utime(path, (1_000_000 + number, 1_000_000 + number))
+    looks.look()
+    assert len(looks.folder.held) == 256
+    assert looks.ledger.has(lines(range(more, many)))
+    assert looks.folder.crowded is bool(more)
+    said = looks.folder.problems.get("", "")
+    assert f"there are {more} logs more than" in said if more else not said

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.packed import STILL_SECONDS
 from tests.readers.test_reader_folder import Looks
 from tests.support.packing import REFUSED
 from tests.support.reading import CURRENT, Following, Ledger, line, lines
@@ -189,7 +188,7 @@ def test_a_loss_that_was_said_too_early_is_taken_back(looks: Looks, logs: Path) 
     packed = gzip.compress(lines(range(3000)))
     (logs / ROLL).write_bytes(packed[: len(packed) // 2])
     assert looks.look() == []
-    [lost] = looks.look(STILL_SECONDS)
+    [lost] = looks.look(60)
     assert (lost.at_least, lost.provisional) == (True, True)
     assert "cut short" in looks.folder.problems[ROLL]
     (logs / ROLL).write_bytes(packed)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from engine.sources.folder import LogFolder
-from engine.sources.packed import STILL_SECONDS
 from engine.store.store import Store
 from engine.times import load_zone
 from tests.reliability import store_support as support
@@ -62,7 +61,7 @@ def test_a_loss_stays_until_the_roll_is_whole(tmp_path: Path, becomes: str, rest
     life = Life(tmp_path)
     life.look()
     assert not life.lost()
-    life.look(STILL_SECONDS)
+    life.look(60)
     assert life.lost()
     if restarts:
         assert life.end()[0]
