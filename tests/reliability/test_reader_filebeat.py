@@ -109,6 +109,14 @@ def test_killed(logs: Path) -> None:
         assert following.reader.restarts == 1
 
 
+def test_it_gives_way_to_us(logs: Path) -> None:
+    """Filebeat is ten steps nicer than we are: logs are opened in time though it has much to do."""
+    (logs / CURRENT).write_bytes(lines(range(100)))
+    with Following(logs, "filebeat") as following:
+        theirs = os.getpriority(os.PRIO_PROCESS, following.wait_for_filebeat())
+        assert theirs == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+
+
 def test_hangs(logs: Path) -> None:
     """F7: a stopped Filebeat: its lines are read within seconds, and it is replaced within 25."""
     log = logs / CURRENT
