@@ -271,13 +271,22 @@ def _trusted_proxies(values: _Reader) -> tuple[Network, ...] | None:
     networks: list[Network] = []
     for part in parts:
         try:
-            networks.append(ip_network(part.strip("[]"), strict=False))
+            networks.append(_network(part.strip("[]")))
         except ValueError:
             values.problem(
                 "TRUSTED_PROXIES",
                 f"{part!r} is neither an address (172.18.0.2) nor a network (172.18.0.0/16)",
             )
     return tuple(networks)
+
+
+def _network(text: str) -> Network:
+    """A network; IPv4 in the form of IPv6 (`::ffff:10.0.0.1`) as the IPv4 that it is."""
+    network = ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ip_network((mapped, network.prefixlen - 96))
 
 
 def _ui_location(values: _Reader) -> Path | None:

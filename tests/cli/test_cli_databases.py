@@ -301,6 +301,8 @@ def test_trusted_proxies() -> None:
     """Addresses and networks; `none` is nobody, nothing is the default."""
     assert make_config({}, {}).trusted_proxies is None
     assert make_config({}, {"TRUSTED_PROXIES": "None"}).trusted_proxies == ()
+    mapped = make_config({}, {"TRUSTED_PROXIES": "::ffff:10.1.0.1 ::ffff:172.16.0.0/108"})
+    assert [str(n) for n in mapped.trusted_proxies or ()] == ["10.1.0.1/32", "172.16.0.0/12"]
     found = make_config({}, {"TRUSTED_PROXIES": "172.18.0.2, 10.0.0.1/8|fd00::/64 [::1]"})
     assert found.trusted_proxies is not None
     assert [str(network) for network in found.trusted_proxies] == [
