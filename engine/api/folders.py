@@ -113,7 +113,8 @@ def _names(root: Path) -> Iterator[Path]:
         if looked_at > MAX_NAMES:
             logger.warning("Folder of files to serve is too large, the rest is left out: %s", root)
             return
-        for name in sorted(names):
+        # The page itself first, or a large folder would be cut before it.
+        for name in sorted(names, key=lambda name: (name != "index.html", name)):
             if not name.startswith("."):
                 yield Path(parent, name)
 

@@ -188,8 +188,10 @@ def test_a_folder_has_bounds(
     for number in range(5):
         (folder / f"{number}.txt").write_text("x")
     (folder / "00-giant.txt").write_text("x" * 11)
+    (folder / "index.html").write_text("the page")
     client = client_of(load_assets(folder, package=package))
-    assert [client.get(f"/{number}.txt").status for number in range(5)] == [200] * 3 + [404] * 2
+    assert client.get("/").body == b"the page"  # the last by name, and the first that is needed
+    assert [client.get(f"/{number}.txt").status for number in range(5)] == [200] * 2 + [404] * 3
     assert client.get("/00-giant.txt").status == 404
     assert "too many" in caplog.text
     monkeypatch.setattr(folders, "MAX_NAMES", 5)
