@@ -275,7 +275,7 @@ def packed(tree: Tree, spec: Spec) -> bytes:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     date = datetime.fromtimestamp(int(epoch), UTC) if epoch else spec["archive"]["date"]
     out = io.BytesIO()
-    out.write(f"#!{spec['archive']['interpreter']}\n".encode())
+    out.write(spec["archive"]["launcher"].encode())
     with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(tree):
             entry = zipfile.ZipInfo(name, date.timetuple()[:6])

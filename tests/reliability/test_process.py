@@ -14,8 +14,8 @@ import pytest
 
 from tests.reliability.serving import ROOT, Serving
 from tests.reliability.store_support import PACKAGES, wait_for
+from tests.support.archive import PROGRAM, require_current
 
-PROGRAM = ROOT / "dist" / "offspot-metrics"
 FILEBEAT = ROOT / "build" / "filebeat"
 AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 USER = 10001
@@ -83,6 +83,27 @@ def test_a_signal_to_process_1_in_the_first_moments(
         serving.end()
     early = number == signal.SIGINT and code == 130
     assert code == 0 or early, serving.text()
+    assert "Traceback" not in serving.text()
+    assert time.monotonic() - began < 5
+
+
+def test_a_signal_to_process_1_before_python_has_begun(tmp_path: Path) -> None:
+    """The built file as process 1: SIGTERM while Python still loads itself waits, blocked, and ends
+    `serve` with 0 within 5 seconds; no handler is there yet.
+    """
+    require_current()
+    serving = Serving(tmp_path, under=AS_PROCESS_1)
+    at = serving.command.index("-m")
+    serving.command[at - 1 : at + 2] = [str(PROGRAM)]
+    serving.begin()
+    try:
+        first = process_1(serving)
+        wait_for(lambda: has(first, "SigBlk", signal.SIGTERM), 30)
+        began = time.monotonic()
+        os.kill(first, signal.SIGTERM)
+        assert serving.process.wait(20) == 0, serving.text()
+    finally:
+        serving.end()
     assert "Traceback" not in serving.text()
     assert time.monotonic() - began < 5
 
