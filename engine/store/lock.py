@@ -24,6 +24,7 @@ from engine.store.place import check_safe_to_write
 _MARK: Final = b"offspot-metrics opened its database here\n"
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _IN_USE: Final = (errno.EAGAIN, errno.EACCES)
+_NO_LOCKS: Final = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 def lock_path(path: Path) -> Path:
@@ -59,7 +60,10 @@ class Lock:
             raise
 
     def _take(self, path: Path) -> None:
-        """Lock by the first way that there is; raises OSError when another has it."""
+        """Lock by the first way that there is; raises OSError when another has it.
+
+        Raises StorageError where SQLite could not lock, which has one way only.
+        """
         reasons = []
         for take in (_flock, _lock_by_fcntl):
             try:
@@ -71,8 +75,8 @@ class Lock:
             else:
                 break
         else:
-            _check_any_lock(self._descriptor, path)
             self._socket = _take_name(self._descriptor)
+        _check_locks_of_sqlite(self._descriptor, path)
         if reasons:
             who = "this machine" if self._socket is None else "this machine and container"
             self.note = (
@@ -140,11 +144,17 @@ def _lock_by_fcntl(descriptor: int, kind: int) -> None:
     fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", which, 0, 0, 0, 0))
 
 
-def _check_any_lock(descriptor: int, path: Path) -> None:
-    """Raise StorageError where a file cannot be locked in the way of SQLite either."""
+def _check_locks_of_sqlite(descriptor: int, path: Path) -> None:
+    """Raise StorageError where a file cannot be locked in the way of SQLite.
+
+    SQLite itself takes the want of locks for a lock that another program holds.
+    """
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_UN)
     except OSError as error:
+        if error.errno not in _NO_LOCKS:  # read-only, or flock is made of these locks (NFS)
+            return
         raise StorageError(
             f"the file system of database {path} has no locks ({error.strerror}), without which "
             "SQLite cannot keep a database whole",

@@ -62,6 +62,27 @@ def test_a_volume_without_flock(tmp_path: Path, error: str) -> None:
     assert sum(row[1] for row in figures(serving.database)["logs"].values()) == 3
 
 
+@pytest.mark.parametrize("error", ["ENOLCK", "ENOSYS", "EOPNOTSUPP", "EINVAL"])
+@pytest.mark.parametrize("calls", ["flock,fcntl", "fcntl"])
+def test_a_volume_without_the_locks_of_sqlite(tmp_path: Path, calls: str, error: str) -> None:
+    """Where no file can be locked by fcntl, with flock or without, the start is refused with 74,
+    the reason and a way out, and no database is made.
+    """
+    data = tmp_path / "data"
+    data.mkdir()
+    under = ("strace", "-f", "-qq", "-o", "/dev/null", "-P", str(data / "metrics.db.lock"))
+    under += ("-e", f"trace={calls}", "-e", f"inject={calls}:error={error}")
+    serving = Serving(tmp_path, under=under).begin()
+    try:
+        assert serving.process.wait(30) == 74, serving.text()
+    finally:
+        serving.end()
+    assert "has no locks (" in serving.text()
+    assert "give a path on a local disk" in serving.text()
+    assert "Traceback" not in serving.text()
+    assert [path.name for path in data.iterdir()] == ["metrics.db.lock"]
+
+
 def test_the_last_kind_of_lock_is_a_name(tmp_path: Path) -> None:
     """A name that belongs to a file can be taken once at a time, and is free after its taker."""
     path = tmp_path / "metrics.db.lock"
