@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from engine.packages import Package, Packages, clean_text, normal_host, parse_packages
 from engine.packages.document import _Loader as Loader
 from engine.packages.document import load_document
+from engine.packages.text import cut_text
 from tests.support.measured import measured
 
 BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2003\u2028\u2029\u202f\u3000"
@@ -101,6 +102,35 @@ def test_a_long_title_is_cut_and_said() -> None:
     assert found.warnings[0].startswith("packages file: entry 2 (LLL")
     assert found.warnings[0].endswith("its title is cut to 300 characters")
     assert len(found.warnings[0]) < 300
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        "e\u0301\u0323",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f1fa\U0001f1ec",
+        "\U0001f44d\U0001f3fd",
+        "\u2764\ufe0f",
+        "\u0e01\u0e33",
+        "\u0915\u094d",
+        "\u1100\u1161\u11a8",
+        "\U0001f3f4\U000e0067\U000e0062\U000e007f",
+    ],
+    ids=ascii,
+)
+def test_a_title_is_not_cut_inside_what_is_one_to_the_eye(cluster: str) -> None:
+    """Accents, families, flags, skin tones, syllables: all of it is there before the ellipsis, or
+    nothing of it; a heap of marks is cut where it must be.
+    """
+    for before in range(280, 301):
+        cut = cut_text("x" * before + cluster + "y" * 30)
+        assert len(cut) <= 300
+        rest = cut.rstrip("…").lstrip("x").rstrip("y")
+        assert rest in ("", cluster)
+        assert len(cut) > 300 - len(cluster)
+    assert cut_text("\u0301" * 400) == "\u0301" * 299 + "…"
+    assert len(cut_text("\U0001f1fa\U0001f1ec" * 200)) in (299, 300)
 
 
 def test_a_url_without_end_is_said() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any, Final
 
 MAX_TITLE_LENGTH: Final = 300
@@ -10,6 +11,14 @@ MAX_TITLE_LENGTH: Final = 300
 MAX_TEXT_LENGTH: Final = 10_000
 """Characters of a text of the file that are looked at; none that means something has more."""
 
+_MAX_CLUSTER: Final = 32
+"""Characters that a person takes for one, at most; what is longer is a game with marks."""
+_JOINER: Final = "\u200d"
+_JOINED: Final = re.compile(
+    f"[{_JOINER}\u0e33\u0eb3\u1160-\u11ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+)
+"""Joiner, vowels of Thai and Lao, ends of Korean syllables, skin tones, tags of flags."""
+_FLAG_LETTERS: Final = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
 _PLANES: Final = range(0, 0x110000, 0x10000)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
@@ -52,7 +61,29 @@ def visible_text(value: Any) -> str:
 
 
 def cut_text(text: str) -> str:
-    """A clean text of at most `MAX_TITLE_LENGTH` characters, with an ellipsis where it was cut."""
+    """A clean text of at most `MAX_TITLE_LENGTH` characters, with an ellipsis where it was cut.
+
+    A letter with its marks, a family or a flag is not cut in two, unless it is longer than that.
+    """
     if len(text) <= MAX_TITLE_LENGTH:
         return text
-    return text[: MAX_TITLE_LENGTH - 1].rstrip(" \u200d") + "…"
+    end = MAX_TITLE_LENGTH - 1
+    begin = end - _MAX_CLUSTER
+    while end > begin and _joined(text, end):
+        end -= 1
+    cut = text[: end if end > begin else MAX_TITLE_LENGTH - 1]
+    return cut.rstrip(" \u200d") + "…"
+
+
+def _joined(text: str, at: int) -> bool:
+    """Whether a person takes the characters before and after a place for one."""
+    after = text[at]
+    is_mark = unicodedata.category(after).startswith("M")
+    if is_mark or _JOINED.fullmatch(after) or text[at - 1] == _JOINER:
+        return True
+    if after not in _FLAG_LETTERS:
+        return False
+    before = 0
+    while before < at and text[at - 1 - before] in _FLAG_LETTERS:
+        before += 1
+    return before % 2 == 1
