@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.packages import Package, Packages, clean_text, normal_host, parse_packages
+from engine.errors import ConfigError
+from engine.packages import (
+    Package,
+    Packages,
+    clean_text,
+    normal_host,
+    parse_packages,
+    read_packages,
+)
 from engine.packages.document import _Loader as Loader
 from engine.packages.document import load_document
 from engine.packages.text import cut_text
@@ -321,3 +332,63 @@ def test_eight_mebibytes_are_read_in_seconds(name: str) -> None:
     measured(file=name, bytes=len(text), seconds=took)
     assert took < 5
     assert len(found.entries) >= {"icons": 1000, "descriptions": 4900}.get(name, 0)
+
+
+def test_a_file_of_eight_mebibytes_is_read_and_a_larger_one_is_refused(tmp_path: Path) -> None:
+    """To the byte: 8,388,608 are read."""
+    path = tmp_path / "packages.yml"
+    path.write_bytes(b"packages: []\n#" + b"x" * (8_388_608 - 14))
+    assert read_packages(path).entries == ()
+    with path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(ConfigError, match="is larger than 8 MiB"):
+        read_packages(path)
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody may ever write into it: it is not waited for."""
+    path = tmp_path / "packages.yml"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read_packages, path)
+        try:
+            assert isinstance(reading.exception(timeout=10), ConfigError)
+        finally:
+            os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # lets one go that waits
+
+
+def test_titles_and_libraries_of_a_file() -> None:
+    """Each title once, in the order of the file; of the libraries of a host that with the longest
+    prefix is asked first, as `/content/content/b` is `b` below `/content`.
+    """
+    entries = [
+        {"kind": "zim", "title": "B", "url": "//lib.box/content/b"},
+        {"kind": "zim", "title": "A", "url": "//lib.box/content/viewer#b"},
+        {"kind": "files", "title": "B", "url": "//b.box/"},
+    ]
+    packages = parse_packages(json.dumps({"packages": entries}).encode(), "here.yml")
+    assert packages.titles == ("B", "A")
+    site = packages.site("lib.box")
+    assert site
+    assert [library.prefix for library in site.libraries] == ["/content", ""]
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "true", "1984", "0x10", "2026-06-14", "1e3", "=x"])
+def test_a_title_is_the_text_that_was_written(word: str) -> None:
+    """Also where YAML would make a number, a date or a truth of it."""
+    assert only(f"{{kind: files, title: {word}, url: //games.box/}}").titles == (word,)
+
+
+def test_aliases_cost_what_they_stand_for() -> None:
+    """Ten thousand texts six times are too much for one file, and a depth of twenty is the most,
+    however it is come by.
+    """
+    texts = ", ".join(["x"] * 10_000)
+    head = f"packages: []\na: &a [{texts}]\n"
+    assert parse_packages(f"{head}b: [*a, *a, *a]\n".encode(), "p.yml").entries == ()
+    with pytest.raises(ConfigError, match="too much for one file"):
+        parse_packages(f"{head}b: [*a, *a, *a, *a, *a]\n".encode(), "p.yml")
+    deep = f"packages: []\na: &a {'[' * 12}x{']' * 12}\n"
+    assert parse_packages(f"{deep}b: [*a]\n".encode(), "p.yml").entries == ()
+    with pytest.raises(ConfigError, match="more than 20 levels deep"):
+        parse_packages(f"{deep}b: {'[' * 8}*a{']' * 8}\n".encode(), "p.yml")

@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from engine.runtime import clock
 from engine.runtime.counting import Counting
+from engine.runtime.packages_file import PackagesFile
 from engine.runtime.reader import Reader
 from engine.sources.folder import LogFolder
 from engine.sources.model import Lost
@@ -245,6 +247,57 @@ def test_packages_are_read_again_each_minute(store: Store, logs: Path) -> None:
     status = counting.vitals.status()["packages"]
     assert status["stale"]
     assert "New" in str(status["items"])
+
+
+def test_packages_of_the_same_size_are_read_again(store: Store, logs: Path) -> None:
+    """A title may change without a byte more or less."""
+    counting = begin(store, logs)
+    packages = store.path.with_name("packages.yml")
+    packages.write_text(packages.read_text().replace("Bees", "Ants"))
+    counting.tick(minute(HOUR + 60))
+    assert "Ants" in counting.vitals.packages.titles
+
+
+def test_packages_are_kept_for_the_next_start(store: Store, logs: Path) -> None:
+    """When the file is broken at a start, the last good packages count, and it is said until the
+    file is mended; what is in use is never given up for what was kept before (F25).
+    """
+    begin(store, logs)
+    packages = store.path.with_name("packages.yml")
+    good = packages.read_text()
+    packages.write_text("packages: [unfinished")
+    counting = begin(store, logs, HOUR + 60)
+    assert counting.ready
+    assert "Bees" in counting.vitals.packages.titles
+    assert counting.vitals.status()["packages"]["stale"]
+    packages.write_text(good.replace("Bees", "Ants"))
+    counting.tick(minute(HOUR + 120))
+    status = counting.vitals.status()["packages"]
+    assert (status["stale"], status["message"]) == (False, None)
+    store.put("packages", str(store.get("packages")).replace("Ants", "Old"))
+    packages.write_text("packages: [unfinished")
+    counting.tick(minute(HOUR + 180))
+    assert "Ants" in counting.vitals.packages.titles
+
+
+def test_a_hangup_during_a_reading_is_not_forgotten(store: Store, tmp_path: Path) -> None:
+    """The file is read once more when the reading under way has come to its end (F34)."""
+    path = support.write_packages(tmp_path)
+    read_it = threading.Event()
+    file = PackagesFile(path, store, read_it.set)
+    file.look()
+    assert read_it.wait(20)
+    path.write_text(path.read_text().replace("Bees", "Ants"))
+    read_it.clear()
+    file.look(forced=True)
+    first = file.take()
+    assert first
+    assert "Bees" in first.titles
+    assert read_it.wait(20)
+    second = file.take()
+    assert second
+    assert "Ants" in second.titles
+    file.wait(20)
 
 
 # Loss
