@@ -10,6 +10,7 @@ import pytest
 from engine.errors import MetricsError
 from engine.runtime.counting import Counting
 from engine.runtime.ticker import Tick
+from engine.sources.model import Chunk, Gone, Lost
 from engine.store import backup
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -294,3 +295,68 @@ def test_the_status_does_not_wait_for_a_save(counting: Counting) -> None:
     counting.take(log.add(line(HOUR + 50, 0)).chunk())
     assert counting.vitals.last_line_at == HOUR + 55
     assert counting.vitals.fates["counted"] == 3
+
+
+# What a save must remember
+
+
+def test_an_end_without_packages_is_no_orderly_end(store: Store, tmp_path: Path) -> None:
+    """Nothing was read then: what lies in the folder was not finished."""
+    (tmp_path / "packages.yml").write_text("packages: [unfinished")
+    counting = support.make_counting(store, tmp_path)
+    counting.begin(HOUR)
+    assert not counting.ready
+    assert counting.save(at=HOUR, last=True)
+    assert store.get("clean") == 0
+
+
+def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
+    counting: Counting, store: Store
+) -> None:
+    """Its lines stay counted and its row goes: a visitor can make the proxy begin any number of
+    logs. One with lines that count stays known, in case a copy of it comes back.
+    """
+    useful = at_work(counting).chunk()
+    useless = Log(5).chunk()
+    counting.take(useless)
+    for chunk in (useful, useless):
+        counting.take(Gone(chunk.generation))
+    assert counting.save(at=HOUR + 2)
+    assert set(store.generations()) == {useful.generation}
+    assert set(counting.tracker.generations) == {useful.generation}
+    assert +store.reader().fates() == {"counted": 1, "unmatched": 1}
+    counting.take(useless)  # it is there again, before it is saved once more
+    counting.take(Gone(useless.generation))
+    counting.take(useless)
+    assert counting.save(at=HOUR + 3)
+    assert useless.generation in counting.tracker.generations
+
+
+def test_each_boot_is_noted_once(store: Store, tmp_path: Path) -> None:
+    """A stretch of steady time begins at a boot, and goes on over restarts of the program."""
+    many = "SELECT count(*), max(started_at) FROM clock_epoch"
+    for now in (HOUR, HOUR + 60):
+        support.make_counting(store, tmp_path).begin(now)
+        assert store.connection.execute(many).fetchone() == (1, HOUR)
+    store.put("boot_id", "another")
+    support.make_counting(store, tmp_path).begin(HOUR + 120)
+    assert store.connection.execute(many).fetchone() == (2, HOUR + 120)
+
+
+def test_a_loss_is_saved_within_a_minute(counting: Counting, store: Store) -> None:
+    """Also when no line comes any more; a gap in what is handed on is one, and what is behind it
+    is counted from there.
+    """
+    log = at_work(counting)
+    counting.take(Lost(b"x" * 12, 5))
+    assert 50 < counting.due_in() <= 60
+    assert counting.save(at=HOUR + 2)
+    assert store.get("lost_bytes") == 5
+    whole = log.add(line(HOUR + 2, 2), line(HOUR + 3, 3)).chunk()
+    last = line(HOUR + 3, 3)
+    begin = whole.length - len(last)
+    counting.take(Chunk(begin, last, len(last), last, whole.generation, whole.name))
+    assert counting.vitals.lost_bytes == 5 + len(line(HOUR + 2, 2))
+    assert counting.vitals.fates["counted"] == 2
+    counting.take(whole)
+    assert counting.vitals.fates["counted"] == 2
