@@ -183,9 +183,8 @@ def fill_silences(states: States, gap_minutes: int) -> None:
 
 
 def _switch_on(states: States, minutes: Iterable[int]) -> None:
-    for minute in minutes:
-        key = (hour_of(minute * 60), indicators.uptime.id, "")
-        states[key] = states.get(key, 0) | minute_bit(minute * 60)
+    for at in (minute * MINUTE_SECONDS for minute in minutes):
+        indicators.apply(states, indicators.ON, hour_of(at), minute_bit(at), 1)
 
 
 __all__ = ["Pipeline", "Tally", "fill_silences"]

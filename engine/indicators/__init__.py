@@ -15,7 +15,8 @@ from engine.indicators import (
     total_usage_overall,
     uptime,
 )
-from engine.indicators.model import Effect, Fold, Indicator, States
+from engine.indicators.folds import Fold
+from engine.indicators.model import Effect, Indicator, States
 from engine.inputs.model import ClockTick, Input
 
 ALL: Final[tuple[Indicator, ...]] = (
@@ -25,43 +26,31 @@ ALL: Final[tuple[Indicator, ...]] = (
     total_usage_overall,
     total_usage_by_package,
 )
-BY_ID: Final[dict[int, Indicator]] = {indicator.id: indicator for indicator in ALL}
-MINUTE_IDS: Final = frozenset(i.id for i in ALL if i.fold is Fold.MINUTES)
+FOLDS: Final[dict[int, Fold]] = {indicator.id: indicator.fold for indicator in ALL}
 
 
 def effects_of(events: Iterable[Input]) -> tuple[Effect, ...]:
     """What inputs of one line do to the states, whatever its time."""
-    found: list[Effect] = []
-    for event in events:
-        for indicator in ALL:
-            touched = indicator.on(event)
-            if touched is not None:
-                effect = Effect(indicator.id, touched[0], indicator.fold, touched[1])
-                if effect.fold is Fold.SUM or effect not in found:
-                    found.append(effect)
-    return tuple(found)
+    return tuple(
+        Effect(indicator.id, touched[0], indicator.fold, touched[1])
+        for event in events
+        for indicator in ALL
+        if (touched := indicator.on(event)) is not None
+    )
 
 
 ON: Final = effects_of([ClockTick()])
 """What any valid line, and any tick of the clock, does."""
 
 
-def apply(states: States, effects: Iterable[Effect], hour: int, minute_bit: int, n: int) -> None:
-    """Let `n` lines of one minute (a bit of the hour's set) have their effects on the states."""
+def apply(states: States, effects: Iterable[Effect], hour: int, minutes: int, n: int) -> None:
+    """Let `n` lines of one hour, written in a set of its minutes, have their effects on states."""
     for effect in effects:
         key = (hour, effect.indicator_id, effect.dimension)
-        if effect.fold is Fold.MINUTES:
-            states[key] = states.get(key, 0) | minute_bit
-        else:
-            states[key] = states.get(key, 0) + effect.amount * n
+        states[key] = effect.fold.grow(states.get(key, 0), effect.amount * n, minutes)
 
 
 def merge(into: States, other: States) -> None:
     """Put the states of another part of the same logs into `into`."""
     for key, state in other.items():
-        into[key] = merged(key[1], into.get(key, 0), state)
-
-
-def merged(indicator_id: int, one: int, other: int) -> int:
-    """Two states of one key as one."""
-    return one | other if indicator_id in MINUTE_IDS else one + other
+        into[key] = FOLDS[key[1]].merge(into.get(key, 0), state)

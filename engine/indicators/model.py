@@ -1,16 +1,15 @@
-"""What every indicator has, and how its states merge.
+"""What every indicator has.
 
-A state is one integer per (hour, indicator, dimension): a sum, or a set of the hour's minutes as
-60 bits. Sums merge by adding and sets by union, so neither the order of the lines nor the way a
-log was cut matters, and two states of one hour become one.
+A state is one integer per (hour, indicator, dimension); its indicator's fold (`folds.py`) says how
+it grows and merges, so that two states of one hour become one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
+from engine.indicators.folds import Fold
 from engine.inputs.model import Input
 
 Key = tuple[int, int, str]
@@ -22,21 +21,14 @@ States = dict[Key, int]
 NO_DIMENSION = ""
 
 
-class Fold(Enum):
-    """How an indicator's state grows."""
-
-    SUM = "sum"
-    MINUTES = "minutes"
-
-
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one input does to one state: add `amount`, or put its minute into the set."""
+    """What one input does to one state, which grows by `amount` and by the input's minute."""
 
     indicator_id: int
     dimension: str
     fold: Fold
-    amount: int = 0
+    amount: int
 
 
 class Indicator(Protocol):
@@ -48,6 +40,3 @@ class Indicator(Protocol):
 
     def on(self, event: Input) -> tuple[str, int] | None:
         """The dimension and the amount that an input adds; None when it is not concerned."""
-
-    def value(self, state: int) -> int:
-        """The value of the hour's record for a state."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from engine.indicators.model import Fold
+from engine.indicators.folds import COUNTS
 from engine.inputs.model import FilesShared, Input
 
 id = 1003  # noqa: A001 (the word of the field)
 name = "SharedFilesOperations"
-fold = Fold.SUM
+fold = COUNTS
 
 
 def on(event: Input) -> tuple[str, int] | None:
     """The number of files for FILE_CREATED or FILE_DELETED."""
     return (event.operation, event.count) if isinstance(event, FilesShared) else None
-
-
-def value(state: int) -> int:
-    """The number of files."""
-    return state

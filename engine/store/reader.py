@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from engine import indicators
 from engine.store import database
-from engine.store.records import minutes_value, record_hours
+from engine.store.records import merge_record, record_hours
 from engine.store.schema import FATE_COLUMNS, FATE_SUMS
 from engine.times import KINDS, MINUTE_SECONDS, Period, labels_of_hour
 
@@ -109,13 +109,10 @@ class Reader:
             sums[indicator_id][dimension] = value
         for hour, indicator_id, dimension, state, value, minutes, imported in self._states():
             if (period.kind, period.label) in labels_of_hour(hour, zone):
-                if indicator_id in indicators.MINUTE_IDS:
-                    both = state | (minutes or 0)
-                    added = minutes_value(indicator_id, both, imported) - (value or 0)
-                else:
-                    added = indicators.BY_ID[indicator_id].value(state)
+                fold = indicators.FOLDS[indicator_id]
+                merged, _ = merge_record(fold, state, value, minutes, imported)
                 of_indicator = sums[indicator_id]
-                of_indicator[dimension] = of_indicator.get(dimension, 0) + added
+                of_indicator[dimension] = of_indicator.get(dimension, 0) + merged - (value or 0)
         return sums
 
     def values_by_hour(self, indicator_id: int, period: Period) -> dict[int, int]:
@@ -127,9 +124,10 @@ class Reader:
                 (indicator_id, period.start, period.end),
             ).fetchall()
         )
-        for hour, touched, dimension, state, _, minutes, imported in self._states():
+        fold = indicators.FOLDS[indicator_id]
+        for hour, touched, dimension, state, value, minutes, imported in self._states():
             if touched == indicator_id and not dimension and period.start <= hour < period.end:
-                values[hour] = minutes_value(touched, state | (minutes or 0), imported)
+                values[hour], _ = merge_record(fold, state, value, minutes, imported)
         return values
 
     def _states(self) -> list[tuple[int, int, str, int, int | None, int | None, int | None]]:
@@ -154,9 +152,10 @@ class Reader:
         return dict(
             self.connection.execute(
                 "SELECT value0, max(hour) FROM ("
-                "SELECT dimension_id, hour FROM record WHERE indicator_id = 1006 UNION ALL "
-                "SELECT dimension_id, hour FROM state WHERE indicator_id = 1006) "
-                "JOIN dimension ON dimension.id = dimension_id GROUP BY dimension_id"
+                "SELECT dimension_id, hour FROM record WHERE indicator_id = ?1 UNION ALL "
+                "SELECT dimension_id, hour FROM state WHERE indicator_id = ?1) "
+                "JOIN dimension ON dimension.id = dimension_id GROUP BY dimension_id",
+                (indicators.total_usage_by_package.id,),
             ).fetchall()
         )
 

@@ -17,23 +17,22 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from engine import indicators
+from engine.indicators.folds import Fold
 from engine.indicators.model import NO_DIMENSION, States
 from engine.store.schema import seal_of
 from engine.times import KEPT, KINDS, labels_of_hour, period_of
 
-_STATE: Final = (
-    "INSERT INTO state (hour, indicator_id, dimension_id, state, seal) "
-    "VALUES (?1, ?2, ?3, ?4, seal_of(?1, ?2, ?3, ?4)) "
-    "ON CONFLICT (hour, indicator_id, dimension_id) DO UPDATE SET "
-)
-_ADD_STATE: Final = _STATE + (
-    "state = state + excluded.state, "
-    "seal = seal_of(hour, indicator_id, dimension_id, state + excluded.state)"
-)
-_UNITE_STATE: Final = _STATE + (
-    "state = state | excluded.state, "
-    "seal = seal_of(hour, indicator_id, dimension_id, state | excluded.state)"
-)
+_MERGE_STATE: Final = {
+    operator: (
+        "INSERT INTO state (hour, indicator_id, dimension_id, state, seal) "
+        "VALUES (?1, ?2, ?3, ?4, seal_of(?1, ?2, ?3, ?4)) "
+        "ON CONFLICT (hour, indicator_id, dimension_id) DO UPDATE SET "
+        f"state = state {operator} excluded.state, "
+        f"seal = seal_of(hour, indicator_id, dimension_id, state {operator} excluded.state)"
+    )
+    for operator in ("+", "|")
+}
+"""The statement that merges a state into the stored one, by the operator of its fold."""
 _RECORD: Final = (
     "INSERT OR REPLACE INTO record "
     "(hour, indicator_id, dimension_id, value, minutes, imported, seal) "
@@ -78,7 +77,7 @@ class RecordWriter:
         running: States = {}
         for key, state in states.items():
             part = running if key[0] == running_hour else over
-            part[key] = indicators.merged(key[1], part.get(key, 0), state)
+            part[key] = indicators.FOLDS[key[1]].merge(part.get(key, 0), state)
         self._save_states(running)
         self._save_records(over)
 
@@ -94,13 +93,14 @@ class RecordWriter:
         return {(row[0], row[1], row[2]): row[3] for row in rows}
 
     def _save_states(self, states: States) -> None:
-        sums: list[tuple[int, int, int, int]] = []
-        minutes: list[tuple[int, int, int, int]] = []
+        rows: dict[str, list[tuple[int, int, int, int]]] = {
+            operator: [] for operator in _MERGE_STATE
+        }
         for (hour, indicator_id, dimension), state in states.items():
             row = (hour, indicator_id, self.dimension_id(dimension), state)
-            (minutes if indicator_id in indicators.MINUTE_IDS else sums).append(row)
-        self.connection.executemany(_ADD_STATE, sums)
-        self.connection.executemany(_UNITE_STATE, minutes)
+            rows[indicators.FOLDS[indicator_id].operator].append(row)
+        for operator, merge_state in _MERGE_STATE.items():
+            self.connection.executemany(merge_state, rows[operator])
 
     def _save_records(self, states: States) -> None:
         by_hour: dict[int, dict[tuple[int, int], int]] = defaultdict(dict)
@@ -133,12 +133,8 @@ class RecordWriter:
         rows, changed = [], {}
         for key, state in touched.items():
             old_value, old_minutes, imported = existing.get(key, (0, None, None))
-            minutes: int | None = None
-            if key[0] in indicators.MINUTE_IDS:
-                minutes = (old_minutes or 0) | state
-                value = minutes_value(key[0], minutes, imported)
-            else:
-                value = old_value + indicators.BY_ID[key[0]].value(state)
+            fold = indicators.FOLDS[key[0]]
+            value, minutes = merge_record(fold, state, old_value, old_minutes, imported)
             if key not in existing or (value, minutes) != (old_value, old_minutes):
                 rows.append((hour, *key, value, minutes, imported))
                 changed[key] = value - old_value
@@ -237,9 +233,17 @@ class RecordWriter:
         return int(row[0])
 
 
-def minutes_value(indicator_id: int, minutes: int, imported: int | None) -> int:
-    """The value of a record that has a set of minutes; an imported one holds where it is larger."""
-    return max(indicators.BY_ID[indicator_id].value(minutes), imported or 0)
+def merge_record(
+    fold: Fold, state: int, value: int | None, minutes: int | None, imported: int | None
+) -> tuple[int, int | None]:
+    """Value and minutes of a record after a state was merged into it; there may be none yet.
+
+    The value that was imported stays where it is larger than that of the minutes.
+    """
+    if not fold.keeps_minutes:
+        return (value or 0) + fold.value(state), None
+    merged = fold.merge(minutes or 0, state)
+    return max(fold.value(merged), imported or 0), merged
 
 
 def record_hours(connection: sqlite3.Connection) -> list[int]:

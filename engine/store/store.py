@@ -237,14 +237,15 @@ class Store(Facts):
         if landed:
             self.commits += 1
             for key, state in unsure.items():
-                self._landed[key] = indicators.merged(key[1], self._landed.get(key, 0), state)
+                fold = indicators.FOLDS[key[1]]
+                self._landed[key] = fold.merge(self._landed.get(key, 0), state)
 
     def _without_landed(self, states: States) -> States:
-        """States without what the database has of them; a minute that it has does no harm."""
+        """States without what the database has of them."""
         if not self._landed:
             return states
         return {
-            key: state - (self._landed.get(key, 0) if key[1] not in indicators.MINUTE_IDS else 0)
+            key: indicators.FOLDS[key[1]].difference(state, self._landed.get(key, 0))
             for key, state in states.items()
         }
 

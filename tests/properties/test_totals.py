@@ -50,7 +50,7 @@ def some_states(draw: st.DrawFn) -> States:
             dimension = draw(titles)
         elif indicator.id == 1003:
             dimension = draw(st.sampled_from(["FILE_CREATED", "FILE_DELETED"]))
-        of_minutes = indicator.id in indicators.MINUTE_IDS
+        of_minutes = indicator.fold.keeps_minutes
         states[hour, indicator.id, dimension] = draw(minutes if of_minutes else st.integers(1, 9))
     return states
 
@@ -77,7 +77,7 @@ class Stored(RuleBasedStateMachine):
     def save(self, states: States, at_once: bool) -> None:
         """A save while an hour runs, or a replay."""
         for key, state in states.items():
-            self.expected[key] = indicators.merged(key[1], self.expected.get(key, 0), state)
+            self.expected[key] = indicators.FOLDS[key[1]].merge(self.expected.get(key, 0), state)
         self.store.commit(states, running_hour=None if at_once else self.running, at=self.running)
 
     @rule(by=st.one_of(st.integers(1, 3), st.integers(-900, 900)))
@@ -140,7 +140,7 @@ class Stored(RuleBasedStateMachine):
         for (hour, indicator, dimension), state in self.expected.items():
             of_day = days.setdefault(dict(labels_of_hour(hour, zone))["D"], {})
             sums = of_day.setdefault(indicator, {})
-            value = indicators.BY_ID[indicator].value(state)
+            value = indicators.FOLDS[indicator].value(state)
             sums[dimension] = sums.get(dimension, 0) + value
         report = Report(reader)
         for label, sums_of_day in days.items():

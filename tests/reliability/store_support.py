@@ -27,7 +27,7 @@ from engine.runtime.ticker import Tick
 from engine.runtime.vitals import Vitals
 from engine.sources.model import Chunk, generation_id
 from engine.store import database
-from engine.store.records import minutes_value
+from engine.store.records import merge_record
 from engine.store.store import Store
 from engine.times import hour_of, load_zone
 
@@ -157,12 +157,8 @@ def figures(path: Path) -> dict[str, Any]:
             "SELECT hour, indicator_id, dimension_id, state FROM state"
         ):
             value, minutes = found.get((hour, indicator, titles[dimension]), (0, 0))
-            if indicator in indicators.MINUTE_IDS:
-                minutes |= state
-                value = minutes_value(indicator, minutes, None)
-            else:
-                value += state
-            found[hour, indicator, titles[dimension]] = (value, minutes)
+            merged = merge_record(indicators.FOLDS[indicator], state, value, minutes, None)
+            found[hour, indicator, titles[dimension]] = (merged[0], merged[1] or 0)
         logs = {
             row[0].hex(): row[1:]
             for row in connection.execute(
