@@ -54,7 +54,7 @@ def csv_lines(periods: Iterable[Json]) -> Iterator[str]:
     for period in periods:
         for item in period["kpis"]:
             kpi = kpis.BY_ID[item["kpiId"]]
-            for package, metric, value in kpi.metrics(item["value"]):
+            for package, metric, value in kpi.rows(item["value"]):
                 cells = (period["aggKind"], period["aggValue"], kpi.id, kpi.name)
                 yield csv_row(*cells, package, metric, value)
 
@@ -92,9 +92,3 @@ def new_table(*, heading: bool = True, **more: Any) -> Table:
     drawn = is_drawn() and heading
     style = box.SIMPLE_HEAD if drawn else None
     return Table(box=style, pad_edge=drawn, show_header=heading, **more)
-
-
-def duration(minutes: int) -> str:
-    """Minutes as hours and minutes."""
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest:02d} min" if hours else f"{rest} min"

@@ -11,19 +11,21 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from cli import output
-from cli.output import Json, duration
+from cli.output import Json
+from engine import kpis
+from engine.kpis.model import TopTable, Unit
 from engine.times import first_day, next_first_day
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 KINDS: Final = {"D": "Day", "W": "Week", "M": "Month", "Y": "Year"}
-BESIDE_COLUMNS: Final = 72
-"""A terminal as wide as this has both top tens side by side, titles cut where needed."""
+TABLE_COLUMNS: Final = 36
+"""A terminal with this width for each top ten has them side by side, titles cut where needed."""
 
 
 def print_periods(periods: Iterable[Json]) -> None:
-    """Each period: its name and dates, its sums, and the two top tens with ranks."""
+    """Each period: its name and dates, its sums, and the top tens with ranks."""
     for period in periods:
         output.draw(*_period(period))
 
@@ -56,20 +58,12 @@ def _day(day: date, before: date | None = None) -> str:
 def _period(period: Json) -> Iterator[Any]:
     from rich.text import Text
 
-    values = {item["kpiId"]: item["value"] for item in period["kpis"]}
+    figures = [(kpis.BY_ID[item["kpiId"]], item["value"]) for item in period["kpis"]]
     yield Text(period_name(period["aggKind"], period["aggValue"]), style="bold")
-    yield _sums(values)
-    visits = [(item["package"], f"{item['visits']:,}") for item in values[2001]["items"]]
-    minutes = [(i["package"], duration(i["minutesActivity"])) for i in values[2003]["items"]]
-    tables = [
-        _top(heading, of, rows)
-        for heading, of, rows in (
-            ("Most visited", "Visits", visits),
-            ("Most used", "Time", minutes),
-        )
-        if rows
-    ]
-    if len(tables) > 1 and output.is_drawn() and output.make_console().width >= BESIDE_COLUMNS:
+    yield _sums(line for kpi, value in figures for line in kpi.lines(value))
+    tops = [(kpi.unit, kpi.top_table(value)) for kpi, value in figures]
+    tables = [_top(top, unit) for unit, top in tops if top and top.rows]
+    if len(tables) > 1 and output.is_drawn() and _fit(len(tables)):
         yield _side_by_side(tables)
     else:
         yield from tables
@@ -77,31 +71,28 @@ def _period(period: Json) -> Iterator[Any]:
         yield ""
 
 
-def _sums(values: dict[int, Json]) -> Table:
-    shared = values[2005]
+def _fit(tables: int) -> bool:
+    return output.make_console().width >= tables * TABLE_COLUMNS
+
+
+def _sums(lines: Iterable[tuple[str, str]]) -> Table:
     table = output.new_table(heading=False)
     table.add_column(style="dim")
     table.add_column(justify="right")
-    rows = (
-        ("Visits of all packages", f"{values[2001]['totalVisits']:,}"),
-        ("Time with activity", duration(values[2003]["totalMinutesActivity"])),
-        ("Time on", duration(values[2004]["nbMinutesOn"])),
-        ("Files shared", f"{shared['filesCreated']:,} added, {shared['filesDeleted']:,} deleted"),
-    )
-    for name, value in rows:
+    for name, value in lines:
         table.add_row(f"  {name}", value)
     return table
 
 
-def _top(heading: str, of: str, rows: list[tuple[str, str]]) -> Table:
+def _top(top: TopTable, unit: Unit) -> Table:
     from rich.text import Text
 
     table = output.new_table()
     table.add_column("#", justify="right", style="dim")
-    table.add_column(heading, no_wrap=True, overflow="ellipsis")
-    table.add_column(of, justify="right", no_wrap=True)
-    for rank, (title, value) in enumerate(rows, start=1):
-        table.add_row(str(rank), Text(title), value)
+    table.add_column(top.heading, no_wrap=True, overflow="ellipsis")
+    table.add_column(top.figure, justify="right", no_wrap=True)
+    for rank, (title, figure) in enumerate(top.rows, start=1):
+        table.add_row(str(rank), Text(title), unit(figure))
     return table
 
 

@@ -1,6 +1,6 @@
 """What the REST API and the command line show: KPIs by period, from the store.
 
-In: a `Reader` and a zone. Out: JSON-ready dicts, in the shapes of `engine/api/openapi.yaml`.
+In: a `Reader` and a zone. Out: JSON-ready dicts, in the shapes of `/api/v1/openapi.json`.
 It must not write, and it reads no clock: `now` is an argument where an answer depends on it.
 """
 
@@ -10,8 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine import kpis
-from engine.indicators import package_home_visit, total_usage_by_package, uptime
-from engine.kpis.model import TOP
+from engine.indicators import uptime
 from engine.store.reader import Reader, Sums
 from engine.times import (
     HOUR_SECONDS,
@@ -85,13 +84,13 @@ class Report:
             "valuesAll": axis,
             "kpis": [
                 {
-                    "kpiId": kpi_id,
+                    "kpiId": kpi.id,
                     "values": [
-                        {"aggValue": label, "kpiValue": kpis.BY_ID[kpi_id].compute(sums[label])}
+                        {"aggValue": label, "kpiValue": kpi.compute(sums[label])}
                         for label in labels
                     ],
                 }
-                for kpi_id in kpis.COMPATIBLE_IDS
+                for kpi in kpis.COMPATIBLE.values()
                 if labels
             ],
         }
@@ -109,12 +108,13 @@ class Report:
     def kpi_value(self, kpi_id: int, kind: str, label: str) -> Json | None:
         """One KPI of a kept period; None when there is none."""
         period = period_of(kind, label, self.zone)
-        if kpi_id not in kpis.COMPATIBLE_IDS or period is None:
+        kpi = kpis.COMPATIBLE.get(kpi_id)
+        if kpi is None or period is None:
             return None
         with self.reader.snapshot():
             if label not in self.labels(kind):
                 return None
-            return {"kpiId": kpi_id, "value": kpis.BY_ID[kpi_id].compute(self.sums(period))}
+            return {"kpiId": kpi_id, "value": kpi.compute(self.sums(period))}
 
     # Our own routes
 
@@ -167,10 +167,7 @@ class Report:
 
     def kpi_list(self, sums: Sums) -> list[Json]:
         """Every KPI of sums, by id: `[{"kpiId", "value"}]`."""
-        return [
-            {"kpiId": kpi_id, "value": kpis.BY_ID[kpi_id].compute(sums)}
-            for kpi_id in sorted(kpis.BY_ID)
-        ]
+        return [{"kpiId": kpi.id, "value": kpi.compute(sums)} for kpi in kpis.ALL]
 
     def _with_kpis(self, period: Period, now: int, sums: Sums) -> Json:
         elapsed = min(max(now, period.start), period.end) - period.start
@@ -194,7 +191,7 @@ class Report:
         before, after = previous_period(period, self.zone), next_period(period, self.zone)
         return {
             **self._with_kpis(period, now, sums),
-            "others": _others(sums),
+            "others": kpis.others(sums),
             "uptime": self._uptime(period),
             "previous": self._with_kpis(before, now, self.sums(before)) if before else None,
             "next": {
@@ -232,7 +229,6 @@ class Report:
         labels = run_ending_at(period.kind, period.label, TREND[period.kind])
         for label, neighbour in self._periods(period.kind, labels):
             sums = self.sums(neighbour)
-            values = {k["kpiId"]: k["value"] for k in self.kpi_list(sums)}
             points.append(
                 {
                     "aggValue": label,
@@ -240,10 +236,7 @@ class Report:
                     "end": neighbour.end,
                     "complete": neighbour.end <= now,
                     "hasData": any(sums.values()),
-                    "totalVisits": values[2001]["totalVisits"],
-                    "totalMinutesActivity": values[2003]["totalMinutesActivity"],
-                    "nbMinutesOn": values[2004]["nbMinutesOn"],
-                    **values[2005],
+                    **kpis.headlines(sums),
                 }
             )
         return points
@@ -257,15 +250,3 @@ class Report:
             "aggValue": period.label,
             "kpis": self.kpi_list(sums),
         }
-
-
-def _others(sums: Sums) -> Json:
-    """What lies beyond the ten packages that are shown."""
-    visits = sums.get(package_home_visit.id, {})
-    minutes = sums.get(total_usage_by_package.id, {})
-    return {
-        "visits": sum(sorted(visits.values(), reverse=True)[TOP:]),
-        "packagesVisited": len(visits),
-        "minutesActivity": sum(sorted(minutes.values(), reverse=True)[TOP:]),
-        "packagesUsed": len(minutes),
-    }

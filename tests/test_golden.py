@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from engine import indicators, kpis
 from tests.support.golden import (
     SHAPES,
     Records,
     Scenario,
     read_scenarios,
     replay,
-    stored_records,
 )
 
 SCENARIOS = read_scenarios(Path(__file__).parent / "golden")
@@ -23,13 +23,14 @@ each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenar
 each_shape = pytest.mark.parametrize("shape", SHAPES)
 
 
-def records_in(database: Path) -> Records:
+def records_in(database: Path, scenario: Scenario) -> Records:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(
             "SELECT hour, indicator_id, value0, value"
             " FROM record LEFT JOIN dimension ON dimension.id = record.dimension_id"
         ).fetchall()
-    return stored_records(rows)
+    assert {row[1] for row in rows} <= set(indicators.FOLDS)
+    return scenario.records_in(rows)
 
 
 @each_shape
@@ -43,8 +44,8 @@ def test_scenario(scenario: Scenario, shape: str, tmp_path: Path) -> None:
     for number, names in enumerate(scenario.replays):
         printed = replay([*common, *(str(tmp_path / name) for name in names)])
         assert printed["lines"] == scenario.lines(number)
-    assert printed["periods"] == scenario.periods(filled=False)
-    assert records_in(database) == scenario.records
+    assert scenario.periods_in(printed) == scenario.periods(filled=False)
+    assert records_in(database, scenario) == scenario.records
 
 
 @each_shape
@@ -60,10 +61,20 @@ def test_scenario_without_database(scenario: Scenario, shape: str, tmp_path: Pat
     options = [*scenario.arguments, *scenario.arguments_without_database]
     printed = replay(["--packages", str(packages), *options, *files])
     assert printed["lines"] == scenario.lines(0)
-    assert printed["periods"] == scenario.periods(filled=True)
+    assert scenario.periods_in(printed) == scenario.periods(filled=True)
 
 
-@each_scenario
+def test_every_indicator_and_kpi_has_a_scenario() -> None:
+    """Scenarios look only at the indicators and KPIs that they are about; together at all."""
+    assert {i for scenario in SCENARIOS for i in scenario.indicators} == set(indicators.FOLDS)
+    assert {i for scenario in SCENARIOS for i in scenario.kpis} == set(kpis.BY_ID)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [scenario for scenario in SCENARIOS if scenario.is_whole],
+    ids=lambda scenario: scenario.name,
+)
 def test_scenario_adds_up(scenario: Scenario) -> None:
     """Scenarios agree with themselves: days, months and years sum up their records."""
     records = scenario.records

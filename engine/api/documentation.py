@@ -1,7 +1,7 @@
-"""The description of the API, for programs and for people, made from `openapi.yaml`.
+"""The description of the API, for programs and for people, made from its specification.
 
-In: `openapi.yaml` and `documentation.css` beside this file. Out: answers, made at the first request
-for one of them and kept, so that a start needs no YAML.
+In: the specification, and `documentation.css` next to this file. Out: answers, made at the first
+request for one of them and cached, so that a start needs no YAML.
 Must not: load anything from elsewhere, or hold script or inline style (the page is under our own
 Content-Security-Policy).
 """
@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Any
 
 from engine.api.answers import HTML_TYPE, REVALIDATE, Answer, json_answer
+from engine.api.specification import specification
 
 _CURL_HOST = "http://metrics.hotspot"
 """The address in the examples; a reader puts in his own."""
@@ -28,15 +29,6 @@ _SHARED_ANSWERS = {
 }
 
 _CODE = re.compile(r"`([^`]+)`")
-
-
-@cache
-def specification() -> dict[str, Any]:
-    """The description as plain dictionaries."""
-    import yaml  # noqa: PLC0415  slow to import, and most runs never need it
-
-    loaded: dict[str, Any] = yaml.safe_load(_text("openapi.yaml"))
-    return loaded
 
 
 @cache

@@ -212,7 +212,7 @@ def _kpi_number(text: str) -> int | None:
     """The id of a known KPI, written in digits only; None for everything else."""
     found = _KPI_ID.fullmatch(text)
     number = int(found[1]) if found else 0
-    return number if number in kpis.COMPATIBLE_IDS else None
+    return number if number in kpis.COMPATIBLE else None
 
 
 def _not_given_once(**given: list[str]) -> list[dict[str, Any]]:

@@ -2,25 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.indicators import package_home_visit
-from engine.kpis.model import Totals, top
+from engine.kpis.model import (
+    COUNT_SCHEMA,
+    Json,
+    Row,
+    TopTable,
+    Totals,
+    beyond_top,
+    count,
+    items,
+    items_schema,
+    object_schema,
+)
 
 id = 2001  # noqa: A001 (the word of the field)
 name = "PackagePopularity"
+title = "popularity"
+unit = count
+compatible = True
+schema = object_schema(
+    {"items": items_schema("visits"), "totalVisits": COUNT_SCHEMA},
+    description="KPI 2001. Visits to the home of each package; the ten largest and the total of "
+    "all.",
+)
 
 
-def compute(totals: Totals) -> dict[str, Any]:
+def compute(totals: Totals) -> Json:
     """`{"items": [{"package", "visits"}], "totalVisits"}`."""
     visits = totals.get(package_home_visit.id, {})
-    return {
-        "items": [{"package": title, "visits": count} for title, count in top(visits)],
-        "totalVisits": sum(visits.values()),
-    }
+    return {"items": items(visits, "visits"), "totalVisits": sum(visits.values())}
 
 
-def metrics(value: dict[str, Any]) -> list[tuple[str, str, int]]:
+def headline(value: Json) -> dict[str, int]:
+    """The total."""
+    return {"totalVisits": value["totalVisits"]}
+
+
+def others(totals: Totals) -> dict[str, int]:
+    """Visits of the other packages, and how many packages were visited in all."""
+    visits = totals.get(package_home_visit.id, {})
+    return {"visits": beyond_top(visits), "packagesVisited": len(visits)}
+
+
+def rows(value: Json) -> list[Row]:
     """One row per package, then the total."""
-    rows = [(item["package"], "visits", item["visits"]) for item in value["items"]]
-    return [*rows, ("", "totalVisits", value["totalVisits"])]
+    packages = [Row(item["package"], "visits", item["visits"]) for item in value["items"]]
+    return [*packages, Row("", "totalVisits", value["totalVisits"])]
+
+
+def lines(value: Json) -> list[tuple[str, str]]:
+    """The total."""
+    return [("Visits of all packages", unit(value["totalVisits"]))]
+
+
+def top_table(value: Json) -> TopTable:
+    """Packages by visits."""
+    packages = [(item["package"], item["visits"]) for item in value["items"]]
+    return TopTable("Most visited", "Visits", packages)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.indicators import shared_files_operations
 from engine.inputs.model import FILE_CREATED, FILE_DELETED
-from engine.kpis.model import Totals
+from engine.kpis.model import COUNT_SCHEMA, Json, Row, Totals, count, object_schema
 
 id = 2005  # noqa: A001 (the word of the field)
 name = "SharedFiles"
+title = "shared files"
+unit = count
+compatible = True
+schema = object_schema(
+    {"filesCreated": COUNT_SCHEMA, "filesDeleted": COUNT_SCHEMA},
+    description="KPI 2005. Files put on the hotspot by its visitors, and removed.",
+)
 
 
-def compute(totals: Totals) -> dict[str, Any]:
+def compute(totals: Totals) -> Json:
     """`{"filesCreated", "filesDeleted"}`."""
     operations = totals.get(shared_files_operations.id, {})
     return {
@@ -21,6 +26,26 @@ def compute(totals: Totals) -> dict[str, Any]:
     }
 
 
-def metrics(value: dict[str, Any]) -> list[tuple[str, str, int]]:
+def headline(value: Json) -> dict[str, int]:
+    """All of it."""
+    return value
+
+
+def others(_totals: Totals) -> dict[str, int]:
+    """Nothing: it is of no packages."""
+    return {}
+
+
+def rows(value: Json) -> list[Row]:
     """One row each."""
-    return [("", metric, value[metric]) for metric in ("filesCreated", "filesDeleted")]
+    return [Row("", metric, n) for metric, n in value.items()]
+
+
+def lines(value: Json) -> list[tuple[str, str]]:
+    """Both in one line."""
+    created, deleted = unit(value["filesCreated"]), unit(value["filesDeleted"])
+    return [("Files shared", f"{created} added, {deleted} deleted")]
+
+
+def top_table(_value: Json) -> None:
+    """None: it is of no packages."""

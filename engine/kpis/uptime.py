@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from engine.indicators import uptime
-from engine.kpis.model import Totals
+from engine.kpis.model import COUNT_SCHEMA, Json, Row, Totals, duration, object_schema
 
 id = 2004  # noqa: A001 (the word of the field)
 name = "Uptime"
+title = "uptime"
+unit = duration
+compatible = True
+schema = object_schema(
+    {"nbMinutesOn": COUNT_SCHEMA},
+    description="KPI 2004. Minutes in which the hotspot was on.",
+)
 
 
-def compute(totals: Totals) -> dict[str, Any]:
+def compute(totals: Totals) -> Json:
     """`{"nbMinutesOn"}`."""
     return {"nbMinutesOn": sum(totals.get(uptime.id, {}).values())}
 
 
-def metrics(value: dict[str, Any]) -> list[tuple[str, str, int]]:
+def headline(value: Json) -> dict[str, int]:
+    """All of it."""
+    return {"nbMinutesOn": value["nbMinutesOn"]}
+
+
+def others(_totals: Totals) -> dict[str, int]:
+    """Nothing: it is of no packages."""
+    return {}
+
+
+def rows(value: Json) -> list[Row]:
     """One row."""
-    return [("", "nbMinutesOn", value["nbMinutesOn"])]
+    return [Row("", "nbMinutesOn", value["nbMinutesOn"])]
+
+
+def lines(value: Json) -> list[tuple[str, str]]:
+    """One line."""
+    return [("Time on", unit(value["nbMinutesOn"]))]
+
+
+def top_table(_value: Json) -> None:
+    """None: it is of no packages."""

@@ -1,26 +1,46 @@
 """The description of the API is true, complete, and a page that needs nobody."""
 
 import re
+from copy import deepcopy
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
+import yaml
 from hypothesis import HealthCheck, Phase, settings
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.checks import CHECKS, load_all_checks
 
 from engine.api import documentation
 from engine.api.answers import json_bytes
+from engine.api.specification import specification
 from tests.api.web import Client, Hotspot, an_app
 
-SPEC = documentation.specification()
+SPEC = specification()
 load_all_checks()
 
 
 def test_the_description_is_valid() -> None:
     """As OpenAPI 3.1, every reference resolved."""
     OpenAPIV31SpecValidator(SPEC).validate()
+
+
+def test_the_kpis_of_v1_are_described_in_the_same_words() -> None:
+    """Their schemas are those of `kpis-of-v1.yaml`, wherever they are made; others may be added."""
+    expected = yaml.safe_load(Path(__file__).with_name("kpis-of-v1.yaml").read_text("utf-8"))
+    schemas = deepcopy(SPEC["components"]["schemas"])
+    listed = schemas["KpiValue"].pop("anyOf"), expected["schemas"]["KpiValue"].pop("anyOf")
+    assert [schema for schema in listed[0] if schema in listed[1]] == listed[1]
+    assert {name: schemas[name] for name in expected["schemas"]} == expected["schemas"]
+    parameters = SPEC["paths"]["/api/v1/kpis/{kpi_id}/values"]["get"]["parameters"]
+    assert parameters[0]["description"] == expected["description"]
+    period = schemas["PeriodWithNeighbours"]["allOf"][1]["properties"]
+    for name, of in (("others", period["others"]), ("trend", period["trend"]["items"])):
+        figures = {key: {"$ref": "#/components/schemas/Count"} for key in expected[name]}
+        assert of["properties"] | figures == of["properties"]
+        assert [figure for figure in of["required"] if figure in figures] == expected[name]
 
 
 def test_every_route_is_described_and_every_description_has_a_route(hotspot: Hotspot) -> None:

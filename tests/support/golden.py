@@ -41,7 +41,8 @@ INDICATORS = {
     1005: "TotalUsageOverall",
     1006: "TotalUsageByPackage",
 }
-_WITHOUT_DIMENSION = {1004, 1005}
+KPIS = frozenset({2001, 2003, 2004, 2005})
+"""Indicators and KPIs of a scenario that names none."""
 
 _LINE = re.compile(
     r"(?P<time>\S+) (?P<method>[A-Z]+) (?P<host>[^\s/?]+)(?P<uri>\S*) (?P<status>\d+)"
@@ -87,6 +88,21 @@ class Scenario:
         files = [str(name) for name in self._files()]
         return [list(map(str, names)) for names in self.document.get("replays", [files])]
 
+    @property
+    def indicators(self) -> dict[int, str]:
+        """The indicators that the scenario is about, by id."""
+        return dict(self.document.get("indicators", INDICATORS))
+
+    @property
+    def kpis(self) -> frozenset[int]:
+        """The KPIs that the scenario is about."""
+        return frozenset(self.document["kpi_ids"]) if "kpi_ids" in self.document else KPIS
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it names no indicators or KPIs, and so is about all that golden.py knows."""
+        return self.indicators == INDICATORS and self.kpis == KPIS
+
     def lines(self, replay: int) -> dict[str, int]:
         """Lines by fate, as that run must print them."""
         given = self.document["lines"]
@@ -106,9 +122,35 @@ class Scenario:
         for labels, figures in (self.document["kpis"] or {}).items():
             for label in str(labels).split(", "):
                 kind, value = label.split(" ", 1)
-                kpis = _kpis(figures, filled=filled)
+                kpis = (
+                    _kpis(figures, filled=filled)
+                    if self.kpis == KPIS
+                    else [{"kpiId": kpi, "value": figures[kpi]} for kpi in sorted(self.kpis)]
+                )
                 made.append({"aggKind": kind, "aggValue": value, "kpis": kpis})
         return sorted(made, key=lambda period: (period["aggKind"], period["aggValue"]))
+
+    def periods_in(self, printed: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What a replay has printed of the KPIs that the scenario is about."""
+        return [
+            period | {"kpis": [kpi for kpi in period["kpis"] if kpi["kpiId"] in self.kpis]}
+            for period in printed["periods"]
+        ]
+
+    def records_in(self, rows: Sequence[tuple[int, int, str | None, int]]) -> Records:
+        """Rows of hour, indicator, dimension and value in the form of a scenario."""
+        records: Records = {}
+        for hour, indicator, dimension, value in rows:
+            if indicator not in self.indicators:
+                continue
+            moment = datetime.fromtimestamp(hour, UTC).strftime("%Y-%m-%dT%H")
+            of_hour = records.setdefault(moment, {})
+            name = self.indicators[indicator]
+            if dimension:
+                of_hour.setdefault(name, {})[dimension] = value
+            else:
+                of_hour[name] = value
+        return records
 
     def _files(self) -> Mapping[str, Any]:
         files: Mapping[str, Any] = self.document.get("files") or {"log.json": self.document["log"]}
@@ -182,19 +224,6 @@ def replay(arguments: Sequence[str]) -> dict[str, Any]:
         raise ScenarioError(f"replay ended with {code}")
     printed: dict[str, Any] = json.loads(output.getvalue())
     return printed
-
-
-def stored_records(rows: Sequence[tuple[int, int, str | None, int]]) -> Records:
-    """Rows of hour, indicator, dimension and value in the form that scenarios are written in."""
-    records: Records = {}
-    for hour, indicator, dimension, value in rows:
-        moment = datetime.fromtimestamp(hour, UTC).strftime("%Y-%m-%dT%H")
-        of_hour = records.setdefault(moment, {})
-        if indicator in _WITHOUT_DIMENSION:
-            of_hour[INDICATORS[indicator]] = value
-        else:
-            of_hour.setdefault(INDICATORS[indicator], {})[dimension] = value
-    return records
 
 
 # --- lines ---------------------------------------------------------------------------------------
