@@ -31,8 +31,8 @@ MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 """More output than this without a newline is no event: filebeat.yml cuts lines at half of it."""
 
 _EVENT = re.compile(rb"([0-9]{1,18})\t([^\t\n]*)\t([^\n]*\n)")
-# Started by way of this: should we die, however suddenly, the kernel ends Filebeat. And it gives way
-# to us: logs must be opened as they are made, and what it does not bring in time we read ourselves.
+# Started by way of this: should we die, however suddenly, the kernel ends Filebeat. It also gives
+# way to us: logs must be opened as they are made, and what it brings too late we read ourselves.
 _WITH_US = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)

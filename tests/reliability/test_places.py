@@ -70,8 +70,8 @@ def test_a_volume_without_the_locks_of_sqlite(tmp_path: Path, calls: str, error:
     """
     data = tmp_path / "data"
     data.mkdir()
-    under = ("strace", "-f", "-qq", "-o", "/dev/null", "-P", str(data / "metrics.db.lock"))
-    under += ("-e", f"trace={calls}", "-e", f"inject={calls}:error={error}")
+    under = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(data / "metrics.db.lock")]
+    under += ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
     serving = Serving(tmp_path, under=under).begin()
     try:
         assert serving.process.wait(30) == 74, serving.text()
