@@ -50,6 +50,16 @@ def nothing_lost(serve: Serving) -> None:
     assert serve.status()["health"]["ok"], serve.status()["health"]
 
 
+@pytest.mark.parametrize("number", [24, 32, 63])
+def test_too_few_files(tmp_path: Path, number: int) -> None:
+    """With fewer than the smallest budgets need it does not start, and says what to allow."""
+    serve = Serving(tmp_path, under=limited(number)).begin()
+    assert serve.process.wait(30) == 78, serve.text()
+    assert f"{number} files and sockets may be open here, and 64 are needed" in serve.text()
+    assert "LimitNOFILE=" in serve.text()
+    assert "Traceback" not in serve.text()
+
+
 def test_budgets() -> None:
     """S29: whatever the limit, connections and logs have their own share, and all fits into it."""
     for limit in (64, 100, 256, 1024, 1200, 4096, 1 << 20):
