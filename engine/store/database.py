@@ -13,7 +13,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -246,8 +246,30 @@ def open_writer(
 def create(path: Path, fill: Callable[[sqlite3.Connection], None] | None = None) -> None:
     """Make the file under another name, complete and synced, and move it into place."""
     draft = path.with_name(path.name + ".new")
-    for leftover in (draft, *(draft.with_name(draft.name + s) for s in ("-wal", "-shm"))):
-        leftover.unlink(missing_ok=True)
+    _remove_draft(draft)
+    try:
+        _fill_draft(draft, fill)
+    except BaseException:
+        with suppress(OSError):
+            _remove_draft(draft)  # where the disk is full, room is what is short
+        raise
+    try:
+        draft.rename(path)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        shutil.copyfile(draft, path)  # an empty file that is mounted in a container stays the same
+        draft.unlink()
+        sync_path(path)
+    sync_path(path.parent)
+
+
+def _remove_draft(draft: Path) -> None:
+    for path in (draft, *(draft.with_name(draft.name + end) for end in ("-wal", "-shm"))):
+        path.unlink(missing_ok=True)
+
+
+def _fill_draft(draft: Path, fill: Callable[[sqlite3.Connection], None] | None) -> None:
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
     connection = sqlite3.connect(draft, isolation_level=None)
     try:
@@ -262,15 +284,6 @@ def create(path: Path, fill: Callable[[sqlite3.Connection], None] | None = None)
     finally:
         connection.close()
     sync_path(draft)
-    try:
-        draft.rename(path)
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-        shutil.copyfile(draft, path)  # an empty file that is mounted in a container stays the same
-        draft.unlink()
-        sync_path(path)
-    sync_path(path.parent)
 
 
 def sync_path(path: Path) -> None:

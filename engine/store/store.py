@@ -96,7 +96,8 @@ class Store(Facts):
             except (StorageError, sqlite3.OperationalError) as error:
                 if connection is not None:
                     connection.close()
-                if not may_be_read_only or isinstance(error, DatabaseDamaged):
+                is_there = file_at(path) and path.stat().st_size
+                if not (may_be_read_only and is_there) or isinstance(error, DatabaseDamaged):
                     raise
                 connection = database.open_reader(path)
                 store = cls(path, connection, zone, writable=False)

@@ -71,6 +71,41 @@ def saved_lines(database: Path) -> int:
     return lines
 
 
+@pytest.mark.parametrize("room", [0, 4, 16, 40])
+def test_a_first_start_on_a_full_disk(tmp_path: Path, small_disk: Path, room: int) -> None:
+    """Where a new database has no room (KiB) it ends with 74, says so, and leaves no draft; with
+    room it starts, whatever was there before: nothing, or an empty file.
+    """
+    database = small_disk / "metrics.db"
+    if room % 16:
+        database.touch()
+    filling = small_disk / "film"
+    with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    os.truncate(filling, filling.stat().st_size - room * 1024)
+    serving = Serving(tmp_path, database=database).begin()
+    assert serving.process.wait(30) == 74, serving.text()
+    # Where room ends in the middle of it, SQLite only has "disk I/O error".
+    assert any(part in serving.text() for part in ("make room on that disk", "is the disk full"))
+    assert "is not there" not in serving.text()
+    assert {path.name for path in small_disk.iterdir()} <= {
+        *("film", "metrics.db", "metrics.db.lock")
+    }
+    filling.unlink()
+    with Serving(tmp_path, database=database) as serving:
+        serving.add(6)
+        serving.wait(serving.counted(6))
+
+
+def test_a_first_start_where_files_may_not_grow(tmp_path: Path) -> None:
+    """With a limit on the size of files (ulimit -f) it is the database that cannot be written."""
+    serving = Serving(tmp_path, under=("prlimit", "--fsize=8192", "--")).begin()
+    assert serving.process.wait(30) == 74, serving.text()
+    assert "is not there" not in serving.text()
+    assert "metrics.db" in serving.text()
+
+
 def test_disk_full(tmp_path: Path, small_disk: Path) -> None:
     """On a full disk the older backup gives way, counting goes on in memory, the API answers,
     /health tells, and once there is room everything is saved, without waiting for the end: nothing
