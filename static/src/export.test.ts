@@ -88,3 +88,30 @@ it('file names are plain ASCII', () => {
   )
   expect(fileName('usage', '2026', null, 'json')).toBe('offspot-metrics_usage_2026.json')
 })
+
+it('a file name has 40 characters of the name of the hotspot', () => {
+  const status = { site: { name: 'x'.repeat(90), fqdn: null } } as never
+  expect(fileName('overview', '2026', status, 'csv')).toBe(
+    `offspot-metrics_${'x'.repeat(40)}_2026.csv`,
+  )
+})
+
+it('CSV begins with the mark of UTF-8, and each line ends as RFC 4180 has it', () => {
+  const text = toCsv('overview', period('Bees'))
+  expect(text.startsWith('\ufeffagg_kind,agg_value,kpi_id,kpi,package,metric,value\r\n')).toBe(true)
+  expect(text.endsWith('\r\n')).toBe(true)
+  expect(text.replace(/\r\n/g, '')).not.toMatch(/[\r\n]/)
+})
+
+it('neighbours without figures, and others that are none, are no rows', () => {
+  const whole = period('Bees')
+  const before = { aggValue: '2026 W23', complete: true, totalVisits: 4 }
+  const rowsOf = (hasData: boolean) =>
+    csvRows('popularity', { ...whole, trend: [{ ...before, hasData }] as never }).filter(
+      ([, label]) => label === '2026 W23',
+    )
+  expect(rowsOf(true)).toEqual([['W', '2026 W23', 2001, 'PackagePopularity', '', 'totalVisits', 4]])
+  expect(rowsOf(false)).toEqual([])
+  const others = { ...whole.others, visits: 0 }
+  expect(toCsv('popularity', { ...whole, others })).not.toContain('othersVisits')
+})

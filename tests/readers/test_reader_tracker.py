@@ -5,15 +5,24 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.sources.model import ANCHOR_WINDOW_BYTES, Chunk, Generation, generation_id
+from engine.sources.model import (
+    ANCHOR_WINDOW_BYTES,
+    Chunk,
+    Generation,
+    generation_id,
+    pack_anchors,
+    unpack_anchors,
+)
 from engine.sources.tracker import (
     Tracker,
     agrees,
     locate,
     not_yet_counted,
+    second_of,
     settle,
     split_at_doubt,
 )
+from tests.support.reading import lines
 
 GENERATIONS = 4
 STREAMS = 3
@@ -125,3 +134,57 @@ def test_many_anchors_stay_few() -> None:
     assert len(generation.anchors) <= 32
     assert generation.anchors[-1][0] == generation.position == place
     assert settle(generation, generation.anchors[-1], b"") == place
+
+
+def test_a_long_line_is_counted_whole_or_not_at_all() -> None:
+    """Of a line over the limit a chunk has the beginning only: no part of it is new once any of it
+    is counted; and of other chunks, what is new has the tail of what is new.
+    """
+    generation = Generation(b"g", position=100)
+    begun = Chunk(0, b"x" * 50 + b"\n", 5000, b"x" * 9)
+    assert not_yet_counted(generation, begun) is None
+    data = b"a" * 99 + b"\n" + b"b" * 9 + b"\n"
+    new = not_yet_counted(generation, Chunk(0, data, len(data), data))
+    assert new
+    assert (new.offset, new.data, new.length, new.tail) == (100, b"b" * 9 + b"\n", 10, data[100:])
+    assert not_yet_counted(Generation(b"g", position=110), Chunk(0, data, 110, data)) is None
+
+
+def test_what_is_above_the_place_is_forgotten() -> None:
+    """Anchors and stops of a content that is no longer there; the doubt goes up to where it was,
+    and up to the newest second that was counted there.
+    """
+    content = lines(range(400))
+    generation = Generation(IDS[0], last_at=1_800_000_000, first_at=1_700_000_000)
+    for end in (10, 150, 300, 400):
+        place = len(lines(range(end)))
+        generation.advance(place, content[:place])
+        generation.stops.add(place)
+    kept = generation.anchors[0][0]
+    was = generation.position
+    cut = content[: kept + 5]
+    assert locate(generation, lambda at, size: cut[at : at + size]) == kept
+    assert [offset for offset, _ in generation.anchors] == [kept]
+    assert generation.stops == {kept}
+    assert (generation.doubt_until, generation.doubt_after) == (was, 1_800_000_000)
+    assert generation.doubt_before == 1_700_000_000
+    assert generation.tail == content[max(0, kept - 2048) : kept]
+
+
+def test_stops_and_anchors_outlive_a_restart() -> None:
+    """As they are packed for the database."""
+    generation = Generation(b"g")
+    for place in (70_000, 140_000, 210_000):
+        generation.advance(place, b"x" * 2048)
+    packed = pack_anchors(generation.anchors, {70_000, 210_000})
+    assert unpack_anchors(packed) == (generation.anchors, {70_000, 210_000})
+    copy = generation.copy()
+    copy.advance(280_000, b"y" * 2048)
+    assert generation.anchors[-1][0] == 210_000
+
+
+def test_the_second_of_a_line() -> None:
+    """Ten digits behind the first `"ts":` of this line, and of no other."""
+    assert second_of(b'{"level":"info","ts":1781388000.25,"x":1}') == 1_781_388_000
+    for text in (b'{"ts":178138800.5}', b'{"x":1}\n{"ts":1781388000.2}', b'{"x":"' + b"y" * 600):
+        assert second_of(text) is None, text
