@@ -187,6 +187,29 @@ def test_one_period_with_its_neighbours(client: Client) -> None:
     assert [point["aggValue"] for point in answer["trend"]][-1] == "2026-06-14"
 
 
+def test_what_the_top_ten_leave_out_and_what_the_trend_shows(client: Client) -> None:
+    """Of 14 packages with 5, 6, ... 18 visits and one slot each: the four smallest, and all."""
+    answer = client.get("/api/v1/periods/D/2026-06-14").json
+    assert answer["others"] == {
+        "visits": 5 + 6 + 7 + 8,
+        "packagesVisited": 14,
+        "minutesActivity": 4 * 10,
+        "packagesUsed": 14,
+    }
+    assert answer["trend"][-1] == {
+        "aggValue": "2026-06-14",
+        "start": NOON - 12 * HOUR,
+        "end": NOON + 12 * HOUR,
+        "complete": False,
+        "hasData": True,
+        "totalVisits": sum(range(5, 19)),
+        "totalMinutesActivity": 10,
+        "nbMinutesOn": 60,
+        "filesCreated": 2,
+        "filesDeleted": 0,
+    }
+
+
 def test_a_week_has_two_spellings_in_a_path(client: Client) -> None:
     """`2026 W24` as stored, `2026-W24` as typed."""
     one, other = (client.get(f"/api/v1/periods/W/{label}") for label in ("2026 W24", "2026-W24"))
