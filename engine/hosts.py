@@ -7,10 +7,9 @@ port. It must not resolve names.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, NamedTuple
-
-import idna
 
 MAX_NAME_LENGTH: Final = 253
 MAX_PORT: Final = 65535
@@ -73,10 +72,9 @@ def normal_name(host: str) -> str:
         except ValueError as error:
             raise ValueError("it is no IPv6 address") from error
     name = ascii_name(host)
-    labels = name.split(".")
-    if not name or len(name) > MAX_NAME_LENGTH or not all(map(_LABEL.fullmatch, labels)):
+    if not is_name(name):
         raise ValueError("it cannot be the name of a host")
-    if labels[-1].isdigit():  # 10.0.0.256, which every browser refuses
+    if name.rpartition(".")[2].isdigit():  # 10.0.0.256, which every browser refuses
         try:
             return str(ip_address(name))
         except ValueError as error:
@@ -85,13 +83,44 @@ def normal_name(host: str) -> str:
 
 
 def ascii_name(host: str) -> str:
-    """A name in lower case, without the dot at its end, in Unicode as IDNA writes it in ASCII.
+    """A name in lower case, without the dot at its end, in Unicode as browsers encode it.
 
-    Raises ValueError for a name in Unicode that IDNA has no form for.
+    Raises ValueError for a name in Unicode that cannot be encoded.
     """
-    if not host.isascii():
-        try:
-            host = idna.encode(host, uts46=True).decode("ascii")
-        except idna.IDNAError as error:
-            raise ValueError(f"it cannot be the name of a host ({error})") from error
-    return host.lower().removesuffix(".")
+    return (host if host.isascii() else encoded_name(host)).lower().removesuffix(".")
+
+
+@lru_cache(maxsize=1024)
+def encoded_name(name: str) -> str:
+    """A name in Unicode as browsers ask for it: mapped by UTS 46, each label in its `xn--` form.
+
+    Raises ValueError for a name that has none.
+    """
+    import idna  # noqa: PLC0415 (few names need it, and its tables take 20 ms)
+
+    try:
+        # Not `idna.encode`: browsers also ask for names that IDNA 2008 does not let anyone
+        # register, such as ☕.box, and a name in a home network is not registered.
+        labels = idna.uts46_remap(name, std3_rules=False, transitional=False).split(".")
+        if any(label.startswith("xn--") and not label.isascii() for label in labels):
+            raise ValueError("it cannot be the name of a host (it is encoded twice)")
+        return ".".join(
+            label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
+            for label in labels
+        )
+    except (idna.IDNAError, UnicodeError) as error:
+        raise ValueError(f"it cannot be the name of a host ({error})") from error
+
+
+def is_name(name: str) -> bool:
+    """Whether a normal name can be that of a host: labels of 1 to 63 characters, 253 in all."""
+    return len(name) <= MAX_NAME_LENGTH and all(map(_LABEL.fullmatch, name.split(".")))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address, without brackets."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

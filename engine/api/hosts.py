@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Final
+
+from engine.hosts import is_address
 
 MAX_HOST_LENGTH = 261
 """Characters: a DNS name of 255, a colon and a port of 5."""
@@ -66,20 +67,12 @@ def _verdict(host: str, names: frozenset[str]) -> bool:
     if match is None:
         return False
     if match["v6"] is not None:
-        return _is_address(match["v6"])
+        return is_address(match["v6"])
     name = match["name"].removesuffix(".")
     labels = name.split(".")
     if not all(labels):
         return False
-    if len(labels) == 1 or labels[-1] in PRIVATE_ENDINGS or _is_address(name):
+    if len(labels) == 1 or labels[-1] in PRIVATE_ENDINGS or is_address(name):
         return True
     above = {"." + ".".join(labels[start:]) for start in range(1, len(labels))}
     return not {given.lower().rstrip(".") for given in names}.isdisjoint({name, *above})
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote
 
-MAX_NAME_LENGTH: Final = 253
+from engine.hosts import MAX_NAME_LENGTH, encoded_name, is_address, is_name
+
 _MAX_HOST_LENGTH: Final = 300
 """Characters of a name in Unicode with its port; what is longer is no name, and costs no look."""
 
@@ -17,7 +18,6 @@ IMPLIED_PORTS: Final = (":80", ":443")
 """Browsers leave these out: of http and of https."""
 _ZEROS = re.compile(r":0+(?=[0-9]+\Z)")
 _ADDRESS = re.compile(r"\A\[([^\[\]]{2,100})\]")
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _HOST = re.compile(r"(?P<name>\[[^\[\]]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
 _PLACEHOLDER = re.compile(r"\{(?:(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)-)?fqdn\}", re.I)
 
@@ -37,26 +37,12 @@ def normal_host(host: str) -> str:
     return re.sub(r"\.(:[0-9]*)$", r"\1", host) if ":" in host else host
 
 
-@lru_cache(maxsize=1024)
 def _encoded(host: str) -> str:
-    """A host in Unicode as browsers ask for it: mapped by UTS 46, each label encoded."""
-    import idna  # noqa: PLC0415 (few logs and files need it, and its tables take 20 ms)
-
     port = _PORT.search(host)
     name = host[: port.start()] if port else host
-    try:
-        # Not `idna.encode`: browsers also ask for names that IDNA 2008 does not let anyone
-        # register, such as ☕.box, and a name in a home network is not registered.
-        labels = idna.uts46_remap(name, std3_rules=False, transitional=False).split(".")
-        if any(label.startswith("xn--") and not label.isascii() for label in labels):
-            return host  # encoded twice
-        name = ".".join(
-            label if label.isascii() else "xn--" + label.encode("punycode").decode("ascii")
-            for label in labels
-        )
-    except (idna.IDNAError, UnicodeError):
-        return host
-    return name + (port[0] if port else "")
+    with suppress(ValueError):
+        return encoded_name(name) + (port[0] if port else "")
+    return host
 
 
 def without_port(host: str) -> str:
@@ -86,13 +72,12 @@ def why_impossible(host: str) -> str:
         return "it has an impossible port"
     name = match["name"]
     if name.startswith("[") or name.rpartition(".")[2].isdigit():
-        return "" if _is_address(name.strip("[]")) else "it is no address"
+        return "" if is_address(name.strip("[]")) else "it is no address"
     if len(name) > MAX_NAME_LENGTH:
         return f"it is longer than {MAX_NAME_LENGTH} characters"
-    labels = name.split(".")
-    if any(not _LABEL.fullmatch(label) for label in labels):
+    if not is_name(name):
         return "between dots are 1 to 63 letters, digits and hyphens inside"
-    if not all(map(_is_decodable, labels)):
+    if not all(map(_is_decodable, name.split("."))):
         return "what follows xn-- stands for no name"
     return ""
 
@@ -102,14 +87,6 @@ def _is_decodable(label: str) -> bool:
         return not label.startswith("xn--") or bool(label[4:].encode("ascii").decode("punycode"))
     except UnicodeError:
         return False
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def needs_fqdn(url: str) -> bool:
