@@ -123,10 +123,12 @@ def test_branding_stands_beside_our_page(package: str, tmp_path: Path) -> None:
     (folder / "branding").mkdir(parents=True)
     branding.mkdir()
     (folder / "branding" / "logo.png").write_bytes(b"mounted")
+    (folder / "favicon.svg").write_bytes(b"<svg>theirs</svg>")
     (branding / "logo.png").write_bytes(b"given")
     given = {"offspot.branding": branding, "branding": branding}
     client = client_of(load_assets(folder, given, package=package))
     assert client.get("/branding/logo.png").body == b"mounted"
+    assert client.get("/favicon.svg").body == b"<svg>theirs</svg>", "instead of ours"
     assert client.get("/offspot.branding/logo.png").body == b"given"
     assert client.get("/").body == FILES["index.html"]
     assert client.get("/").headers["content-security-policy"] == STRICT_POLICY

@@ -411,6 +411,25 @@ def test_a_client_that_does_not_read_is_cut_off(server_clock: tuple[HttpServer, 
         assert len(deaf.rest()) < len(LARGE)
 
 
+def test_a_body_that_many_wait_for_is_in_memory_once() -> None:
+    """Five clients that take nothing of one answer of six megabytes are fewer than the 16 MiB that
+    may wait: nobody is ended for them.
+    """
+    with serving(large) as server, contextlib.ExitStack() as stack:
+        good = stack.enter_context(Connection(server))
+        for count in range(1, 6):
+            deaf = stack.enter_context(Connection(server, receive_buffer=4096))
+            deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+            wait_for(lambda count=count: waiting_clients(server) == count)  # type: ignore[misc]
+            assert good.get("/").status == 200
+        assert server.connections == 6
+
+
+def waiting_clients(server: HttpServer) -> int:
+    """How many connections have something to take."""
+    return sum(bool(channel.total_outbufs_len) for channel in channels(server))
+
+
 def test_a_client_that_reads_in_sips_is_cut_off_in_the_end(
     server_clock: tuple[HttpServer, Clock],
 ) -> None:

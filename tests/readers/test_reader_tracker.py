@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.sources.model import (
@@ -111,6 +111,9 @@ def test_reading_on_where_a_file_still_agrees(steps: list[int], kept: int, other
 
 
 @given(st.integers(0, 3000), st.integers(0, 3000), st.lists(st.integers(1, 40), min_size=1))
+@example(105, 100, [5, 5])
+@example(106, 100, [5, 5])
+@example(104, 100, [5, 5])
 def test_doubt_splits_at_a_line(until: int, offset: int, sizes: list[int]) -> None:
     """Lines that begin below the doubtful offset are doubtful, all others are not."""
     data = b"".join(b"x" * (size - 1) + b"\n" for size in sizes)
