@@ -1,6 +1,7 @@
 """B11: the tracker alone, fed with anything in any order: a byte counts once, at its position."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -128,13 +129,18 @@ def test_doubt_splits_at_a_line(until: int, offset: int, sizes: list[int]) -> No
 
 
 def test_many_anchors_stay_few() -> None:
-    """A log of any length has at most 32 anchors, and the newest one is where it was read to."""
+    """A log of any length has at most 32 anchors, dense at its end and ever wider towards its
+    beginning, and the newest one is where it was read to.
+    """
     generation = Generation(b"g")
     place = 0
     for number in range(5000):
         place += 70_000
         generation.advance(place, b"%d" % number * 500)
     assert len(generation.anchors) <= 32
+    gaps = [b[0] - a[0] for a, b in pairwise(generation.anchors)]
+    assert set(gaps[-10:]) == {70_000}
+    assert max(gaps) == max(gaps[:4]) > 1_000_000
     assert generation.anchors[-1][0] == generation.position == place
     assert settle(generation, generation.anchors[-1], b"") == place
 
@@ -191,3 +197,19 @@ def test_the_second_of_a_line() -> None:
     assert second_of(b'{"level":"info","ts":1781388000.25,"x":1}') == 1_781_388_000
     for text in (b'{"ts":178138800.5}', b'{"x":1}\n{"ts":1781388000.2}', b'{"x":"' + b"y" * 600):
         assert second_of(text) is None, text
+
+
+def test_anchors_are_64_kib_apart() -> None:
+    """So that a log of megabytes can be found again far before its end; the newest one moves along,
+    but not one where an earlier reading went on.
+    """
+    generation = Generation(b"g")
+    for place in range(1000, 640_001, 1000):
+        generation.advance(place, b"%d" % place * 500)
+    offsets = [offset for offset, _ in generation.anchors]
+    assert offsets[-1] == 640_000
+    assert 10 <= len(offsets) <= 12
+    assert all(64_000 <= b - a <= 66_000 for a, b in pairwise(offsets[1:-1]))
+    generation.resumed = True
+    generation.advance(641_000, b"x" * 2048)
+    assert [offset for offset, _ in generation.anchors] == [*offsets, 641_000]
