@@ -134,7 +134,7 @@ def _packages(values: _Reader) -> Path:
     text, _ = values.text("packages", "PACKAGE_CONF_FILE", "")
     if text:
         return _path(text)
-    found = [path for path in PACKAGES_PATHS if Path(path).exists()]
+    found = [path for path in PACKAGES_PATHS if os.path.lexists(path)]
     return Path(found[0] if found else PACKAGES_PATHS[0])
 
 
@@ -293,6 +293,8 @@ def _ui_location(values: _Reader) -> Path | None:
     text, source = values.text("ui_location", "UI_LOCATION", "")
     if not text:
         return None
-    if not _path(text).is_dir():
-        values.problem(source, f"{text!r} is not a folder")
+    if not os.path.isdir(_path(text)):  # noqa: PTH112 (that of pathlib raises)
+        values.problem(source, f"{text!r} is not a folder that this user can see")
+    elif not os.access(_path(text), os.R_OK | os.X_OK):
+        values.problem(source, f"folder {text!r} may not be read: let this user list and enter it")
     return _path(text)

@@ -49,7 +49,8 @@ class Housekeeping:
             return []
 
     def _back_up(self) -> None:
-        there = backup.newest_path(self.store.path).exists()
+        with database.storage_errors(self.store.path):
+            there = backup.newest_path(self.store.path).exists()
         if self.vitals.backup_age < (BACKUP_SECONDS if there else FIRST_BACKUP_SECONDS):
             return
         self.vitals.backup_age = 0  # a disk without room is not asked again each hour

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -132,8 +133,8 @@ class Vitals:
     def _database_bytes(self) -> int:
         total = 0
         for suffix in ("", "-wal"):
-            path = Path(f"{self.config.database}{suffix}")
-            total += path.stat().st_size if path.exists() else 0
+            with suppress(OSError):  # not there, or in a folder that may not be entered
+                total += Path(f"{self.config.database}{suffix}").stat().st_size
         return total
 
     def _all_notes(self) -> list[str]:

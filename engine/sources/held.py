@@ -81,6 +81,8 @@ def list_logs(folder: Path, pattern: str, formats: Formats | None = None) -> Lis
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)
+            except PermissionError:  # it may be listed, not entered: none of its logs can be seen
+                raise
             except OSError:  # gone in between
                 continue
             path = folder / entry.name

@@ -105,3 +105,66 @@ def test_a_replayed_database_is_shown_without_a_packages_file(tmp_path: Path) ->
         shutil.move(database, tmp_path / "moved.db")
         assert serving.get("/health")[0] == 503
         assert serving.stop()[0] == 0
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_folder_that_may_not_be_entered(tmp_path: Path, mode: int) -> None:
+    """Of the database: `/health` and the status say so, and no request fails."""
+    data, serving_folder = tmp_path / "data", tmp_path / "serving"
+    data.mkdir()
+    serving_folder.mkdir()
+    replayed(data, data / "metrics.db")
+    data.chmod(mode)
+    under = WITHOUT_OVERRIDE if os.geteuid() == 0 else ()
+    try:
+        with Serving(
+            serving_folder, database=data / "metrics.db", environment=SHOWING, under=under
+        ) as serving:
+            status, body = serving.get("/health")
+            assert (status, json.loads(body)["reasons"]) == (503, ["the database may not be read"])
+            assert serving.status()["health"]["reasons"] == ["the database may not be read"]
+            assert serving.get("/metrics")[0] == 200
+            assert serving.stop()[0] == 0
+        assert "Traceback" not in serving.text()
+    finally:
+        data.chmod(0o755)
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+def test_a_log_folder_that_may_not_be_read(tmp_path: Path, mode: int) -> None:
+    """Not listed or not entered: nothing can be counted, so `/health` is 503 and names the folder,
+    until it may be read.
+    """
+    under = WITHOUT_OVERRIDE if os.geteuid() == 0 else ()
+    serving = Serving(tmp_path, under=under)
+    serving.add(4)
+    serving.logs.chmod(mode)
+    try:
+        with serving:
+            serving.wait(lambda: serving.get("/health")[0] == 503)
+            (reason,) = serving.status()["health"]["reasons"]
+            assert "log folder" in reason
+            assert "Permission denied" in reason
+            serving.logs.chmod(0o755)
+            serving.wait(serving.counted(4))
+            serving.wait(lambda: serving.get("/health")[0] == 200)
+    finally:
+        serving.logs.chmod(0o755)
+    assert "Traceback" not in serving.text()
+
+
+@pytest.mark.parametrize(("inner", "mode"), [("", 0o000), ("", 0o444), ("page", 0o000)])
+def test_a_ui_location_that_may_not_be_read(tmp_path: Path, inner: str, mode: int) -> None:
+    """It is a wrong setting, and no reason to show another page without a word."""
+    folder = tmp_path / "ui"
+    (folder / "page").mkdir(parents=True)
+    folder.chmod(mode)
+    under = WITHOUT_OVERRIDE if os.geteuid() == 0 else ()
+    environment = {"UI_LOCATION": str(folder / inner)}
+    serving = Serving(tmp_path, environment=environment, under=under).begin()
+    try:
+        assert serving.process.wait(30) == 78, serving.text()
+        assert "UI_LOCATION" in serving.text()
+    finally:
+        serving.end()
+        folder.chmod(0o755)
