@@ -325,6 +325,12 @@ def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
     assert set(store.generations()) == {useful.generation}
     assert set(counting.tracker.generations) == {useful.generation}
     assert +store.reader().fates() == {"counted": 1, "unmatched": 1}
+    said: list[str] = []
+    counting.tick(minute(HOUR + 60))
+    store.connection.set_trace_callback(said.append)
+    assert counting.save(at=HOUR + 60)
+    store.connection.set_trace_callback(None)
+    assert not [sql for sql in said if "DELETE FROM generation" in sql], "once"
     counting.take(useless)  # it is there again, before it is saved once more
     counting.take(Gone(useless.generation))
     counting.take(useless)
@@ -360,3 +366,12 @@ def test_a_loss_is_saved_within_a_minute(counting: Counting, store: Store) -> No
     assert counting.vitals.fates["counted"] == 2
     counting.take(whole)
     assert counting.vitals.fates["counted"] == 2
+
+
+def test_a_packages_file_that_is_missing_is_said_at_the_start(store: Store, tmp_path: Path) -> None:
+    """Not only once it has come and gone."""
+    counting = support.make_counting(store, tmp_path)
+    (tmp_path / "packages.yml").unlink()
+    counting.begin(HOUR)
+    assert not counting.ready
+    assert counting.vitals.packages_problem.endswith("packages.yml is not there")
