@@ -10,7 +10,7 @@ import pytest
 from engine.errors import MetricsError
 from engine.runtime.counting import Counting
 from engine.runtime.ticker import Tick
-from engine.sources.model import Chunk, Gone, Lost
+from engine.sources.model import Chunk, Generation, Gone, Lost, Settled
 from engine.store import backup
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -375,3 +375,52 @@ def test_a_packages_file_that_is_missing_is_said_at_the_start(store: Store, tmp_
     counting.begin(HOUR)
     assert not counting.ready
     assert counting.vitals.packages_problem.endswith("packages.yml is not there")
+
+
+def test_a_log_that_is_not_what_it_was_is_counted_where_it_is_new(
+    counting: Counting, store: Store
+) -> None:
+    """Read again from where it still agrees: up to where it was read, only lines earlier or later
+    than all that was counted of it; and where it stands now is saved.
+    """
+    log = Log(0)
+    log.content = b"".join(line(HOUR + 100 + n, 0) for n in range(0, 60, 10))
+    chunk = log.chunk()
+    counting.take(chunk)
+    assert counting.save(at=HOUR + 200)
+    counting.take(Settled(Generation(chunk.generation, name=log.name)))
+    counting.tick(minute(HOUR + 240))
+    assert counting.save(at=HOUR + 240)
+    assert store.generations()[chunk.generation].position == 0
+    assert counting.vitals.fates["counted"] == 6
+    log.content = b"".join(line(HOUR + at, 0) for at in (100, 50, 120, 150, 151))
+    counting.take(log.chunk())
+    assert counting.vitals.fates["counted"] == 8, "those of 50 and 151"
+
+
+def test_after_a_repair_a_log_that_is_not_known_is_in_doubt(store: Store, tmp_path: Path) -> None:
+    """Its position may have been lost: of lines up to the repair none is counted again; a log that
+    begins after it is counted whole.
+    """
+    store.put("unknown_until", HOUR + 200)
+    counting = support.make_counting(store, tmp_path)
+    counting.begin(HOUR + 300)
+    for begin, counted in ((HOUR + 199, 1), (HOUR + 201, 4)):
+        log = Log(0)
+        log.content = line(begin, 0) + line(begin + 1, 0) + line(begin + 2, 0)
+        counting.take(log.chunk())
+        assert counting.vitals.fates["counted"] == counted
+
+
+def test_an_hour_that_could_not_be_saved_is_not_tidied(counting: Counting, store: Store) -> None:
+    """No backup is made, nor is its day begun anew, before what has ended is in the database."""
+    log = at_work(counting)
+    counting.take(log.add(line(HOUR + 60, 2)).chunk())
+    store.hurry()
+    counting.vitals.backup_age = 90_000
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        counting.tick(minute(HOUR + 3600))
+        other.execute("ROLLBACK")
+    assert backup.backups_of(store.path) == []
+    assert counting.vitals.backup_age == 90_060
