@@ -424,3 +424,11 @@ def test_an_hour_that_could_not_be_saved_is_not_tidied(counting: Counting, store
         other.execute("ROLLBACK")
     assert backup.backups_of(store.path) == []
     assert counting.vitals.backup_age == 90_060
+
+
+def test_steps_of_the_clock_are_told_oldest_first(store: Store) -> None:
+    """Of the newest ones; a boot is no step."""
+    for number in range(25):
+        store.add_clock_epoch("boot", HOUR + number, number, None)
+    assert store.clock_steps() == [(HOUR + number, number) for number in range(5, 25)]
+    assert store.clock_steps(2) == [(HOUR + 23, 23), (HOUR + 24, 24)]
