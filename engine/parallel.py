@@ -37,7 +37,7 @@ _pipeline: Pipeline | None = None  # of a worker process
 
 
 class Workers:
-    """A few processes that count."""
+    """A few processes that count. Close it also when `start` was interrupted."""
 
     def __init__(self, jobs: int, packages: Packages) -> None:
         self.jobs = jobs
@@ -47,6 +47,9 @@ class Workers:
             initializer=_begin_worker,
             initargs=(packages, os.getpid()),
         )
+
+    def start(self) -> None:
+        """Start all of them. Raises ThreadDied."""
         # Ctrl-C in the middle of a fork would leave a pool that can never be closed.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:

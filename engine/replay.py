@@ -310,7 +310,9 @@ class Replay:
         return ((span, count_range(self.pipeline, path, *span)) for span in spans)
 
     def _workers(self) -> Workers:
-        self.workers = self.workers or Workers(self.jobs, self.packages)
+        if self.workers is None:
+            self.workers = Workers(self.jobs, self.packages)
+            self.workers.start()
         return self.workers
 
     def _count(self, generation: Generation, chunk: Chunk) -> Tally:
