@@ -10,11 +10,10 @@ import pytest
 
 from tests.reliability.serving import Serving
 from tests.reliability.store_support import figures
-from tests.support.chain import missing_programs
+from tests.support.clock import read_from
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
 YEAR = 365 * 86400
-LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 
 def set_clock(folder: Path, offset: int) -> None:
@@ -26,14 +25,7 @@ def set_clock(folder: Path, offset: int) -> None:
 
 def under_clock(folder: Path) -> dict[str, str]:
     """The environment of a process whose wall clock is set by `set_clock`, and only that."""
-    assert LIBRARY, "faketime is not installed: " + ", ".join(missing_programs("faketime"))
-    return {
-        "LD_PRELOAD": str(LIBRARY),
-        "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DISABLE_SHM": "1",
-    }
+    return read_from(folder / "clock")
 
 
 def visits(found: dict[str, object]) -> int:

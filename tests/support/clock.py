@@ -5,8 +5,6 @@ The monotonic clock stays the real one, so that waits, deadlines and threads are
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.chain import missing_programs
@@ -14,11 +12,6 @@ from tests.support.chain import missing_programs
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 FAKED = ("LD_PRELOAD", "FAKETIME", "FAKETIME_FMT", "FAKETIME_SHARED", "FAKETIME_TIMESTAMP_FILE")
 """What a test run under `faketime` passes on to each of its children."""
-
-
-def without_clock(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for a child with the real clock, also in a test run under `faketime`."""
-    return {name: value for name, value in environment.items() if name not in FAKED}
 
 
 def _library() -> dict[str, str]:
