@@ -21,7 +21,7 @@ from benchmarks import figures, peers, replaying, serving
 from benchmarks.measure import load
 from benchmarks.table import Row, as_markdown, fallen, ratios_of
 from benchmarks.workload import ROOT
-from tests.support.circumstances import CHANGED, commit_of, machine, today
+from lab.circumstances import CHANGED, commit_of, machine, today
 
 RATIOS: Final = ROOT / "benchmarks" / "ratios.json"
 PAGE: Final = ROOT / "docs" / "performance.md"

@@ -19,7 +19,7 @@ from benchmarks.table import RECORDED, Row
 from engine.indicators.model import States
 from engine.report import Report
 from engine.store.store import Store
-from tests.support.writes import bytes_a_minute
+from lab.writes import bytes_a_minute
 
 YEAR: Final = 1767225600  # 2026-01-01T00:00:00Z
 HOUR: Final = 3600

@@ -32,7 +32,8 @@ from benchmarks.measure import (
     wake_ups,
 )
 from benchmarks.table import ALONE, MEASURED, MISSING, RECORDED, Row, megabytes, rate
-from tests.support.chain import LOOPBACK, Metrics, free_port
+from lab.metrics import Metrics
+from lab.processes import LOOPBACK, free_port
 
 BURST_LINES: Final = 100_000
 GOAL_LIVE: Final = 0.8
@@ -56,9 +57,7 @@ class Served:
     @property
     def pid(self) -> int:
         """Its process."""
-        process = self.metrics._process  # noqa: SLF001 (a helper of the tests, whose child it is)
-        assert process is not None
-        return process.pid
+        return self.metrics.pid
 
     def lines(self) -> int:
         """How many lines have been counted, whatever their fate."""

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.support.chain import Caddy, wait_until
+from lab.caddy import Caddy
+from lab.processes import wait_until
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "build" / "bench"

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.__main__ import RATIOS
 from benchmarks.measure import Sample
 from benchmarks.table import ALONE, MISSING, RECORDED, Row, as_markdown, fallen, ratios_of
-from tests.support.circumstances import ROOT
+from lab.circumstances import ROOT
 
 
 def row(*ratios: float, kind: str = "measured") -> Row:
@@ -78,7 +78,7 @@ def test_committed_ratios_say_of_what_they_are() -> None:
 
 def test_no_table_of_a_changed_tree(tmp_path: Path) -> None:
     """With changes that are not committed it is refused before anything runs, with a way out."""
-    for name in ("benchmarks", "engine", "tests/support"):
+    for name in ("benchmarks", "engine", "lab"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / ".gitignore").write_text("__pycache__\n")
     who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]

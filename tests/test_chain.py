@@ -16,8 +16,13 @@ from typing import Any
 
 import pytest
 
+from lab.browser import Browser, Header
+from lab.caddy import Caddy
+from lab.kiwix import KiwixServe
+from lab.metrics import Metrics
+from lab.processes import missing_programs
+from lab.zims import zim
 from tests.support.archive import PROGRAM, require_current
-from tests.support.chain import Browser, Caddy, Header, KiwixServe, Metrics, missing_programs, zim
 
 ROOT = Path(__file__).resolve().parent.parent
 FILEBEAT = ROOT / "build" / "filebeat"

@@ -5,8 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from lab.browser import Browser
+from lab.caddy import Caddy
+from lab.kiwix import KiwixServe
+from lab.processes import missing_programs
+from lab.zims import zim
 from tests.cli.cases import day_of, invoke
-from tests.support.chain import Browser, Caddy, KiwixServe, missing_programs, zim
 
 PACKAGES = """
 packages:

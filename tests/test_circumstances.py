@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.support.circumstances import commit_of
+from lab.circumstances import commit_of
 
 
 def git(root: Path, *words: str) -> str:

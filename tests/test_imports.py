@@ -159,6 +159,23 @@ def test_nobody_asks_for_the_time_but_the_runtime() -> None:
     assert asking == []
 
 
+def test_only_tests_import_tests() -> None:
+    """What benchmarks and tools use too is in `lab/`, which the program itself does not know."""
+    tops = ("benchmarks", "cli", "engine", "lab", "static", "tools")
+    paths = [ROOT / "offspot_metrics.py"]
+    for top in tops:
+        paths += [p for p in (ROOT / top).rglob("*.py") if "node_modules" not in p.parts]
+    wrong = []
+    for path in paths:
+        top = path.relative_to(ROOT).parts[0]
+        apart = {"tests"} if top in {"benchmarks", "lab", "tools"} else {"tests", "lab"}
+        for found in imports_in(module_name(path), ast.parse(path.read_bytes()), path):
+            if found.imported.split(".")[0] in apart:
+                wrong.append(f"{found.where}: {found.imported}")
+    assert len(paths) > len(MODULES)
+    assert wrong == []
+
+
 def test_the_order_itself_is_seen_to_be_broken() -> None:
     """A reader that finds nothing proves nothing, so it is shown two wrong imports."""
     wrong = ast.parse("def f():\n    from engine.runtime import x\n    import sqlite3 as s\n")

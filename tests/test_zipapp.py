@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chain import Browser, Metrics
+from lab.browser import Browser
+from lab.metrics import Metrics
 from tools import build_zipapp
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -25,15 +25,11 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.chain import (
-    Browser,
-    Caddy,
-    ChainError,
-    KiwixServe,
-    missing_programs,
-    wait_until,
-    zim,
-)
+from lab.browser import Browser
+from lab.caddy import Caddy
+from lab.kiwix import KiwixServe
+from lab.processes import ChainError, missing_programs, wait_until
+from lab.zims import zim
 from tools import school_week as school
 
 SEED = 2026

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from urllib.parse import quote
 
-from tests.support.chain import Answer, Header, png
+from lab.browser import Answer, Header
+from lab.zims import png
 
 SITE_NAME = "Lycée Amani"
 FQDN = "amani.hotspot"

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
+from lab.clock import FAKED
 from tests.browser.hotspot import Hotspot, random_weeks, running
 from tests.support.archive import require_current
-from tests.support.clock import FAKED
 
 CHROMIUM = "/usr/bin/chromium"
 SHELL = "/usr/bin/chromium-headless-shell"

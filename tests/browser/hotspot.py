@@ -21,8 +21,8 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from lab.clock import starting_at
 from tests.support.archive import PROGRAM
-from tests.support.clock import starting_at
 
 NAME = "Lycée Amani"
 FQDN = "amani.hotspot"

@@ -19,7 +19,7 @@ from typing import Any
 
 import offspot_metrics
 from engine.store import database
-from tests.support.clock import starting_at
+from lab.clock import starting_at
 from tests.support.golden import full_line
 from tools.build_zipapp import plain_python
 

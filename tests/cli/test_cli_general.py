@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import offspot_metrics
+from lab.processes import wait_until
 from tests.cli.cases import Program, invoke, visits, write
-from tests.support.chain import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("serve", "replay", "kpis", "doctor")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import wait_until
 from tests.cli.cases import (
     NOBODY,
     Program,
@@ -25,7 +26,6 @@ from tests.cli.cases import (
     visits_counted,
     write,
 )
-from tests.support.chain import wait_until
 from tests.support.packing import REFUSED
 
 GOOD = visits(600, 30)

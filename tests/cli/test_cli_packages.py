@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.metrics import Metrics
 from tests.cli.cases import (
     NOBODY,
     PACKAGES,
@@ -21,7 +22,6 @@ from tests.cli.cases import (
     visits_counted,
     write,
 )
-from tests.support.chain import Metrics
 
 NAMES = "abcdefghi"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

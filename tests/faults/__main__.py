@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.circumstances import commit_of, machine, today
 from tests.faults.results import (
     FULL,
     SMALL,
@@ -37,7 +38,6 @@ from tests.faults.results import (
     shown,
     store,
 )
-from tests.support.circumstances import commit_of, machine, today
 from tests.support.measured import MARK
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chain import appending
+from lab.caddy import appending
 from tests.support.reading import CURRENT, Following, line, lines
 
 NAMES = {

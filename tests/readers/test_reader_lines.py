@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chain import appending
+from lab.caddy import appending
 from tests.support.reading import CURRENT, Following, Ledger, line, lines
 
 LONG = line(7, uri="/" + "x" * 900_000)

@@ -13,7 +13,7 @@ from engine.sources import watch as watch_module
 from engine.sources.folder import LogFolder
 from engine.sources.model import Lost
 from engine.sources.watch import Watch
-from tests.support.chain import wait_until
+from lab.processes import wait_until
 from tests.support.reading import CURRENT, PATTERN, Following, Ledger, line, lines
 
 ROOM = 64

@@ -21,8 +21,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from lab.browser import Browser
+from lab.caddy import Caddy
 from tests.reliability.serving import Serving
-from tests.support.chain import Browser, Caddy
 from tests.support.reading import FILEBEAT
 
 ATTACK_BYTES = 165_000

@@ -32,8 +32,9 @@ from pathlib import Path
 
 from engine.sources.content import first_line
 from engine.sources.model import FIRST_LINE_BYTES, generation_id
+from lab.browser import Browser
+from lab.processes import LOOPBACK, wait_until
 from tests.reliability.hostile import install
-from tests.support.chain import LOOPBACK, Browser, wait_until
 from tests.support.reading import CURRENT, FILEBEAT, ROOT, START_AT
 
 PACKAGES = 20

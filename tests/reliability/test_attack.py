@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import missing_programs
 from tests.reliability.attack import Outcome, attack
-from tests.support.chain import missing_programs
 from tests.support.measured import measured
 from tests.support.reading import FILEBEAT, READERS
 

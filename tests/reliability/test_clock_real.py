@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.clock import read_from
 from tests.reliability.serving import Serving
 from tests.reliability.store_support import figures
-from tests.support.clock import read_from
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
 YEAR = 365 * 86400

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.descriptors import FEWEST_CONNECTIONS, FEWEST_LOGS, OWN, divide
+from lab.processes import missing_programs
 from tests.reliability.serving import Serving
 from tests.reliability.store_support import line
-from tests.support.chain import missing_programs
 from tests.support.reading import FILEBEAT, READERS, ROOT
 
 USER = 10001

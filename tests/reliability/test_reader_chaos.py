@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from lab.processes import wait_until
 from tests.reliability.chaos import SMALLEST_ROLL, Service, run
-from tests.support.chain import wait_until
 from tests.support.measured import measured
 from tests.support.reading import (
     CURRENT,

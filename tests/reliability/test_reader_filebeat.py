@@ -13,8 +13,8 @@ import pytest
 
 from engine.runtime import reader as reader_module
 from engine.sources.model import Message
+from lab.processes import wait_until
 from tests.reliability.hostile import SILENT, SPOILT, install
-from tests.support.chain import wait_until
 from tests.support.reading import CURRENT, FILEBEAT, Following, Ledger, line, lines
 
 STOP_SECONDS = 5.0

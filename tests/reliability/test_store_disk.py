@@ -18,10 +18,10 @@ from engine.errors import MetricsError
 from engine.sources.model import Generation
 from engine.store import backup
 from engine.store.store import Store
+from lab.processes import missing_programs
 from tests.reliability import store_support as support
 from tests.reliability.serving import ROOT, Serving
 from tests.reliability.store_support import HOUR, UTC, figures
-from tests.support.chain import missing_programs
 from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))

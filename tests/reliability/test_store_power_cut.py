@@ -16,10 +16,10 @@ import pytest
 
 from engine.store import backup, check
 from engine.store.store import Store
+from lab.processes import missing_programs
 from tests.reliability import store_support as support
 from tests.reliability.store_power import Call, Disk, log_line, log_of, trace
 from tests.reliability.store_support import HOUR, UTC
-from tests.support.chain import missing_programs
 from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))

@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.support.chain import LOOPBACK, Browser, Metrics, wait_until
+from lab.browser import Browser
+from lab.metrics import Metrics
+from lab.processes import LOOPBACK, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "dist" / "offspot-metrics"

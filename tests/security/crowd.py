@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Self
 
-from tests.support.chain import LOOPBACK
+from lab.processes import LOOPBACK
 
 BYTE_SECONDS = 5.0
 REQUEST = b"GET /api/v1/aggregations/D HTTP/1.1\r\nHost: localhost\r\nX-Slow: " + b"a" * 4000

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import LOOPBACK
 from tests.security.cases import MEGABYTE, SECONDS, MemoryWatch, Serve, line
 from tests.security.crowd import Crowd, Visitor
 from tests.security.test_hostile_load import PATHS, largest_script
-from tests.support.chain import LOOPBACK
 from tests.support.measured import measured
 
 MAX_RESIDENT = 100 * MEGABYTE

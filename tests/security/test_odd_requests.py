@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from engine.packages import clean_text, parse_packages
+from lab.browser import Browser
+from lab.caddy import Caddy
+from lab.processes import missing_programs
 from tests.security.cases import CURRENT, SECONDS, Serve
-from tests.support.chain import Browser, Caddy, missing_programs
 from tests.support.measured import measured
 
 OURS = '{"level":"info","ts":1781388000.5,"msg":"handled request","status":200}'

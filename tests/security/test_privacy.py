@@ -11,8 +11,10 @@ from urllib.parse import quote
 
 import pytest
 
+from lab.browser import Browser, Header
+from lab.caddy import Caddy
+from lab.processes import LOOPBACK, missing_programs
 from tests.security.cases import CURRENT, DAY, SECONDS, Serve, line
-from tests.support.chain import LOOPBACK, Browser, Caddy, Header, missing_programs
 
 SOURCE = "127.0.42.77"
 """An address of this machine that nobody else uses."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import missing_programs
 from tests.security.cases import FILEBEAT, NOON, PROGRAM, SECONDS, Serve, descendants, line
-from tests.support.chain import missing_programs
 
 USER = 10001
 DROPPED = [

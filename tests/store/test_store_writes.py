@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lab.writes import bytes_a_minute
 from tests.support.measured import measured
-from tests.support.writes import bytes_a_minute
 
 MOST_BYTES = 14_000
 """A third of what the tool to beat writes in a minute."""

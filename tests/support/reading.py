@@ -18,7 +18,7 @@ from engine.runtime.reader import Reader
 from engine.sources.folder import LogFolder
 from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
 from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
-from tests.support.chain import wait_until
+from lab.processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILEBEAT = ROOT / "build" / "filebeat"

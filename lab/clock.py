@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.chain import missing_programs
+from lab.processes import missing_programs
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 FAKED = ("LD_PRELOAD", "FAKETIME", "FAKETIME_FMT", "FAKETIME_SHARED", "FAKETIME_TIMESTAMP_FILE")

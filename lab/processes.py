@@ -1,0 +1,164 @@
+"""Real servers as child processes on free loopback ports, and waiting for what they do.
+
+No process outlives its context manager, and nothing but a process started here is ever ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 30.0
+"""Long enough for a Raspberry Pi with a busy SD card; a sound start takes well under a second."""
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.02
+API_POLL_SECONDS = 0.2
+ANSWER_SECONDS = 30.0
+
+
+class ChainError(Exception):
+    """A part of the chain did not start, stopped by itself, or did not do as asked in time."""
+
+
+def missing_programs(*names: str) -> list[str]:
+    """Those of the named programs that this machine does not have."""
+    return [name for name in names if shutil.which(name) is None]
+
+
+def free_port() -> int:
+    """A port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    seconds: float,
+    process: subprocess.Popen[bytes] | None = None,
+    output: Path | None = None,
+    poll_seconds: float = POLL_SECONDS,
+) -> None:
+    """Return as soon as `condition` holds; fail when time is up or the process has ended.
+
+    Between two looks the wait is on the process itself, so that a death is noticed at once.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        ended = None
+        if process is None:
+            _no_process_to_wait_on(poll_seconds)
+        else:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                ended = process.wait(timeout=poll_seconds)
+        if ended is not None and not condition():
+            raise ChainError(f"{what}: the process ended with {ended}\n{_tail(output)}")
+        if time.monotonic() > deadline:
+            raise ChainError(f"{what}: not within {seconds:g} s\n{_tail(output)}")
+
+
+def _no_process_to_wait_on(seconds: float) -> None:
+    """Give way for a moment where only the state of files can be looked at."""
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.settimeout(seconds)
+        with contextlib.suppress(TimeoutError):
+            reader.recv(1)
+
+
+def _tail(output: Path | None) -> str:
+    if output is None or not output.exists():
+        return ""
+    return output.read_text(encoding="utf-8", errors="replace")[-4000:]
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1.0):
+        return True
+    return False
+
+
+@dataclass
+class Server:
+    """A child process that listens on a free loopback port between __enter__ and __exit__."""
+
+    folder: Path
+    port: int = field(default=0, init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+
+    def _prepare(self) -> list[str]:
+        """Write what the process needs for `self.port`; return its command."""
+        raise NotImplementedError
+
+    @property
+    def output(self) -> Path:
+        return self.folder / f"{type(self).__name__.lower()}.out"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return LOOPBACK, self.port
+
+    def _environment(self) -> dict[str, str]:
+        home = str(self.folder / "home")
+        return {**os.environ, "HOME": home, "XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home}
+
+    def __enter__(self) -> Self:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tries = 3  # another process may take the free port between our look and the start
+        for attempt in range(1, tries + 1):
+            self.port = free_port()
+            command = self._prepare()
+            with self.output.open("wb") as output:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=self._environment(),
+                )
+            try:
+                wait_until(
+                    lambda: _answers(self.port),
+                    f"start of {command[0]}",
+                    START_SECONDS,
+                    self._process,
+                    self.output,
+                )
+            except ChainError:
+                self.stop()
+                if attempt == tries:
+                    raise
+            else:
+                break
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
