@@ -158,7 +158,7 @@ def start(root: Path, runs: int = 31) -> None:
         "Typer from the archive": "import typer",
         "our commands": "import cli.app",
     }
-    report = "import cli.app, cli.output, cli.tables, engine.config, engine.report"
+    report = "import cli.app, cli.output, cli.tables, engine.settings, engine.report"
     http = "import cli.app, engine.runtime.serve, engine.api.app, engine.api.assets"
     kpis = ["kpis", "--period", "today", "--format", "json", "--database", str(database)]
     _steps(

@@ -54,9 +54,9 @@ def doctor(
     serve. The exit code is 0 when all is sound, else that of the first problem.
     """
     from cli import exit_code_of, output
-    from engine.config import make_config
     from engine.doctor import examine
     from engine.runtime.clock import now
+    from engine.settings import make_config
 
     config = make_config(
         {

@@ -36,9 +36,9 @@ def kpis(
     computes them for that zone, and stores nothing.
     """
     from cli import output, say, tables
-    from engine.config import make_config
     from engine.report import Report
     from engine.runtime.clock import now
+    from engine.settings import make_config
     from engine.store.reader import Reader
     from engine.times import parse_period
 

@@ -78,12 +78,12 @@ def replay(
     """
     from cli import exit_code_of, say, say_error
     from cli.progress import progress_bar
-    from engine.config import IDLE_GAP_MINUTES, make_config
     from engine.names import displayable
     from engine.packages import read_packages
     from engine.replay import Replay
     from engine.report import Report
     from engine.runtime import clock
+    from engine.settings import IDLE_GAP_MINUTES, make_config
     from engine.store.database import MEMORY
     from engine.store.store import Lock, Store
 

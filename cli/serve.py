@@ -76,8 +76,8 @@ def serve(
     import sys
 
     from cli import say
-    from engine.config import make_config
     from engine.runtime.serve import serve as serve_until_stopped
+    from engine.settings import make_config
     from offspot_metrics import __version__
 
     config = make_config(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import make_config
 from engine.errors import ConfigError, UsageError
+from engine.settings import make_config
 
 
 def test_an_option_goes_before_the_environment_before_the_default() -> None:

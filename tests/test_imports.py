@@ -29,7 +29,7 @@ ROWS = [
     ["engine.indicators"],
     ["engine.inputs", "engine.sources"],
     ["engine.packages"],
-    ["engine.config"],
+    ["engine.settings"],
     ["engine.patterns", "engine.times"],
     ["engine.csv_text", "engine.hosts"],
     ["engine.errors"],

@@ -6,13 +6,13 @@ part to be there; it may run beside `serve`.
 
 from __future__ import annotations
 
-from engine.config import Config
 from engine.doctor.clocks import check_clock
 from engine.doctor.databases import check_database, check_running
 from engine.doctor.lines import check_lines
 from engine.doctor.logs import check_logs
 from engine.doctor.model import Examination
 from engine.doctor.setup import check_packages, check_reader
+from engine.settings import Config
 
 
 def examine(config: Config, lines: int, now: int) -> Examination:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engine.config import Config
 from engine.doctor.logs import LogFile
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import DatabaseDamaged, InputMissing, MetricsError, StorageError
 from engine.inputs.model import FATES
+from engine.settings import Config
 from engine.sources.content import first_line
 from engine.sources.model import Generation, generation_id
 from engine.store.check import problems_of

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engine.config import Config
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import InputMissing, InputUnreadable, MetricsError
 from engine.patterns import read_pattern
+from engine.settings import Config
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
 from engine.sources.opening import PackedOtherwise, open_content
 

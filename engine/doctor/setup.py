@@ -10,10 +10,10 @@ import subprocess
 from collections import Counter
 from typing import Final
 
-from engine.config import Config
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError, MetricsError, ReaderUnavailable
 from engine.packages import KINDS, Packages, read_packages
+from engine.settings import Config
 from engine.sources.filebeat import find_filebeat, missing_filebeat
 
 VERSION_SECONDS: Final = 30

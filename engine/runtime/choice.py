@@ -10,8 +10,8 @@ import logging
 import os
 from pathlib import Path
 
-from engine.config import Config
 from engine.errors import ReaderUnavailable
+from engine.settings import Config
 from engine.sources.filebeat import find_filebeat, require_filebeat
 from engine.sources.run_folder import choose_place
 

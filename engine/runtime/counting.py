@@ -1,7 +1,7 @@
 """The main thread's work: messages of the reader and ticks into states, and states into the store.
 
 In: messages and ticks, one at a time. Out: commits. It owns the pipeline, the tracker and the
-writing connection; nothing here is shared but `Vitals`, which others only read.
+writing connection; nothing here is shared but `ServiceStatus`, which others only read.
 
 When a commit is made: a minute after something was counted, ten when only the minutes of uptime
 were; sooner after 256 KiB of log, at a rotation, when an hour ends, when the clock was set, at the
@@ -27,8 +27,8 @@ from engine.runtime import clock
 from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.loss import Losses
 from engine.runtime.packages_file import PackagesFile
+from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
-from engine.runtime.vitals import Vitals
 from engine.sources.folder import LogFolder
 from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
 from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
@@ -58,14 +58,14 @@ class Counting:
     def __init__(
         self,
         store: Store,
-        vitals: Vitals,
+        status: ServiceStatus,
         packages_path: Path,
         packages_read: Callable[[], None] | None = None,
     ) -> None:
         self.store = store
-        self.vitals = vitals
+        self.status = status
         self.packages = PackagesFile(packages_path, store, packages_read)
-        self.housekeeping = Housekeeping(store, vitals)
+        self.housekeeping = Housekeeping(store, status)
         self.tracker = Tracker(store.generations())
         self.pipeline = Pipeline(Packages())
         self.folder: LogFolder | None = None
@@ -80,33 +80,33 @@ class Counting:
         self._gone: set[bytes] = set()
         """Logs that are gone, read, and had no line that counts. They are forgotten at a save,
         unless their compressed roll is still there."""
-        self.losses = Losses(store, vitals)
+        self.losses = Losses(store, status)
         self._dirty_at: float | None = None
         self._dirty_uptime_at: float | None = None
         self._saved_at = -SAVE_PAUSE_SECONDS
         self._pause = SAVE_PAUSE_SECONDS
-        vitals.steady_seconds = int(store.get("steady_seconds", 0))
-        vitals.backup_age = int(store.get("backup_age", 0))
-        vitals.steps.extend(store.clock_steps())
-        vitals.last_seen = store.reader().last_hours()
+        status.steady_seconds = int(store.get("steady_seconds", 0))
+        status.backup_age = int(store.get("backup_age", 0))
+        status.steps.extend(store.clock_steps())
+        status.last_seen = store.reader().last_hours()
 
     # Start
 
     def begin(self, now: int) -> None:
         """Read the packages, note the boot, and see what the clock did while we were off."""
-        self.vitals.waits_for_packages = True
+        self.status.waits_for_packages = True
         self.reload_packages(forced=True)
         saved_at = int(self.store.get("saved_at", 0))
         boot = boot_id()
         step = 0
         if saved_at and not -JUMP_SECONDS <= now - saved_at <= FAR_SECONDS:
             step = now - saved_at
-            self.vitals.steady_seconds = 0
-            self.vitals.steps.append((now, step))
-        self.vitals.clock_trusted = clock_is_trusted()
+            self.status.steady_seconds = 0
+            self.status.steps.append((now, step))
+        self.status.clock_trusted = clock_is_trusted()
         if boot != self.store.get("boot_id") or step:
             try:
-                self.store.add_clock_epoch(boot, now, step, self.vitals.clock_trusted)
+                self.store.add_clock_epoch(boot, now, step, self.status.clock_trusted)
                 self.store.put("boot_id", boot)
             except (StorageError, Busy) as error:
                 log.warning("%s", error.message)
@@ -119,14 +119,14 @@ class Counting:
     @property
     def ready(self) -> bool:
         """Whether there are packages to count by."""
-        return not self.vitals.waits_for_packages
+        return not self.status.waits_for_packages
 
     def use_packages(self, packages: Packages) -> None:
         """Count by these packages from now on."""
         self.packages.used = True
         self.pipeline = Pipeline(packages)
-        self.vitals.use_packages(packages)
-        self.vitals.waits_for_packages = False
+        self.status.use_packages(packages)
+        self.status.waits_for_packages = False
 
     def reload_packages(self, *, forced: bool = False) -> None:
         """Read the packages file again when it has changed."""
@@ -137,7 +137,7 @@ class Counting:
         """Use what a reading of the packages file found, when it has come to its end."""
         self.packages.wait(wait_seconds)
         packages = self.packages.take()
-        self.vitals.packages_problem = self.packages.problem
+        self.status.packages_problem = self.packages.problem
         if packages is not None:
             self.use_packages(packages)
 
@@ -145,7 +145,7 @@ class Counting:
 
     def take(self, message: Message) -> None:
         """Count what a reader hands on."""
-        self.vitals.beat_at = clock.monotonic()
+        self.status.beat_at = clock.monotonic()
         if isinstance(message, Chunk):
             self._count(message)
         elif isinstance(message, Settled):
@@ -181,9 +181,9 @@ class Counting:
         self.tracker.applied(generation, new)
         self._bytes += new.length
         self._mark_dirty()
-        self.vitals.fates = self.fates_before + self.tally.fates
+        self.status.fates = self.fates_before + self.tally.fates
         if self.tally.last_at is not None:
-            self.vitals.last_line_at = max(self.vitals.last_line_at or 0, self.tally.last_at)
+            self.status.last_line_at = max(self.status.last_line_at or 0, self.tally.last_at)
 
     def _get_in_doubt(self, chunk: Chunk) -> Generation:
         """A log whose position may have been lost with a damaged database."""
@@ -210,7 +210,7 @@ class Counting:
             except Exception:
                 log.exception("a line of %s bytes could not be counted", len(line))
                 tally.fates["unmatched"] += 1
-                self.vitals.not_counted += 1
+                self.status.not_counted += 1
         return tally
 
     def _adopt(self, settled: Generation) -> None:
@@ -248,16 +248,16 @@ class Counting:
 
     def _mark_dirty(self) -> None:
         if self._dirty_at is None:
-            self._dirty_at = self.vitals.unsaved_since = clock.monotonic()
+            self._dirty_at = self.status.unsaved_since = clock.monotonic()
 
     def tick(self, tick: Tick) -> None:
         """A minute has passed, or the clock was set."""
-        self.vitals.beat_at = clock.monotonic()
+        self.status.beat_at = clock.monotonic()
         if tick.step:
             self._clock_was_set(tick)
         else:
-            self.vitals.steady_seconds += round(tick.elapsed)
-        self.vitals.backup_age += round(tick.elapsed)
+            self.status.steady_seconds += round(tick.elapsed)
+        self.status.backup_age += round(tick.elapsed)
         hour = hour_of(tick.at)
         if hour != self.running_hour:
             self.running_hour = hour
@@ -274,12 +274,12 @@ class Counting:
         """Save under the old time before anything of the new one is counted."""
         log.warning("the clock was set by %+d seconds", tick.step)
         self.save(at=tick.at - tick.step)
-        self.vitals.steps.append((tick.at, tick.step))
-        self.vitals.clock_trusted = clock_is_trusted()
+        self.status.steps.append((tick.at, tick.step))
+        self.status.clock_trusted = clock_is_trusted()
         if abs(tick.step) > JUMP_SECONDS:
-            self.vitals.steady_seconds = 0
+            self.status.steady_seconds = 0
         try:
-            self.store.add_clock_epoch(boot_id(), tick.at, tick.step, self.vitals.clock_trusted)
+            self.store.add_clock_epoch(boot_id(), tick.at, tick.step, self.status.clock_trusted)
         except MetricsError as error:
             log.warning("%s", error.message)
 
@@ -303,7 +303,7 @@ class Counting:
         if dirty is not None:
             soon = self._bytes >= SAVE_BYTES or self._rotated
             # The first save of a life comes early: killed again and again, it gets further.
-            patience = SAVE_SECONDS - 1 if self.vitals.saves else SAVE_PAUSE_SECONDS
+            patience = SAVE_SECONDS - 1 if self.status.saves else SAVE_PAUSE_SECONDS
             due = 0.0 if soon else dirty + patience - now
         if uptime is not None:
             due = min(due, uptime + SAVE_UPTIME_SECONDS - 1 - now)
@@ -316,8 +316,8 @@ class Counting:
         if self.folder and self.ready:
             self.folder.sync()
         facts: dict[str, Any] = {
-            "steady_seconds": self.vitals.steady_seconds,
-            "backup_age": self.vitals.backup_age,
+            "steady_seconds": self.status.steady_seconds,
+            "backup_age": self.status.backup_age,
             "clean": int(last and self.ready),
             **self.losses.facts(self.folder if self.ready else None, self.tracker.generations),
         }
@@ -336,9 +336,9 @@ class Counting:
         except DatabaseDamaged:
             raise
         except MetricsError as error:
-            if error.message != self.vitals.save_problem:
+            if error.message != self.status.save_problem:
                 log.error("%s; it stays in memory", error.message)  # noqa: TRY400 (all is said)
-            self.vitals.save_problem = error.message
+            self.status.save_problem = error.message
             self._pause = RETRY_SECONDS
             return False
         self._pause = SAVE_PAUSE_SECONDS
@@ -350,10 +350,10 @@ class Counting:
             self.tracker.generations.pop(identity, None)
             self._gone.discard(identity)
         self._bytes, self._rotated = 0, False
-        self._dirty_at = self._dirty_uptime_at = self.vitals.unsaved_since = None
-        self.vitals.save_problem = ""
-        self.vitals.saved_at, self.vitals.saved_monotonic = at, clock.monotonic()
-        self.vitals.saves += 1
+        self._dirty_at = self._dirty_uptime_at = self.status.unsaved_since = None
+        self.status.save_problem = ""
+        self.status.saved_at, self.status.saved_monotonic = at, clock.monotonic()
+        self.status.saves += 1
         self._note_store()
         if len(self.tracker.generations) > KEPT_GENERATIONS + MAX_UNPRUNED:
             self._prune()
@@ -390,22 +390,22 @@ class Counting:
 
     def _note_use(self) -> None:
         """The newest hour of each package, for the status page."""
-        last_seen = dict(self.vitals.last_seen)
+        last_seen = dict(self.status.last_seen)
         for hour, indicator_id, dimension in self.tally.states:
             if indicator_id == indicators.total_usage_by_package.id:
                 last_seen[dimension] = max(hour, last_seen.get(dimension, 0))
-        self.vitals.last_seen = last_seen
+        self.status.last_seen = last_seen
 
     def _note_store(self) -> None:
         """What the status page says of the database."""
         reader = self.store.reader()
-        self.vitals.timezone = self.store.zone.key
-        self.vitals.notes = [*self.store.notes, *self.store.kept_notes()]
-        if self.vitals.collecting_since is None:
-            self.vitals.collecting_since = reader.first_minute()
-        self.vitals.fates = self.fates_before.copy()
-        if self.vitals.last_line_at is None:
-            self.vitals.last_line_at = reader.last_line_at()
+        self.status.timezone = self.store.zone.key
+        self.status.notes = [*self.store.notes, *self.store.kept_notes()]
+        if self.status.collecting_since is None:
+            self.status.collecting_since = reader.first_minute()
+        self.status.fates = self.fates_before.copy()
+        if self.status.last_line_at is None:
+            self.status.last_line_at = reader.last_line_at()
 
     # After damage
 

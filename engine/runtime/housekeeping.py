@@ -14,7 +14,7 @@ from typing import Final
 
 from engine.errors import DatabaseDamaged, MetricsError
 from engine.runtime import clock
-from engine.runtime.vitals import Vitals
+from engine.runtime.service_status import ServiceStatus
 from engine.store import backup, database
 from engine.store.store import Store
 from engine.times import local_day, period_of
@@ -31,9 +31,9 @@ log = logging.getLogger("offspot-metrics")
 class Housekeeping:
     """Owned by the main thread; called when an hour has ended and all is saved."""
 
-    def __init__(self, store: Store, vitals: Vitals) -> None:
+    def __init__(self, store: Store, status: ServiceStatus) -> None:
         self.store = store
-        self.vitals = vitals
+        self.status = status
         self._purged_at: float | None = None
 
     def tidy(self, now: int, present: Iterable[bytes]) -> list[bytes]:
@@ -51,9 +51,9 @@ class Housekeeping:
     def _back_up(self) -> None:
         with database.storage_errors(self.store.path):
             there = backup.newest_path(self.store.path).exists()
-        if self.vitals.backup_age < (BACKUP_SECONDS if there else FIRST_BACKUP_SECONDS):
+        if self.status.backup_age < (BACKUP_SECONDS if there else FIRST_BACKUP_SECONDS):
             return
-        self.vitals.backup_age = 0  # a disk without room is not asked again each hour
+        self.status.backup_age = 0  # a disk without room is not asked again each hour
         with database.storage_errors(self.store.path):
             disk = os.statvfs(self.store.path.parent)
             needed = 2 * self.store.path.stat().st_size + SPARE_BYTES
@@ -67,7 +67,7 @@ class Housekeeping:
         """Remove records older than the previous calendar year, once a day."""
         monotonic = clock.monotonic()
         recently = self._purged_at is not None and monotonic - self._purged_at < STEADY_SECONDS
-        if recently or self.vitals.steady_seconds < STEADY_SECONDS:
+        if recently or self.status.steady_seconds < STEADY_SECONDS:
             return
         self._purged_at = monotonic
         year = local_day(now, self.store.zone).year - 1

@@ -1,7 +1,8 @@
 """What is lost, and what would be if it were gone at the next start.
 
-In: what a reader says to be lost, and the log folder at each save. Out: numbers in `Vitals`, and
-facts for the commit: the logs that were not read to their end, and those that could not be opened.
+In: what a reader says to be lost, and the log folder at each save. Out: numbers in
+`ServiceStatus`, and facts for the commit: the logs that were not read to their end, and those that
+could not be opened.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import boot_id
-from engine.runtime.vitals import Vitals
 from engine.sources.folder import LogFolder
 from engine.sources.held import is_in_memory
 from engine.sources.model import Generation, Lost
@@ -28,23 +29,23 @@ log = logging.getLogger("offspot-metrics")
 class Losses:
     """Owned by the main thread."""
 
-    def __init__(self, store: Store, vitals: Vitals) -> None:
+    def __init__(self, store: Store, status: ServiceStatus) -> None:
         self.store = store
-        self.vitals = vitals
+        self.status = status
         self._reading = str(store.get("reading", ""))
         self._unread = str(store.get("unread", "[]"))
-        vitals.lost_bytes = int(store.get("lost_bytes", 0))
+        status.lost_bytes = int(store.get("lost_bytes", 0))
         self._at_least = bool(store.get("lost_at_least", 0))
         self._cut_short = set(str(store.get("cut_short", "")).split())
         """Compressed rolls whose end was said to be lost, and that may still become whole."""
         self._note_at_least()
-        vitals.lost_logs = int(store.get("lost_logs", 0))
+        status.lost_logs = int(store.get("lost_logs", 0))
 
     def add(self, lost: Lost) -> None:
         """Something was lost, or was not after all: count it, and log it."""
         identity = lost.generation.hex() or "-"
         known = identity in self._cut_short
-        self.vitals.lost_bytes += lost.length
+        self.status.lost_bytes += lost.length
         if lost.withdrawn:
             self._cut_short.discard(identity)
         elif lost.provisional and len(self._cut_short) < MAX_CUT_SHORT:
@@ -52,12 +53,12 @@ class Losses:
         else:
             known = False
             self._at_least = self._at_least or lost.at_least
-        self.vitals.lost_logs += (not lost.withdrawn) - known
+        self.status.lost_logs += (not lost.withdrawn) - known
         self._note_at_least()
         _report(lost)
 
     def _note_at_least(self) -> None:
-        self.vitals.lost_at_least = self._at_least or bool(self._cut_short)
+        self.status.lost_at_least = self._at_least or bool(self._cut_short)
 
     def look_for(self, folder: LogFolder) -> None:
         """Tell a folder which logs must still be there: what is gone of them is lost."""
@@ -81,10 +82,10 @@ class Losses:
             unread = folder.unread().items()
             self._unread = json.dumps([[*key, name, size] for key, (name, size) in unread])
         return {
-            "lost_bytes": self.vitals.lost_bytes,
+            "lost_bytes": self.status.lost_bytes,
             "lost_at_least": int(self._at_least),
             "cut_short": " ".join(sorted(self._cut_short)),
-            "lost_logs": self.vitals.lost_logs,
+            "lost_logs": self.status.lost_logs,
             "reading": self._reading,
             "unread": self._unread,
         }

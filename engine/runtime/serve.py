@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from engine.config import Config
 from engine.errors import (
     DatabaseDamaged,
     MetricsError,
@@ -32,10 +31,11 @@ from engine.runtime.counting import Counting
 from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, PackagesRead, Reload, Stop
 from engine.runtime.notify import Notifier
+from engine.runtime.read_only import ReadOnlyDashboard
 from engine.runtime.reader import Reader
-from engine.runtime.show import Showing
+from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import Tick, Ticker, board_serial
-from engine.runtime.vitals import Vitals
+from engine.settings import Config
 from engine.sources.folder import LogFolder
 from engine.store.reader import Reader as StoreReader
 from engine.store.store import Lock, Store
@@ -65,14 +65,14 @@ class Service:
         self.descriptors = share_out()
         self.inbox = Inbox()
         self.notifier = Notifier()
-        self.vitals = Vitals(version, config, started_at=clock.now())
+        self.status = ServiceStatus(version, config, started_at=clock.now())
         self.threads: dict[str, threading.Thread] = {}
         self.stopping: set[str] = set()
         """Threads that were told to end."""
         self.reader: Reader | None = None
         self.reading = False
         self.ticker: Ticker | None = None
-        self.showing: Showing | None = None
+        self.showing: ReadOnlyDashboard | None = None
         self.app: Api | None = None
         self.server: HttpServer | None = None
 
@@ -80,7 +80,7 @@ class Service:
         """Serve until told to stop. Raises what stands in the way of a start, and ThreadDied."""
         self._listen_to_signals()
         if not self.config.processing:
-            self.showing = Showing(self.config, self.vitals)
+            self.showing = ReadOnlyDashboard(self.config, self.status)
             self._serve_http(lambda: self._loop(None))
             return 0
         lock = Lock(self.config.database)
@@ -104,8 +104,8 @@ class Service:
     def _run_with(self, store: Store) -> None:
         for note in (*store.repairs, *store.notes):
             log.warning("%s", note)
-        self.vitals.site_id = store.identify(board_serial())
-        self.vitals.use_packages(Packages())  # until they are read
+        self.status.site_id = store.identify(board_serial())
+        self.status.use_packages(Packages())  # until they are read
         counting = self._make_counting(store)
         self.ticker = Ticker(self.inbox.put)
         ticker = self.ticker
@@ -124,7 +124,7 @@ class Service:
     def _make_counting(self, store: Store) -> Counting:
         """Counting from where the store stands, and a reader that begins there."""
         counting = Counting(
-            store, self.vitals, self.config.packages, lambda: self.inbox.put(PackagesRead())
+            store, self.status, self.config.packages, lambda: self.inbox.put(PackagesRead())
         )
         program, place = choose_filebeat(self.config)
         folder = LogFolder(
@@ -135,7 +135,7 @@ class Service:
         )
         counting.losses.look_for(folder)
         counting.folder = folder
-        self.reader = self.vitals.reader = Reader(
+        self.reader = self.status.reader = Reader(
             folder, self.inbox.put_message, filebeat=program, base=place
         )
         counting.begin(clock.now())
@@ -207,7 +207,7 @@ class Service:
         while True:
             due = counting.due_in() if counting else pause
             item = self.inbox.take(max(0.0, min(pause, due)))
-            self.vitals.queue_depth = self.inbox.depth
+            self.status.queue_depth = self.inbox.depth
             self.notifier.alive()
             if isinstance(item, Stop):
                 return
@@ -247,7 +247,7 @@ class Service:
                 raise DatabaseDamaged(found[0])
 
     def _died(self, ended: Ended) -> MetricsError:
-        self.vitals.dead = ended.name
+        self.status.dead = ended.name
         what = "it stopped by itself"
         if is_no_thread(ended.error):
             return no_thread(ended.name)
@@ -351,12 +351,12 @@ class Service:
         from engine.api.assets import load_assets
         from engine.api.server import HttpServer
 
-        config, vitals = self.config, self.vitals
+        config, status = self.config, self.status
         app = create_app(
             open_report=self._open_report,
-            status=vitals.status,
-            health=vitals.health,
-            metrics=vitals.metrics,
+            status=status.as_json,
+            health=status.health,
+            metrics=status.metrics,
             now=clock.now,
             assets=load_assets(config.ui_location),
             settings=ApiSettings(
@@ -364,7 +364,7 @@ class Service:
             ),
         )
         self.app = app
-        vitals.figures_are_readable = lambda: app.reading.readable
+        status.figures_are_readable = lambda: app.reading.readable
         return HttpServer(
             app,
             config.host,
@@ -379,7 +379,7 @@ class Service:
         return Report(StoreReader.open(self.config.database))
 
     def _allowed_hosts(self) -> frozenset[str]:
-        return self.vitals.host_names
+        return self.status.host_names
 
 
 def serve(config: Config, version: str, announce: Callable[[str], None]) -> int:

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.api.hosts import host_allowed, host_of_origin, names_of_hotspot
-from engine.config import make_config
 from engine.packages import parse_packages
-from engine.runtime.vitals import Vitals
+from engine.runtime.service_status import ServiceStatus
+from engine.settings import make_config
 
 OURS = names_of_hotspot(
     "my.hotspot.example", frozenset({"metrics.School.org", "kiwix.org", "school.ac.ug", "lib.box"})
@@ -123,9 +123,9 @@ packages:
   - {kind: app, title: C, url: "//[fd00::1]:81/"}
 """
     config = make_config({}, {"ALLOWED_HOSTS": "http://metrics.gov:81"})
-    vitals = Vitals("0", config)
-    vitals.use_packages(parse_packages(text.encode(), "packages.yml"))
-    names = vitals.host_names
+    status = ServiceStatus("0", config)
+    status.use_packages(parse_packages(text.encode(), "packages.yml"))
+    names = status.host_names
     for host in ("school.ac.ug", "kiwix.org:80", "x.ma.xn--cole-9oa.lan", "any.lan", "metrics.gov"):
         assert host_allowed(host, names), host
     for host in ("evil.ac.ug", "x.metrics.org", "metrics.org", "x.kiwix.org", "x.metrics.gov"):

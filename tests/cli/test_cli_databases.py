@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import make_config
 from engine.errors import ConfigError
+from engine.settings import make_config
 from tests.cli.cases import NOBODY, Program, invoke, visits, write
 
 UPSTREAM = """

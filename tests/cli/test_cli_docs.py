@@ -45,7 +45,7 @@ def test_every_fate_is_in_it() -> None:
 
 def test_every_variable_is_described() -> None:
     """Each that the configuration reads has its row, and no other."""
-    source = (ROOT / "engine/config.py").read_text(encoding="utf-8")
+    source = (ROOT / "engine/settings.py").read_text(encoding="utf-8")
     read = set(re.findall(r'"([A-Z][A-Z_]+)"', source)) - {"UTC"}
     read -= {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "XDG_DATA_HOME"}
     read -= {"WARN", "FATAL", "NOTSET"}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import make_config
 from engine.errors import UsageError
 from engine.patterns import BadPattern, read_pattern
+from engine.settings import make_config
 from engine.sources.filebeat import _quoted_glob, events_in
 from engine.sources.formats import Formats
 from engine.sources.held import list_logs

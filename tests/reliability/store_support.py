@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import indicators
-from engine.config import Config
 from engine.runtime.counting import Counting
+from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import Tick
-from engine.runtime.vitals import Vitals
+from engine.settings import Config
 from engine.sources.model import Chunk, generation_id
 from engine.store import database
 from engine.store.records import merge_record
@@ -103,7 +103,7 @@ class Log:
 def make_counting(store: Store, folder: Path) -> Counting:
     """The real counting over a store."""
     config = Config(database=store.path, packages=write_packages(folder))
-    return Counting(store, Vitals("test", config), write_packages(folder))
+    return Counting(store, ServiceStatus("test", config), write_packages(folder))
 
 
 def minute(at: int, step: int = 0) -> Tick:

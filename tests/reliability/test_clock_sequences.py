@@ -127,7 +127,7 @@ class History:
         was on or a line was written.
         """
         counting = self.counting
-        assert counting.vitals.save_problem == ""
+        assert counting.status.save_problem == ""
         visits, states, totals = self.store.connection.execute(
             "SELECT (SELECT coalesce(sum(value), 0) FROM record WHERE indicator_id = 1001), "
             "(SELECT coalesce(sum(state), 0) FROM state WHERE indicator_id = 1001), "
@@ -139,7 +139,7 @@ class History:
         asked = [support.HOSTS[n % len(support.HOSTS)] for n in self.numbers]
         homes = ("/content/bees_en/", "/")
         assert visits + states + unsaved == sum(u in homes and h != "other.box" for h, u in asked)
-        assert counting.vitals.fates["counted"] == sum(host != "other.box" for host, _ in asked)
+        assert counting.status.fates["counted"] == sum(host != "other.box" for host, _ in asked)
         assert self._minutes() == self.of_ticks | self.of_lines
 
 

@@ -34,10 +34,10 @@ def begin(store: Store, logs: Path, now: int = HOUR) -> Counting:
     folder = LogFolder(logs, "caddy_access_logs*.json", counting.tracker.generations)
     counting.losses.look_for(folder)
     counting.folder = folder
-    counting.vitals.reader = Reader(
+    counting.status.reader = Reader(
         folder, counting.take, filebeat=None, base=store.path.parent / "run"
     )
-    counting.vitals.reader.state = "running"
+    counting.status.reader.state = "running"
     counting.begin(now)
     return counting
 
@@ -69,16 +69,16 @@ def test_health_tells_of_a_late_save(store: Store, logs: Path) -> None:
     counting = begin(store, logs)
     read(counting)
     assert counting.save(at=HOUR)
-    vitals = counting.vitals
+    status = counting.status
     counting.take(support.Log(2).chunk())
-    assert vitals.health() == []
-    vitals.unsaved_since = clock.monotonic() - 178
-    assert vitals.health() == []
-    vitals.unsaved_since = clock.monotonic() - 182
-    [reason] = vitals.health()
+    assert status.health() == []
+    status.unsaved_since = clock.monotonic() - 178
+    assert status.health() == []
+    status.unsaved_since = clock.monotonic() - 182
+    [reason] = status.health()
     assert reason.startswith("nothing was saved for 18")
     assert counting.save(at=HOUR)
-    assert vitals.health() == []
+    assert status.health() == []
 
 
 def test_health_tells_of_a_save_that_fails(store: Store, logs: Path) -> None:
@@ -91,11 +91,11 @@ def test_health_tells_of_a_save_that_fails(store: Store, logs: Path) -> None:
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert not counting.save(at=HOUR + 1)
-        [reason] = counting.vitals.health()
+        [reason] = counting.status.health()
         assert reason.startswith("saving fails: ")
         assert "locked" in reason
     assert counting.save(at=HOUR + 2)
-    assert counting.vitals.health() == []
+    assert counting.status.health() == []
 
 
 def test_uptime_that_waits_is_no_late_save(store: Store, logs: Path) -> None:
@@ -104,20 +104,20 @@ def test_uptime_that_waits_is_no_late_save(store: Store, logs: Path) -> None:
     read(counting)
     assert counting.save(at=HOUR)
     counting.tick(minute(HOUR + 60))
-    assert counting.vitals.unsaved_since is None
+    assert counting.status.unsaved_since is None
 
 
 def test_health_tells_when_counting_stands_still(store: Store, logs: Path) -> None:
     """When the main thread has done nothing for three minutes, neither a line nor a tick."""
     counting = begin(store, logs)
-    vitals = counting.vitals
-    vitals.beat_at = clock.monotonic() - 182
-    assert "counting has stood still for 18" in vitals.health()[0]
+    status = counting.status
+    status.beat_at = clock.monotonic() - 182
+    assert "counting has stood still for 18" in status.health()[0]
     counting.tick(minute(HOUR + 60))
-    assert vitals.health() == []
-    vitals.beat_at = clock.monotonic() - 182
+    assert status.health() == []
+    status.beat_at = clock.monotonic() - 182
     read(counting)
-    assert vitals.health() == []
+    assert status.health() == []
 
 
 def test_health_tells_of_missing_logs(store: Store, tmp_path: Path) -> None:
@@ -125,27 +125,27 @@ def test_health_tells_of_missing_logs(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "none"
     counting = begin(store, folder)
     read(counting)
-    [reason] = counting.vitals.health()
+    [reason] = counting.status.health()
     assert str(folder) in reason
-    assert counting.vitals.status()["health"] == {"ok": False, "reasons": [reason]}
-    assert "offspot_metrics_healthy 0\n" in counting.vitals.metrics()
+    assert counting.status.as_json()["health"] == {"ok": False, "reasons": [reason]}
+    assert "offspot_metrics_healthy 0\n" in counting.status.metrics()
     folder.mkdir()
     read(counting)
-    assert counting.vitals.health() == []
-    assert "offspot_metrics_healthy 1\n" in counting.vitals.metrics()
+    assert counting.status.health() == []
+    assert "offspot_metrics_healthy 1\n" in counting.status.metrics()
 
 
 def test_health_tells_of_a_reader_and_threads_that_ended(store: Store, logs: Path) -> None:
     """A reader that is not there or has stopped, and a thread that has ended, are said."""
-    vitals = begin(store, logs).vitals
-    assert vitals.reader
-    vitals.reader.state = "stopped"
-    assert vitals.health() == ["the reader is not running"]
-    vitals.reader.state = "running"
-    vitals.dead = "timer"
-    assert vitals.health() == ["the timer thread has ended"]
-    vitals.dead, vitals.reader = "", None
-    assert vitals.health() == ["the reader is not running"]
+    status = begin(store, logs).status
+    assert status.reader
+    status.reader.state = "stopped"
+    assert status.health() == ["the reader is not running"]
+    status.reader.state = "running"
+    status.dead = "timer"
+    assert status.health() == ["the timer thread has ended"]
+    status.dead, status.reader = "", None
+    assert status.health() == ["the reader is not running"]
 
 
 def test_metrics_are_those_of_the_process(store: Store, logs: Path) -> None:
@@ -157,7 +157,7 @@ def test_metrics_are_those_of_the_process(store: Store, logs: Path) -> None:
     counting.take(Lost(b"x" * 12, 7))
     assert counting.save(at=HOUR)
     counting.tick(minute(HOUR + 7260, step=7200))
-    text = counting.vitals.metrics()
+    text = counting.status.metrics()
     for sample in (
         'lines_total{fate="counted"} 2',
         'lines_total{fate="unmatched"} 1',
@@ -165,14 +165,14 @@ def test_metrics_are_those_of_the_process(store: Store, logs: Path) -> None:
         'lines_total{fate="too-long"} 0',
         'reader_active{kind="tail"} 1',
         "reader_lag_bytes 0",
-        f"saves_total {counting.vitals.saves}",
+        f"saves_total {counting.status.saves}",
         "lost_bytes_total 7",
         "lost_at_least 0",
         "clock_steps_total 1",
         "clock_steady_seconds 0",
     ):
         assert f"offspot_metrics_{sample}\n" in text, sample
-    assert counting.vitals.saves >= 2
+    assert counting.status.saves >= 2
 
 
 def test_status_is_what_happened(store: Store, logs: Path) -> None:
@@ -186,7 +186,7 @@ def test_status_is_what_happened(store: Store, logs: Path) -> None:
     assert counting.save(at=HOUR + 150)
     counting.tick(minute(HOUR + 180))
     counting.tick(minute(HOUR + 240 + 7200, step=7200))
-    found = counting.vitals.status()
+    found = counting.status.as_json()
     assert found["collectingSince"] == HOUR
     assert found["lastLineAt"] == HOUR + 140
     assert found["lastSaveAt"] == HOUR + 240 + 7200  # the hour has ended
@@ -205,7 +205,7 @@ def test_status_is_what_happened(store: Store, logs: Path) -> None:
     size = sum(Path(f"{store.path}{end}").stat().st_size for end in ("", "-wal"))
     assert found["disk"]["databaseBytes"] == size
     assert found["disk"]["freeBytes"] > 4 * 1024 * 1024
-    text = counting.vitals.metrics()
+    text = counting.status.metrics()
     assert f"offspot_metrics_database_bytes {size}\n" in text
     age = float(text.split("offspot_metrics_last_save_age_seconds ")[-1].split()[0])
     assert 0 <= age < 60
@@ -214,17 +214,17 @@ def test_status_is_what_happened(store: Store, logs: Path) -> None:
     assert counting.folder
     counting.folder.look(1.0)
     lag = len(line(HOUR, 0))
-    assert counting.vitals.status()["reader"]["lagBytes"] == lag
-    assert f"offspot_metrics_reader_lag_bytes {lag}\n" in counting.vitals.metrics()
+    assert counting.status.as_json()["reader"]["lagBytes"] == lag
+    assert f"offspot_metrics_reader_lag_bytes {lag}\n" in counting.status.metrics()
     again = begin(store, logs, HOUR + 8000)  # what a restart knows of it
-    found = again.vitals.status()
+    found = again.status.as_json()
     assert found["collectingSince"] == HOUR
     assert found["lastLineAt"] == HOUR + 140
     assert found["lines"]["read"] == 5
     assert found["clock"]["steps"] == [{"at": HOUR + 7440, "seconds": 7200}]
     again.take(support.Log(2).add(line(HOUR - 4000, 9)).chunk())  # a late line of Games
     assert again.save(at=HOUR + 8000)
-    items = again.vitals.status()["packages"]["items"]
+    items = again.status.as_json()["packages"]["items"]
     assert {item["title"]: item["lastSeenAt"] for item in items} == seen
 
 
@@ -239,12 +239,12 @@ def test_packages_are_read_again_each_minute(store: Store, logs: Path) -> None:
     packages = store.path.with_name("packages.yml")
     good = packages.read_text()
     packages.write_text(good + '  - {kind: app, title: New, url: "//new.box/"}\n')
-    assert "New" not in str(counting.vitals.status()["packages"])
+    assert "New" not in str(counting.status.as_json()["packages"])
     counting.tick(minute(HOUR + 60))
-    assert "New" in str(counting.vitals.status()["packages"]["items"])
+    assert "New" in str(counting.status.as_json()["packages"]["items"])
     packages.write_text("packages: [unfinished")
     counting.tick(minute(HOUR + 120))
-    status = counting.vitals.status()["packages"]
+    status = counting.status.as_json()["packages"]
     assert status["stale"]
     assert "New" in str(status["items"])
 
@@ -255,7 +255,7 @@ def test_packages_of_the_same_size_are_read_again(store: Store, logs: Path) -> N
     packages = store.path.with_name("packages.yml")
     packages.write_text(packages.read_text().replace("Bees", "Ants"))
     counting.tick(minute(HOUR + 60))
-    assert "Ants" in counting.vitals.packages.titles
+    assert "Ants" in counting.status.packages.titles
 
 
 def test_packages_are_kept_for_the_next_start(store: Store, logs: Path) -> None:
@@ -268,16 +268,16 @@ def test_packages_are_kept_for_the_next_start(store: Store, logs: Path) -> None:
     packages.write_text("packages: [unfinished")
     counting = begin(store, logs, HOUR + 60)
     assert counting.ready
-    assert "Bees" in counting.vitals.packages.titles
-    assert counting.vitals.status()["packages"]["stale"]
+    assert "Bees" in counting.status.packages.titles
+    assert counting.status.as_json()["packages"]["stale"]
     packages.write_text(good.replace("Bees", "Ants"))
     counting.tick(minute(HOUR + 120))
-    status = counting.vitals.status()["packages"]
+    status = counting.status.as_json()["packages"]
     assert (status["stale"], status["message"]) == (False, None)
     store.put("packages", str(store.get("packages")).replace("Ants", "Old"))
     packages.write_text("packages: [unfinished")
     counting.tick(minute(HOUR + 180))
-    assert "Ants" in counting.vitals.packages.titles
+    assert "Ants" in counting.status.packages.titles
 
 
 def test_a_hangup_during_a_reading_is_not_forgotten(store: Store, tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_hangup_during_a_reading_is_not_forgotten(store: Store, tmp_path: Path
 
 def loss(counting: Counting) -> tuple[int, bool]:
     """Bytes that are known to be lost, and whether there may be more, as the status has it."""
-    found = counting.vitals.status()["loss"]
+    found = counting.status.as_json()["loss"]
     return found["bytes"], found["atLeast"]
 
 
@@ -322,7 +322,7 @@ def test_a_log_that_vanished_while_down_is_a_loss(store: Store, logs: Path) -> N
     counting = begin(store, logs, HOUR + 60)
     read(counting)
     assert loss(counting) == (0, True)
-    assert "offspot_metrics_lost_at_least 1\n" in counting.vitals.metrics()
+    assert "offspot_metrics_lost_at_least 1\n" in counting.status.metrics()
     counting.take(Lost(b"x" * 12, 5))
     assert counting.save(at=HOUR + 60, last=True)
     counting = begin(store, logs, HOUR + 120)
@@ -363,7 +363,7 @@ def test_logs_in_memory_go_with_the_power(
             store.put("boot_id", boot)
         counting = begin(store, logs, HOUR + 60)
         read(counting)
-        assert counting.vitals.lost_at_least is missed
+        assert counting.status.lost_at_least is missed
 
 
 def test_it_is_remembered_in_the_real_process(tmp_path: Path) -> None:

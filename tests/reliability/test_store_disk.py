@@ -28,7 +28,7 @@ SEED = int(os.environ.get("STORE_SEED", "20261123"))
 
 QUICK = """
 import sys
-from engine.runtime import counting, vitals
+from engine.runtime import counting, service_status
 counting.SAVE_SECONDS = counting.RETRY_SECONDS = 1.5
 from offspot_metrics import main
 sys.exit(main())

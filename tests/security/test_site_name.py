@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import make_config
 from engine.packages import Packages, parse_packages
-from engine.runtime.vitals import Vitals
+from engine.runtime.service_status import ServiceStatus
+from engine.settings import make_config
 from tests.security.cases import Serve
 
 FILE = parse_packages(b"metadata: {name: From the file}\npackages: []\n", "packages.yml")
@@ -34,15 +34,15 @@ def test_a_site_is_cleaned_like_a_title(given: str, shown: str | None) -> None:
     none. What is done to a title of the packages file is done to it.
     """
     for options, environment in (({"site": given}, {}), ({}, {"SITE_NAME": given})):
-        vitals = Vitals("0", make_config(options, environment))
-        vitals.use_packages(FILE)
+        status = ServiceStatus("0", make_config(options, environment))
+        status.use_packages(FILE)
         entry = {"kind": "files", "title": given, "url": "//a.box/"}
         text = json.dumps({"packages": [entry]})
         titles = parse_packages(text.encode(), "packages.yml").titles
         expected = titles[0] if titles else FILE.name
-        assert vitals.site_name == expected
+        assert status.site_name == expected
         assert shown is None or expected == shown
-    assert Vitals("0", make_config({}, {})).packages == Packages()
+    assert ServiceStatus("0", make_config({}, {})).packages == Packages()
 
 
 def test_the_page_is_given_the_clean_name(tmp_path: Path) -> None:

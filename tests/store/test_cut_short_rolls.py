@@ -39,7 +39,7 @@ class Life:
 
     def lost(self) -> bool:
         """Whether it is said that something is lost."""
-        return self.counting.vitals.lost_at_least
+        return self.counting.status.lost_at_least
 
     def end(self) -> tuple[bool, int]:
         """Stop; what was said of losses, and how many lines there are."""

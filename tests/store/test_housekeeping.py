@@ -207,12 +207,12 @@ def test_a_jump_while_off_ends_the_steady_time(running: Running, off: int, *, ke
     assert running.counting.save(at=running.now, last=True)
     running.now += off
     running.start()
-    assert running.counting.vitals.steady_seconds == (300 * 60 if kept else 0)
+    assert running.counting.status.steady_seconds == (300 * 60 if kept else 0)
     assert running.store.clock_steps() == ([] if kept else [(running.now, off)])
-    assert list(running.counting.vitals.steps) == running.store.clock_steps()
+    assert list(running.counting.status.steps) == running.store.clock_steps()
     running.run(1)
     running.restart()
-    assert running.counting.vitals.steady_seconds == (301 * 60 if kept else 60)
+    assert running.counting.status.steady_seconds == (301 * 60 if kept else 60)
 
 
 @pytest.mark.parametrize(("step", "kept"), [(3600, True), (3601, False), (-3601, False)])
@@ -220,7 +220,7 @@ def test_a_jump_while_on_ends_the_steady_time(running: Running, step: int, *, ke
     """A step of the clock by more than one hour, either way, begins the steady time anew."""
     running.run(10)
     running.set_clock(step)
-    assert running.counting.vitals.steady_seconds == (600 if kept else 0)
+    assert running.counting.status.steady_seconds == (600 if kept else 0)
 
 
 # Logs that are forgotten
@@ -286,4 +286,4 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
     assert ids <= set(running.store.generations())
     running.restart()
     read()
-    assert running.counting.vitals.fates["counted"] == 5005 + 2
+    assert running.counting.status.fates["counted"] == 5005 + 2

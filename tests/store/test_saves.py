@@ -107,7 +107,7 @@ def test_the_end_of_an_hour_is_saved(counting: Counting, store: Store) -> None:
     assert store.get("saved_at") == HOUR + 3600
     visits = "SELECT sum(value) FROM record WHERE indicator_id = 1001"
     assert store.connection.execute(visits).fetchone()[0] == 1  # lines 1 and 6: one home
-    assert counting.vitals.fates["counted"] == 2
+    assert counting.status.fates["counted"] == 2
 
 
 @pytest.mark.parametrize("step", [-7200, -90, 90, 7200, 400 * 86400])
@@ -197,15 +197,15 @@ def test_a_save_that_fails_keeps_everything(
         count_some(counting, log)
         for _ in range(2):
             assert not counting.save(at=HOUR + 130)
-        assert "locked" in counting.vitals.save_problem
+        assert "locked" in counting.status.save_problem
         assert 50 < counting.due_in() <= 60
-        assert counting.vitals.unsaved_since
-        assert counting.vitals.fates["counted"] == 22
+        assert counting.status.unsaved_since
+        assert counting.status.fates["counted"] == 22
         other.execute("ROLLBACK")
     assert counting.save(at=HOUR + 200)
-    assert counting.vitals.save_problem == ""
-    assert not counting.vitals.unsaved_since
-    assert counting.vitals.fates["counted"] == 22
+    assert counting.status.save_problem == ""
+    assert not counting.status.unsaved_since
+    assert counting.status.fates["counted"] == 22
     counting.take(Log(3).chunk())
     assert counting.due_in() <= 2, "as ever"
     assert counting.save(at=HOUR + 200)
@@ -288,13 +288,13 @@ def test_the_status_does_not_wait_for_a_save(counting: Counting) -> None:
     log = at_work(counting)
     counting.take(log.add(line(HOUR + 55, 6), b"no json\n").chunk())
     counting.take(log.add(line(HOUR + 40, 5)).chunk())
-    assert counting.vitals.fates == {"counted": 2, "unmatched": 1, "not-json": 1}
-    assert counting.vitals.last_line_at == HOUR + 55
-    assert counting.vitals.saves == 1
+    assert counting.status.fates == {"counted": 2, "unmatched": 1, "not-json": 1}
+    assert counting.status.last_line_at == HOUR + 55
+    assert counting.status.saves == 1
     assert counting.save(at=HOUR + 60)
     counting.take(log.add(line(HOUR + 50, 0)).chunk())
-    assert counting.vitals.last_line_at == HOUR + 55
-    assert counting.vitals.fates["counted"] == 3
+    assert counting.status.last_line_at == HOUR + 55
+    assert counting.status.fates["counted"] == 3
 
 
 # What a save must remember
@@ -362,10 +362,10 @@ def test_a_loss_is_saved_within_a_minute(counting: Counting, store: Store) -> No
     last = line(HOUR + 3, 3)
     begin = whole.length - len(last)
     counting.take(Chunk(begin, last, len(last), last, whole.generation, whole.name))
-    assert counting.vitals.lost_bytes == 5 + len(line(HOUR + 2, 2))
-    assert counting.vitals.fates["counted"] == 2
+    assert counting.status.lost_bytes == 5 + len(line(HOUR + 2, 2))
+    assert counting.status.fates["counted"] == 2
     counting.take(whole)
-    assert counting.vitals.fates["counted"] == 2
+    assert counting.status.fates["counted"] == 2
 
 
 def test_a_packages_file_that_is_missing_is_said_at_the_start(store: Store, tmp_path: Path) -> None:
@@ -374,7 +374,7 @@ def test_a_packages_file_that_is_missing_is_said_at_the_start(store: Store, tmp_
     (tmp_path / "packages.yml").unlink()
     counting.begin(HOUR)
     assert not counting.ready
-    assert counting.vitals.packages_problem.endswith("packages.yml is not there")
+    assert counting.status.packages_problem.endswith("packages.yml is not there")
 
 
 def test_a_log_that_is_not_what_it_was_is_counted_where_it_is_new(
@@ -392,10 +392,10 @@ def test_a_log_that_is_not_what_it_was_is_counted_where_it_is_new(
     counting.tick(minute(HOUR + 240))
     assert counting.save(at=HOUR + 240)
     assert store.generations()[chunk.generation].position == 0
-    assert counting.vitals.fates["counted"] == 6
+    assert counting.status.fates["counted"] == 6
     log.content = b"".join(line(HOUR + at, 0) for at in (100, 50, 120, 150, 151))
     counting.take(log.chunk())
-    assert counting.vitals.fates["counted"] == 8, "those of 50 and 151"
+    assert counting.status.fates["counted"] == 8, "those of 50 and 151"
 
 
 def test_after_a_repair_a_log_that_is_not_known_is_in_doubt(store: Store, tmp_path: Path) -> None:
@@ -409,7 +409,7 @@ def test_after_a_repair_a_log_that_is_not_known_is_in_doubt(store: Store, tmp_pa
         log = Log(0)
         log.content = line(begin, 0) + line(begin + 1, 0) + line(begin + 2, 0)
         counting.take(log.chunk())
-        assert counting.vitals.fates["counted"] == counted
+        assert counting.status.fates["counted"] == counted
 
 
 def test_an_hour_that_could_not_be_saved_is_not_tidied(counting: Counting, store: Store) -> None:
@@ -417,13 +417,13 @@ def test_an_hour_that_could_not_be_saved_is_not_tidied(counting: Counting, store
     log = at_work(counting)
     counting.take(log.add(line(HOUR + 60, 2)).chunk())
     store.hurry()
-    counting.vitals.backup_age = 90_000
+    counting.status.backup_age = 90_000
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         counting.tick(minute(HOUR + 3600))
         other.execute("ROLLBACK")
     assert backup.backups_of(store.path) == []
-    assert counting.vitals.backup_age == 90_060
+    assert counting.status.backup_age == 90_060
 
 
 def test_steps_of_the_clock_are_told_oldest_first(store: Store) -> None:

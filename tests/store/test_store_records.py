@@ -184,7 +184,7 @@ def test_unsaved_states_grow_with_hours_and_packages_only(tmp_path: Path) -> Non
         log.content = support.line(HOUR, 1) + support.line(HOUR + number % 7200, number)
         counting.tally.add(counting.pipeline.count(log.content))
         assert not counting.save(at=HOUR, last=True)
-    assert counting.vitals.save_problem
+    assert counting.status.save_problem
     assert len(counting.tally.states) <= 2 * 2 * 5 * 4
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import Config
 from engine.packages import parse_packages
 from engine.runtime import clock
 from engine.runtime.counting import Counting
 from engine.runtime.reader import Reader
-from engine.runtime.vitals import Vitals
+from engine.runtime.service_status import ServiceStatus
+from engine.settings import Config
 from engine.sources.folder import LogFolder
 from engine.sources.model import Lost
 from engine.store.store import Store
@@ -27,9 +27,9 @@ from tests.reliability.store_support import HOUR, UTC, line, minute
 
 
 @pytest.fixture
-def vitals(tmp_path: Path) -> Vitals:
+def status(tmp_path: Path) -> ServiceStatus:
     """A process that is well, with a reader over an empty folder."""
-    made = Vitals("2.0", Config(database=tmp_path / "metrics.db"), started_at=HOUR)
+    made = ServiceStatus("2.0", Config(database=tmp_path / "metrics.db"), started_at=HOUR)
     folder = LogFolder(tmp_path, "caddy_access_logs*.json", {})
     made.reader = Reader(folder, lambda _: None, filebeat=None, base=tmp_path / "run")
     made.reader.state = "running"
@@ -45,43 +45,43 @@ def counting(tmp_path: Path) -> Iterator[Counting]:
         yield made
 
 
-def test_health_tells_of_packages_that_are_missing(vitals: Vitals) -> None:
+def test_health_tells_of_packages_that_are_missing(status: ServiceStatus) -> None:
     """While nothing is counted for want of packages; not while they are only being read."""
-    vitals.waits_for_packages = True
-    assert vitals.health() == []
-    vitals.packages_problem = "packages file p.yml is not there"
-    assert vitals.health() == ["nothing is counted: packages file p.yml is not there"]
-    assert not vitals.status()["packages"]["stale"]
-    vitals.waits_for_packages = False
-    assert vitals.health() == []
-    assert vitals.status()["packages"]["stale"]
-    assert vitals.status()["packages"]["message"] == "packages file p.yml is not there"
+    status.waits_for_packages = True
+    assert status.health() == []
+    status.packages_problem = "packages file p.yml is not there"
+    assert status.health() == ["nothing is counted: packages file p.yml is not there"]
+    assert not status.as_json()["packages"]["stale"]
+    status.waits_for_packages = False
+    assert status.health() == []
+    assert status.as_json()["packages"]["stale"]
+    assert status.as_json()["packages"]["message"] == "packages file p.yml is not there"
 
 
-def test_health_tells_of_figures_that_cannot_be_read(vitals: Vitals) -> None:
+def test_health_tells_of_figures_that_cannot_be_read(status: ServiceStatus) -> None:
     """As long as the last answer could not read them."""
-    vitals.figures_are_readable = lambda: False
-    assert vitals.health() == [
+    status.figures_are_readable = lambda: False
+    assert status.health() == [
         "the figures cannot be read from the database; the log says why",
     ]
 
 
 def test_without_counting_health_is_that_of_the_database(tmp_path: Path) -> None:
     """With PROCESSING_DISABLED there is no reader to miss, and the database may still be gone."""
-    shown = Vitals("2.0", Config(database=tmp_path / "metrics.db", processing=False))
+    shown = ServiceStatus("2.0", Config(database=tmp_path / "metrics.db", processing=False))
     assert shown.health() == []
     shown.check_database = lambda: "it is gone"
     assert shown.health() == ["it is gone"]
 
 
-def test_twenty_problems_of_logs_are_named(vitals: Vitals, tmp_path: Path) -> None:
+def test_twenty_problems_of_logs_are_named(status: ServiceStatus, tmp_path: Path) -> None:
     """Whoever asks gets a bounded answer."""
     for number in range(30):
         log = tmp_path / f"caddy_access_logs-{number:02}.json"
         log.write_bytes(b"\xfd7zXZ\x00" + bytes(100))
-    assert vitals.reader
-    vitals.reader.folder.look(0.0)
-    reasons = vitals.health()
+    assert status.reader
+    status.reader.folder.look(0.0)
+    reasons = status.health()
     assert len(reasons) == 20
     assert "caddy_access_logs-00.json" in reasons[0]
 
@@ -106,14 +106,14 @@ def test_a_disk_with_less_than_4_mib_is_full(
 ) -> None:
     """It is said with the bytes that are left; with more than that it is healthy."""
     (small_disk / "filler").write_bytes(bytes((8 - mebibytes) * 1024 * 1024))
-    vitals = Vitals("2.0", Config(database=small_disk / "metrics.db"))
-    said = [reason for reason in vitals.health() if reason.startswith("the disk is full")]
+    status = ServiceStatus("2.0", Config(database=small_disk / "metrics.db"))
+    said = [reason for reason in status.health() if reason.startswith("the disk is full")]
     free = shutil.disk_usage(small_disk).free
     assert said == ([f"the disk is full: {free} bytes are left"] if full else [])
-    assert vitals.status()["disk"]["freeBytes"] == free
+    assert status.as_json()["disk"]["freeBytes"] == free
 
 
-def test_status_has_every_kind_of_a_title_once(vitals: Vitals) -> None:
+def test_status_has_every_kind_of_a_title_once(status: ServiceStatus) -> None:
     """A title of several entries is one item, with its kinds in the order of the file; entries that
     cannot be used are told, a hundred of them at most.
     """
@@ -124,8 +124,8 @@ def test_status_has_every_kind_of_a_title_once(vitals: Vitals) -> None:
         '  - {kind: files, title: Bees, url: "//bees.box/"}\n'
         '  - {kind: app, title: Share, url: "//share.box/"}\n' + bad
     )
-    vitals.use_packages(parse_packages(text.encode(), "p.yml"))
-    found = vitals.status()["packages"]
+    status.use_packages(parse_packages(text.encode(), "p.yml"))
+    found = status.as_json()["packages"]
     assert [(item["title"], item["kinds"]) for item in found["items"]] == [
         ("Bees", ["zim", "files"]),
         ("Share", ["app"]),
@@ -134,14 +134,14 @@ def test_status_has_every_kind_of_a_title_once(vitals: Vitals) -> None:
     assert found["warnings"][0].startswith("packages file: entry 4 (Bad 0) is ignored: ")
 
 
-def test_times_of_the_status(vitals: Vitals) -> None:
+def test_times_of_the_status(status: ServiceStatus) -> None:
     """Now, and the start; no save before the first one."""
     before = clock.now()
-    found = vitals.status()
+    found = status.as_json()
     assert before <= found["serverTime"] <= clock.now()
     assert found["startedAt"] == HOUR
     assert found["lastSaveAt"] is None
-    assert "last_save_age_seconds" not in vitals.metrics()
+    assert "last_save_age_seconds" not in status.metrics()
 
 
 def test_loss_is_told_in_bytes_and_logs(counting: Counting) -> None:
@@ -150,20 +150,20 @@ def test_loss_is_told_in_bytes_and_logs(counting: Counting) -> None:
     counting.take(Lost(b"y" * 12, 0, at_least=True, name="caddy_access_logs-1.json"))
     counting.take(Lost(b"z" * 12, 5))
     for _ in range(2):
-        vitals = counting.vitals
-        assert vitals.status()["loss"] == {"bytes": 705, "atLeast": True, "logs": 3}
+        status = counting.status
+        assert status.as_json()["loss"] == {"bytes": 705, "atLeast": True, "logs": 3}
         for sample in ("lost_bytes_total 705", "lost_logs_total 3", "lost_at_least 1"):
-            assert f"offspot_metrics_{sample}\n" in vitals.metrics()
+            assert f"offspot_metrics_{sample}\n" in status.metrics()
         assert counting.save(at=HOUR)
         counting = support.make_counting(counting.store, counting.store.path.parent)
 
 
-def test_ends_and_repairs_of_filebeat_are_told_apart(vitals: Vitals) -> None:
+def test_ends_and_repairs_of_filebeat_are_told_apart(status: ServiceStatus) -> None:
     """`restarts` are its ends, `repairs` the reads ahead of it; one reader is at work."""
-    assert vitals.reader
-    vitals.reader.restarts, vitals.reader.repairs = 3, 8
-    assert vitals.status()["reader"]["restarts"] == 3
-    text = vitals.metrics()
+    assert status.reader
+    status.reader.restarts, status.reader.repairs = 3, 8
+    assert status.as_json()["reader"]["restarts"] == 3
+    text = status.metrics()
     for sample in (
         "reader_restarts_total 3",
         "reader_repairs_total 8",
@@ -173,10 +173,10 @@ def test_ends_and_repairs_of_filebeat_are_told_apart(vitals: Vitals) -> None:
         assert f"offspot_metrics_{sample}\n" in text
 
 
-def test_metrics_have_their_kinds(vitals: Vitals) -> None:
+def test_metrics_have_their_kinds(status: ServiceStatus) -> None:
     """What only grows is a counter, and named so; all else is a gauge (the Prometheus format)."""
     kinds = dict(
-        row.split()[2:] for row in vitals.metrics().splitlines() if row.startswith("# TYPE ")
+        row.split()[2:] for row in status.metrics().splitlines() if row.startswith("# TYPE ")
     )
     assert len(kinds) >= 15
     for name, kind in kinds.items():
@@ -187,27 +187,27 @@ def test_steps_of_the_clock_are_counted(counting: Counting) -> None:
     """How many there were, not how far they went."""
     counting.tick(minute(HOUR + 60 + 7200, step=7200))
     counting.tick(minute(HOUR + 120, step=-7200))
-    assert "offspot_metrics_clock_steps_total 2\n" in counting.vitals.metrics()
+    assert "offspot_metrics_clock_steps_total 2\n" in counting.status.metrics()
 
 
-def test_health_in_metrics_is_1_or_0(vitals: Vitals) -> None:
+def test_health_in_metrics_is_1_or_0(status: ServiceStatus) -> None:
     """Not the number of what is wrong."""
-    assert "offspot_metrics_healthy 1\n" in vitals.metrics()
-    vitals.dead, vitals.save_problem = "timer", "no room"
-    assert "offspot_metrics_healthy 0\n" in vitals.metrics()
+    assert "offspot_metrics_healthy 1\n" in status.metrics()
+    status.dead, status.save_problem = "timer", "no room"
+    assert "offspot_metrics_healthy 0\n" in status.metrics()
 
 
-def test_notes_tell_what_is_not_read(vitals: Vitals, tmp_path: Path) -> None:
+def test_notes_tell_what_is_not_read(status: ServiceStatus, tmp_path: Path) -> None:
     """A compressed roll whose last line has no end, and lines on which the program failed."""
     with gzip.open(tmp_path / "caddy_access_logs-1.json.gz", "wb") as roll:
         roll.write(line(HOUR, 0) + line(HOUR, 1)[:-1])
-    assert vitals.reader
-    folder = vitals.reader.folder
+    assert status.reader
+    folder = status.reader.folder
     folder.look(0.0)
     assert list(folder.packed.read_next())
-    vitals.not_counted = 2
-    assert vitals.status()["notes"] == [
+    status.not_counted = 2
+    assert status.as_json()["notes"] == [
         "log caddy_access_logs-1.json.gz: its last line has no end, and is not read",
         "2 lines were not counted because the program failed",
     ]
-    assert vitals.health() == []
+    assert status.health() == []

@@ -10,23 +10,23 @@ import logging
 from contextlib import closing, suppress
 from pathlib import Path
 
-from engine.config import Config
 from engine.errors import InputMissing, MetricsError
 from engine.packages import Packages, read_packages
 from engine.report import Report
-from engine.runtime.vitals import Vitals
+from engine.runtime.service_status import ServiceStatus
+from engine.settings import Config
 from engine.store import database
 from engine.store.reader import Reader
 
 log = logging.getLogger("offspot-metrics")
 
 
-class Showing:
+class ReadOnlyDashboard:
     """Owned by the main thread, but for `open_report`."""
 
-    def __init__(self, config: Config, vitals: Vitals) -> None:
+    def __init__(self, config: Config, status: ServiceStatus) -> None:
         self.config = config
-        self.vitals = vitals
+        self.status = status
         self._file = _file_of(config.database)
         self._version = -1
         self._reader: Reader | None = None
@@ -35,8 +35,8 @@ class Showing:
         except MetricsError as error:
             log.info("%s", error.message)
             packages = self._kept_packages()
-        vitals.use_packages(packages)
-        vitals.check_database = self.problem
+        status.use_packages(packages)
+        status.check_database = self.problem
         self.look()
 
     def _kept_packages(self) -> Packages:
@@ -92,19 +92,19 @@ class Showing:
             return
         if self._reader is None:
             self._reader, self._version = Reader.open(self.config.database), -1
-        reader, vitals = self._reader, self.vitals
+        reader, status = self._reader, self.status
         version = reader.data_version()
         if version == self._version:
             return
         self._version = version
         with reader.snapshot():
-            vitals.timezone = str(reader.get("timezone", "UTC"))
-            vitals.site_id = str(reader.get("site_id", ""))
-            vitals.collecting_since = reader.first_minute()
-            vitals.last_line_at = reader.last_line_at()
-            vitals.saved_at = int(reader.get("saved_at", 0)) or None
-            vitals.fates = reader.fates()
-            vitals.last_seen = reader.last_hours()
+            status.timezone = str(reader.get("timezone", "UTC"))
+            status.site_id = str(reader.get("site_id", ""))
+            status.collecting_since = reader.first_minute()
+            status.last_line_at = reader.last_line_at()
+            status.saved_at = int(reader.get("saved_at", 0)) or None
+            status.fates = reader.fates()
+            status.last_seen = reader.last_hours()
 
 
 def _file_of(path: Path) -> tuple[int, int] | None:

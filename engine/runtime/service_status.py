@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.api.hosts import names_of_hotspot
-from engine.config import Config
 from engine.hosts import ascii_name
 from engine.inputs.model import FATES
 from engine.names import displayable
@@ -23,6 +22,7 @@ from engine.packages import Packages, without_port
 from engine.packages.text import cut_text, visible_text
 from engine.runtime import clock
 from engine.runtime.reader import Reader
+from engine.settings import Config
 
 SAVE_LATE_SECONDS: Final = 180.0
 MAX_PROBLEMS: Final = 20
@@ -31,7 +31,7 @@ LOW_DISK_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass
-class Vitals:
+class ServiceStatus:
     """The state of a running `serve`. Owned by the main thread; others only read."""
 
     version: str
@@ -145,7 +145,7 @@ class Vitals:
             notes.append(f"{self.not_counted} lines were not counted because the program failed")
         return notes
 
-    def status(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """What the status page shows."""
         reader, packages, reasons = self.reader, self.packages, self.health()
         kinds: dict[str, dict[str, None]] = {}
