@@ -92,7 +92,7 @@ def _top(top: TopTable, unit: Unit) -> Table:
     table.add_column(top.heading, no_wrap=True, overflow="ellipsis")
     table.add_column(top.figure, justify="right", no_wrap=True)
     for rank, (title, figure) in enumerate(top.rows, start=1):
-        table.add_row(str(rank), Text(title), unit(figure))
+        table.add_row(str(rank), Text(title), unit.text(figure))
     return table
 
 

@@ -1,7 +1,7 @@
 """What the REST API and the command line show: KPIs by period, from the store.
 
-In: a `Reader` and a zone. Out: JSON-ready dicts, in the shapes of `/api/v1/openapi.json`.
-It must not write, and it reads no clock: `now` is an argument where an answer depends on it.
+Answers are JSON-ready dicts in the shapes of `/api/v1/openapi.json`. Nothing here writes to the
+database, and where an answer depends on the time, `now` is an argument.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from engine import kpis
 from engine.indicators import uptime
-from engine.store.reader import Reader, Sums
+from engine.kpis.model import NO_DATA, Summary
+from engine.store.reader import Reader
 from engine.times import (
     HOUR_SECONDS,
     KEPT,
@@ -77,7 +78,7 @@ class Report:
             kept = self.labels(kind)
             axis = self._values_all(kind, kept)
             labels = [label for label in kept if label in axis]  # the kept ones may lie far apart
-            sums = {label: self.sums(period) for label, period in self._periods(kind, labels)}
+            found = {label: self.summary(p) for label, p in self._periods(kind, labels)}
         return {
             "aggKind": kind,
             "valuesAvailable": labels,
@@ -86,7 +87,7 @@ class Report:
                 {
                     "kpiId": kpi.id,
                     "values": [
-                        {"aggValue": label, "kpiValue": kpi.compute(sums[label])}
+                        {"aggValue": label, "kpiValue": kpi.compute(found[label])}
                         for label in labels
                     ],
                 }
@@ -114,17 +115,17 @@ class Report:
         with self.reader.snapshot():
             if label not in self.labels(kind):
                 return None
-            return {"kpiId": kpi_id, "value": kpi.compute(self.sums(period))}
+            return {"kpiId": kpi_id, "value": kpi.compute(self.summary(period))}
 
     # Our own routes
 
-    def sums(self, period: Period) -> Sums:
-        """Sums of a period: as stored, else from its records."""
+    def summary(self, period: Period) -> Summary:
+        """What the store knows of a period: as stored, else from its records."""
         if self._is_stored(period):
-            return self.reader.stored_sums(period, self.zone)
+            return Summary(self.reader.stored_sums(period, self.zone))
         if self._is_purged(period):
-            return {}
-        return self.reader.computed_sums(period, self.zone)
+            return NO_DATA
+        return Summary(self.reader.computed_sums(period, self.zone))
 
     def _is_stored(self, period: Period) -> bool:
         return self._stored_zone and period.label in self.reader.stored_labels(period.kind)
@@ -165,17 +166,17 @@ class Report:
             "complete": period.end <= now,
         }
 
-    def kpi_list(self, sums: Sums) -> list[Json]:
-        """Every KPI of sums, by id: `[{"kpiId", "value"}]`."""
-        return [{"kpiId": kpi.id, "value": kpi.compute(sums)} for kpi in kpis.ALL]
+    def kpi_list(self, summary: Summary) -> list[Json]:
+        """Every KPI of a period, by id: `[{"kpiId", "value"}]`."""
+        return [{"kpiId": kpi.id, "value": kpi.compute(summary)} for kpi in kpis.ALL]
 
-    def _with_kpis(self, period: Period, now: int, sums: Sums) -> Json:
+    def _with_kpis(self, period: Period, now: int, summary: Summary) -> Json:
         elapsed = min(max(now, period.start), period.end) - period.start
         return {
             **self._describe(period, now),
-            "hasData": any(sums.values()),
+            "hasData": summary.has_data(),
             "elapsedMinutes": elapsed // MINUTE_SECONDS,
-            "kpis": self.kpi_list(sums),
+            "kpis": self.kpi_list(summary),
         }
 
     def period(self, kind: str, label: str, now: int) -> Json | None:
@@ -187,16 +188,16 @@ class Report:
             return None if self.is_gone(period) else self._period(period, now)
 
     def _period(self, period: Period, now: int) -> Json:
-        sums = self.sums(period)
+        summary = self.summary(period)
         before, after = previous_period(period, self.zone), next_period(period, self.zone)
         return {
-            **self._with_kpis(period, now, sums),
-            "others": kpis.others(sums),
+            **self._with_kpis(period, now, summary),
+            "others": kpis.others(summary),
             "uptime": self._uptime(period),
-            "previous": self._with_kpis(before, now, self.sums(before)) if before else None,
+            "previous": self._with_kpis(before, now, self.summary(before)) if before else None,
             "next": {
                 **self._describe(after, now),
-                "hasData": any(self.sums(after).values()),
+                "hasData": self.summary(after).has_data(),
             }
             if after
             else None,
@@ -228,15 +229,15 @@ class Report:
         points = []
         labels = run_ending_at(period.kind, period.label, TREND[period.kind])
         for label, neighbour in self._periods(period.kind, labels):
-            sums = self.sums(neighbour)
+            summary = self.summary(neighbour)
             points.append(
                 {
                     "aggValue": label,
                     "start": neighbour.start,
                     "end": neighbour.end,
                     "complete": neighbour.end <= now,
-                    "hasData": any(sums.values()),
-                    **kpis.headlines(sums),
+                    "hasData": summary.has_data(),
+                    **kpis.headlines(summary),
                 }
             )
         return points
@@ -244,9 +245,9 @@ class Report:
     def as_command_line(self, period: Period) -> Json:
         """`{"aggKind", "aggValue", "kpis"}`: what `kpis` and `replay` print as JSON."""
         with self.reader.snapshot():
-            sums = self.sums(period)
+            summary = self.summary(period)
         return {
             "aggKind": period.kind,
             "aggValue": period.label,
-            "kpis": self.kpi_list(sums),
+            "kpis": self.kpi_list(summary),
         }

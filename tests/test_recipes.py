@@ -17,6 +17,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from engine import kpis
+from engine.kpis.model import NO_DATA
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = (
@@ -53,13 +54,13 @@ from __future__ import annotations
 
 from engine.indicators import package_requests
 from engine.kpis.model import (
+    COUNT,
     COUNT_SCHEMA,
     Json,
     Row,
+    Summary,
     TopTable,
-    Totals,
     beyond_top,
-    count,
     items,
     items_schema,
     object_schema,
@@ -68,13 +69,14 @@ from engine.kpis.model import (
 id = 2099
 name = "Requests"
 title = "requests"
-unit = count
+unit = COUNT
 compatible = False
+adds_up = True
 schema = object_schema({"items": items_schema("requests"), "totalRequests": COUNT_SCHEMA})
 
 
-def compute(totals: Totals) -> Json:
-    requests = totals.get(package_requests.id, {})
+def compute(period: Summary) -> Json:
+    requests = period.sums_of(package_requests)
     return {"items": items(requests, "requests"), "totalRequests": sum(requests.values())}
 
 
@@ -82,8 +84,8 @@ def headline(value: Json) -> dict[str, int]:
     return {"totalRequests": value["totalRequests"]}
 
 
-def others(totals: Totals) -> dict[str, int]:
-    return {"requests": beyond_top(totals.get(package_requests.id, {}))}
+def others(period: Summary) -> dict[str, int]:
+    return {"requests": beyond_top(period.sums_of(package_requests))}
 
 
 def rows(value: Json) -> list[Row]:
@@ -92,7 +94,7 @@ def rows(value: Json) -> list[Row]:
 
 
 def lines(value: Json) -> list[tuple[str, str]]:
-    return [("Requests of all packages", unit(value["totalRequests"]))]
+    return [("Requests of all packages", unit.text(value["totalRequests"]))]
 
 
 def top_table(value: Json) -> TopTable:
@@ -266,8 +268,8 @@ def test_a_new_kpi_is_in_the_api_and_its_description(changed: Copy, database: Pa
 def test_no_two_kpis_share_a_figure_that_stands_side_by_side() -> None:
     """Headlines of all KPIs are in one object, and so is what lies beyond their top tens."""
     for names in (
-        [name for kpi in kpis.ALL for name in kpi.headline(kpi.compute({}))],
-        [name for kpi in kpis.ALL for name in kpi.others({})],
+        [name for kpi in kpis.ALL for name in kpi.headline(kpi.compute(NO_DATA))],
+        [name for kpi in kpis.ALL for name in kpi.others(NO_DATA)],
         [kpi.name for kpi in kpis.ALL],
     ):
         assert len(names) == len(set(names))
@@ -276,7 +278,7 @@ def test_no_two_kpis_share_a_figure_that_stands_side_by_side() -> None:
 
 def test_only_a_kpi_knows_its_figures() -> None:
     """No other module has the id of a KPI, or the name of a headline or of what `others` has."""
-    figures = {*kpis.BY_ID, *kpis.headlines({}), *kpis.others({})}
+    figures = {*kpis.BY_ID, *kpis.headlines(), *kpis.others()}
     sources = [path for name in ("cli", "engine") for path in (ROOT / name).rglob("*.py")]
     knowing = {
         str(path.relative_to(ROOT / "engine"))

@@ -36,8 +36,8 @@ def _add_kpis(spec: Json) -> None:
     kpi_id["description"] = f"{known}."
 
     period = spec["components"]["schemas"]["PeriodWithNeighbours"]["allOf"][1]["properties"]
-    _add_counts(period["others"], kpis.others({}))
-    _add_counts(period["trend"]["items"], kpis.headlines({}))
+    _add_counts(period["others"], kpis.others())
+    _add_counts(period["trend"]["items"], kpis.headlines())
 
     of_kpis = {kpi.name: kpi.schema for kpi in kpis.ALL}
     schemas: Json = {}

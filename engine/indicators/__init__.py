@@ -1,6 +1,6 @@
-"""Indicators: inputs to states, states to the values of records. `ALL` lists every one.
+"""Indicators: the quantities that are kept for each hour. `ALL` lists them.
 
-In: inputs. Out: effects on states, and merged states. It must not know of lines or of SQL.
+Inputs have effects on the states of an hour; states of the same hour merge into one.
 """
 
 from __future__ import annotations

@@ -1,15 +1,11 @@
-"""KPIs: the records of a period to the figures that people read. `ALL` lists every one.
-
-In: sums of records. Out: JSON values, and all that is shown and said of them. It must not know of
-SQL, of lines or of the time.
-"""
+"""KPIs: the figures of a period that people read, computed from its records. `ALL` lists them."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from engine.kpis import package_popularity, shared_files, total_usage, uptime
-from engine.kpis.model import Kpi, Totals
+from engine.kpis.model import NO_DATA, Kpi, Summary
 
 ALL: Final[tuple[Kpi, ...]] = (
     package_popularity,
@@ -23,11 +19,11 @@ COMPATIBLE: Final = {kpi.id: kpi for kpi in ALL if kpi.compatible}
 """What the routes of the v1 API know."""
 
 
-def headlines(totals: Totals) -> dict[str, int]:
+def headlines(period: Summary = NO_DATA) -> dict[str, int]:
     """The figures that the trend shows of a period, of all KPIs."""
-    return {figure: n for kpi in ALL for figure, n in kpi.headline(kpi.compute(totals)).items()}
+    return {figure: n for kpi in ALL for figure, n in kpi.headline(kpi.compute(period)).items()}
 
 
-def others(totals: Totals) -> dict[str, int]:
+def others(period: Summary = NO_DATA) -> dict[str, int]:
     """What lies beyond the top ten of a period, of all KPIs."""
-    return {figure: n for kpi in ALL for figure, n in kpi.others(totals).items()}
+    return {figure: n for kpi in ALL for figure, n in kpi.others(period).items()}

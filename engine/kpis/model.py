@@ -1,23 +1,48 @@
-"""What every KPI has: its figures, and all that is shown and said of them.
+"""What every KPI has: how its figures are computed, and all that is shown of them.
 
-A KPI is a pure function of the sums of a period's records: indicator id -> dimension -> sum. The
-REST API and its description, the CSV and the terminal are made from the KPIs of `kpis.ALL`.
+A KPI is a module with what `Kpi` lists; it computes from the `Summary` of a period alone. The REST
+API and its description, the CSV, the terminal and the types of the dashboard are made from the KPIs
+of `kpis.ALL`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
-Totals = Mapping[int, Mapping[str, int]]
-"""Sums over the records of a period: indicator id -> dimension value0 -> value."""
+from engine.indicators.model import Indicator
 
 Json = dict[str, Any]
 
-Unit = Callable[[int], str]
-"""A figure as people read it."""
-
 TOP: Final = 10
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the store knows of a period. Another kind of summary than sums is another field."""
+
+    sums: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+    """Sums of the records: indicator id -> dimension value0 -> value."""
+
+    def sums_of(self, indicator: Indicator) -> Mapping[str, int]:
+        """The sums of one indicator, by dimension."""
+        return self.sums.get(indicator.id, {})
+
+    def has_data(self) -> bool:
+        """Whether there are records in the period."""
+        return any(self.sums.values())
+
+
+NO_DATA: Final = Summary()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of figures: its name, and a figure as people read it."""
+
+    name: str
+    text: Callable[[int], str]
 
 
 class Row(NamedTuple):
@@ -44,23 +69,26 @@ class Kpi(Protocol):
     name: str
     title: str
     """Its name in a sentence, such as `total usage`."""
+    unit: Unit
+    """The unit of all its figures."""
     compatible: bool
     """Whether the routes of the v1 API know it; the others are shown by our own routes only."""
+    adds_up: bool
+    """Whether the figures of all packages add up to the first headline."""
     schema: Json
     """The JSON schema of what `compute` returns; it may refer to those of `openapi.yaml`."""
 
-    @property
-    def unit(self) -> Unit:
-        """The unit of the figures."""
-
-    def compute(self, totals: Totals) -> Json:
-        """The JSON value of the KPI. Of no totals, every figure is zero."""
+    def compute(self, period: Summary) -> Json:
+        """The JSON value of the KPI. Without data, every figure is zero."""
 
     def headline(self, value: Json) -> dict[str, int]:
         """The figures that the trend shows; their names are the same for every value."""
 
-    def others(self, totals: Totals) -> dict[str, int]:
-        """What lies beyond the top ten; the names are the same for all totals."""
+    def others(self, period: Summary) -> dict[str, int]:
+        """What lies beyond the top ten: the figure, and how many packages there are in all.
+
+        The names are the same for every period; a KPI without packages has none.
+        """
 
     def rows(self, value: Json) -> list[Row]:
         """Every figure, for the CSV."""
@@ -75,16 +103,19 @@ class Kpi(Protocol):
 # Units
 
 
-def count(n: int) -> str:
+def _count(n: int) -> str:
     """`1,234`."""
     return f"{n:,}"
 
 
-def duration(minutes: int) -> str:
+def _duration(minutes: int) -> str:
     """Minutes as hours and minutes: `20 h 34 min`."""
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest:02d} min" if hours else f"{rest} min"
 
+
+COUNT: Final = Unit("count", _count)
+DURATION: Final = Unit("duration", _duration)
 
 # The top ten
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from engine.indicators import package_home_visit
 from engine.kpis.model import (
+    COUNT,
     COUNT_SCHEMA,
     Json,
     Row,
+    Summary,
     TopTable,
-    Totals,
     beyond_top,
-    count,
     items,
     items_schema,
     object_schema,
@@ -19,8 +19,9 @@ from engine.kpis.model import (
 id = 2001  # noqa: A001 (the word of the field)
 name = "PackagePopularity"
 title = "popularity"
-unit = count
+unit = COUNT
 compatible = True
+adds_up = True
 schema = object_schema(
     {"items": items_schema("visits"), "totalVisits": COUNT_SCHEMA},
     description="KPI 2001. Visits to the home of each package; the ten largest and the total of "
@@ -28,9 +29,9 @@ schema = object_schema(
 )
 
 
-def compute(totals: Totals) -> Json:
+def compute(period: Summary) -> Json:
     """`{"items": [{"package", "visits"}], "totalVisits"}`."""
-    visits = totals.get(package_home_visit.id, {})
+    visits = period.sums_of(package_home_visit)
     return {"items": items(visits, "visits"), "totalVisits": sum(visits.values())}
 
 
@@ -39,9 +40,9 @@ def headline(value: Json) -> dict[str, int]:
     return {"totalVisits": value["totalVisits"]}
 
 
-def others(totals: Totals) -> dict[str, int]:
+def others(period: Summary) -> dict[str, int]:
     """Visits of the other packages, and how many packages were visited in all."""
-    visits = totals.get(package_home_visit.id, {})
+    visits = period.sums_of(package_home_visit)
     return {"visits": beyond_top(visits), "packagesVisited": len(visits)}
 
 
@@ -53,7 +54,7 @@ def rows(value: Json) -> list[Row]:
 
 def lines(value: Json) -> list[tuple[str, str]]:
     """The total."""
-    return [("Visits of all packages", unit(value["totalVisits"]))]
+    return [("Visits of all packages", unit.text(value["totalVisits"]))]
 
 
 def top_table(value: Json) -> TopTable:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from engine.indicators import shared_files_operations
 from engine.inputs.model import FILE_CREATED, FILE_DELETED
-from engine.kpis.model import COUNT_SCHEMA, Json, Row, Totals, count, object_schema
+from engine.kpis.model import COUNT, COUNT_SCHEMA, Json, Row, Summary, object_schema
 
 id = 2005  # noqa: A001 (the word of the field)
 name = "SharedFiles"
 title = "shared files"
-unit = count
+unit = COUNT
 compatible = True
+adds_up = False
 schema = object_schema(
     {"filesCreated": COUNT_SCHEMA, "filesDeleted": COUNT_SCHEMA},
     description="KPI 2005. Files put on the hotspot by its visitors, and removed.",
 )
 
 
-def compute(totals: Totals) -> Json:
+def compute(period: Summary) -> Json:
     """`{"filesCreated", "filesDeleted"}`."""
-    operations = totals.get(shared_files_operations.id, {})
+    operations = period.sums_of(shared_files_operations)
     return {
         "filesCreated": operations.get(FILE_CREATED, 0),
         "filesDeleted": operations.get(FILE_DELETED, 0),
@@ -31,7 +32,7 @@ def headline(value: Json) -> dict[str, int]:
     return value
 
 
-def others(_totals: Totals) -> dict[str, int]:
+def others(_period: Summary) -> dict[str, int]:
     """Nothing: it is of no packages."""
     return {}
 
@@ -43,7 +44,7 @@ def rows(value: Json) -> list[Row]:
 
 def lines(value: Json) -> list[tuple[str, str]]:
     """Both in one line."""
-    created, deleted = unit(value["filesCreated"]), unit(value["filesDeleted"])
+    created, deleted = unit.text(value["filesCreated"]), unit.text(value["filesDeleted"])
     return [("Files shared", f"{created} added, {deleted} deleted")]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from engine.indicators import total_usage_by_package, total_usage_overall
 from engine.kpis.model import (
     COUNT_SCHEMA,
+    DURATION,
     Json,
     Row,
+    Summary,
     TopTable,
-    Totals,
     beyond_top,
-    duration,
     items,
     items_schema,
     object_schema,
@@ -19,8 +19,9 @@ from engine.kpis.model import (
 id = 2003  # noqa: A001 (the word of the field)
 name = "TotalUsage"
 title = "total usage"
-unit = duration
+unit = DURATION
 compatible = True
+adds_up = False  # several packages can be in use at once
 schema = object_schema(
     {"items": items_schema("minutesActivity"), "totalMinutesActivity": COUNT_SCHEMA},
     description="KPI 2003. Minutes of use in steps of ten; the ten largest and the hotspot as a "
@@ -28,12 +29,12 @@ schema = object_schema(
 )
 
 
-def compute(totals: Totals) -> Json:
+def compute(period: Summary) -> Json:
     """`{"items": [{"package", "minutesActivity"}], "totalMinutesActivity"}`."""
-    minutes = totals.get(total_usage_by_package.id, {})
+    minutes = period.sums_of(total_usage_by_package)
     return {
         "items": items(minutes, "minutesActivity"),
-        "totalMinutesActivity": sum(totals.get(total_usage_overall.id, {}).values()),
+        "totalMinutesActivity": sum(period.sums_of(total_usage_overall).values()),
     }
 
 
@@ -42,9 +43,9 @@ def headline(value: Json) -> dict[str, int]:
     return {"totalMinutesActivity": value["totalMinutesActivity"]}
 
 
-def others(totals: Totals) -> dict[str, int]:
+def others(period: Summary) -> dict[str, int]:
     """Minutes of the other packages, and how many packages were used in all."""
-    minutes = totals.get(total_usage_by_package.id, {})
+    minutes = period.sums_of(total_usage_by_package)
     return {"minutesActivity": beyond_top(minutes), "packagesUsed": len(minutes)}
 
 
@@ -58,7 +59,7 @@ def rows(value: Json) -> list[Row]:
 
 def lines(value: Json) -> list[tuple[str, str]]:
     """The time in which any package was used."""
-    return [("Time with activity", unit(value["totalMinutesActivity"]))]
+    return [("Time with activity", unit.text(value["totalMinutesActivity"]))]
 
 
 def top_table(value: Json) -> TopTable:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from engine.indicators import uptime
-from engine.kpis.model import COUNT_SCHEMA, Json, Row, Totals, duration, object_schema
+from engine.kpis.model import COUNT_SCHEMA, DURATION, Json, Row, Summary, object_schema
 
 id = 2004  # noqa: A001 (the word of the field)
 name = "Uptime"
 title = "uptime"
-unit = duration
+unit = DURATION
 compatible = True
+adds_up = False
 schema = object_schema(
     {"nbMinutesOn": COUNT_SCHEMA},
     description="KPI 2004. Minutes in which the hotspot was on.",
 )
 
 
-def compute(totals: Totals) -> Json:
+def compute(period: Summary) -> Json:
     """`{"nbMinutesOn"}`."""
-    return {"nbMinutesOn": sum(totals.get(uptime.id, {}).values())}
+    return {"nbMinutesOn": sum(period.sums_of(uptime).values())}
 
 
 def headline(value: Json) -> dict[str, int]:
@@ -26,7 +27,7 @@ def headline(value: Json) -> dict[str, int]:
     return {"nbMinutesOn": value["nbMinutesOn"]}
 
 
-def others(_totals: Totals) -> dict[str, int]:
+def others(_period: Summary) -> dict[str, int]:
     """Nothing: it is of no packages."""
     return {}
 
@@ -38,7 +39,7 @@ def rows(value: Json) -> list[Row]:
 
 def lines(value: Json) -> list[tuple[str, str]]:
     """One line."""
-    return [("Time on", unit(value["nbMinutesOn"]))]
+    return [("Time on", unit.text(value["nbMinutesOn"]))]
 
 
 def top_table(_value: Json) -> None:

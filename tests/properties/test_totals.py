@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -55,7 +56,7 @@ def some_states(draw: st.DrawFn) -> States:
     return states
 
 
-def nonzero(sums: dict[int, dict[str, int]]) -> dict[int, dict[str, int]]:
+def nonzero(sums: Mapping[int, Mapping[str, int]]) -> dict[int, dict[str, int]]:
     """Sums without what is nothing."""
     found = {key: {k: v for k, v in of.items() if v} for key, of in sums.items()}
     return {key: of for key, of in found.items() if of}
@@ -146,7 +147,7 @@ class Stored(RuleBasedStateMachine):
         for label, sums_of_day in days.items():
             period = period_of("D", label, zone)
             assert period is not None
-            assert nonzero(report.sums(period)) == sums_of_day
+            assert nonzero(report.summary(period).sums) == sums_of_day
 
     def teardown(self) -> None:
         """Let go of the files."""
