@@ -149,7 +149,9 @@ class Replay:
         states = self.store.uptime_states()
         before = dict(states)
         fill_silences(states, gap_minutes)
-        self.store.commit({k: v for k, v in states.items() if before.get(k) != v}, at=now)
+        self.store.commit(
+            {k: v for k, v in states.items() if before.get(k) != v}, meta={"saved_at": now}
+        )
 
     def _foresee(self, paths: Sequence[str]) -> None:
         """Note how each log begins, so that it is found where it comes first inside of another."""
@@ -183,7 +185,7 @@ class Replay:
         for shadow in job.shadows:
             job.staged.setdefault(shadow.id, shadow)
             self._note_beginning(shadow)
-        self.store.commit(job.tally.states, job.staged.values(), at=now)
+        self.store.commit(job.tally.states, job.staged.values(), meta={"saved_at": now})
         for generation in job.staged.values():
             self.known[generation.id] = generation
         if job.doubted:

@@ -28,7 +28,7 @@ def bytes_a_minute(folder: Path) -> float:
             old = Generation(rng.randbytes(12))
             for end in range(65_536, 17 * 65_536, 65_536):
                 old.advance(end, rng.randbytes(2048))
-            store.commit({}, [old], at=HOUR)
+            store.commit({}, [old], meta={"saved_at": HOUR})
         generation = Generation(rng.randbytes(12))
         before = _written()
         for minute in range(MINUTES):
@@ -42,8 +42,13 @@ def bytes_a_minute(folder: Path) -> float:
                     states[hour, 1001, title] = states.get((hour, 1001, title), 0) + 1
             generation.advance(generation.position + LINES * 830, rng.randbytes(2048))
             generation.fates["counted"] += LINES
-            facts = {"steady_seconds": minute * 60, "backup_age": minute * 60, "reading": "x"}
-            store.commit(states, [generation], running_hour=hour, at=at, facts=facts)
+            meta = {
+                "saved_at": at,
+                "steady_seconds": minute * 60,
+                "backup_age": minute * 60,
+                "reading": "x",
+            }
+            store.commit(states, [generation], running_hour=hour, meta=meta)
         return (_written() - before) / MINUTES
 
 

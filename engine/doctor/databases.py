@@ -23,11 +23,11 @@ from engine.inputs.model import FATES
 from engine.settings import Config
 from engine.sources.content import first_line
 from engine.sources.model import Generation, generation_id
-from engine.store.check import problems_of
 from engine.store.database import check_ours, storage_errors
 from engine.store.lock import is_locked
 from engine.store.positions import load_generations
 from engine.store.reader import Reader
+from engine.store.repair.check import problems_of
 
 SAVE_LATE_SECONDS: Final = 15 * 60
 """Serve saves at least every ten minutes."""

@@ -315,7 +315,8 @@ class Counting:
             return True
         if self.folder and self.ready:
             self.folder.sync()
-        facts: dict[str, Any] = {
+        meta: dict[str, Any] = {
+            "saved_at": at,
             "steady_seconds": self.status.steady_seconds,
             "backup_age": self.status.backup_age,
             "clean": int(last and self.ready),
@@ -329,8 +330,7 @@ class Counting:
                 self.tally.states,
                 moved,
                 running_hour=self.running_hour,
-                at=at,
-                facts=facts,
+                meta=meta,
                 folded=folded,
             )
         except DatabaseDamaged:

@@ -15,7 +15,8 @@ from typing import Final
 from engine.errors import DatabaseDamaged, MetricsError
 from engine.runtime import clock
 from engine.runtime.service_status import ServiceStatus
-from engine.store import backup, database
+from engine.store import database
+from engine.store.repair import backup
 from engine.store.store import Store
 from engine.times import local_day, period_of
 

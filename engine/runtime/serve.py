@@ -285,7 +285,7 @@ class Service:
             self.ticker.stop()
         try:
             self._end_reader(counting)
-            counting.store.hurry()
+            counting.store.shorten_timeouts()
             counting.save(at=clock.now(), last=True)
         except DatabaseDamaged as error:
             log.error("%s; it is repaired at the next start", error.message)  # noqa: TRY400

@@ -26,8 +26,8 @@ from engine.errors import (
     MetricsError,
     StorageError,
 )
-from engine.store import seal
-from engine.store.place import check_safe_to_write, is_to_be_made, open_plain
+from engine.store.files import check_safe_to_write, is_to_be_made, open_plain
+from engine.store.repair import checksums
 from engine.store.schema import APPLICATION_ID, MIGRATIONS
 
 MEMORY: Final = Path(":memory:")
@@ -214,7 +214,7 @@ def open_writer(
     """
     if path == MEMORY:
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        seal.install(connection)
+        checksums.install(connection)
         migrate(connection)
         return connection
     with storage_errors(path):
@@ -233,7 +233,7 @@ def open_writer(
             _check_connection(path, connection)
             for pragma in _WRITER_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
-            seal.install(connection)
+            checksums.install(connection)
             if before_migration and schema_of(connection) < len(MIGRATIONS):
                 before_migration(connection)
             migrate(connection)
@@ -276,7 +276,7 @@ def _fill_draft(draft: Path, fill: Callable[[sqlite3.Connection], None] | None) 
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA secure_delete = OFF")
-        seal.install(connection)
+        checksums.install(connection)
         migrate(connection)
         if fill:
             fill(connection)

@@ -19,7 +19,7 @@ from typing import Final
 
 from engine.errors import Busy, DatabaseForeign, StorageError
 from engine.store import database
-from engine.store.place import check_safe_to_write
+from engine.store.files import check_safe_to_write
 
 _MARK: Final = b"offspot-metrics opened its database here\n"
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

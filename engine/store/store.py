@@ -19,12 +19,13 @@ from engine import indicators
 from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
 from engine.indicators.model import NO_DIMENSION, States
 from engine.sources.model import Generation
-from engine.store import backup, check, database, positions, recovery
-from engine.store.facts import Facts
+from engine.store import database, positions
+from engine.store.files import file_at
 from engine.store.lock import Lock, mark_as_ours
-from engine.store.place import file_at
+from engine.store.meta import MetaTable
 from engine.store.reader import Reader
 from engine.store.records import RecordWriter
+from engine.store.repair import backup, check, recovery
 from engine.store.schema import TIES
 from engine.times import load_zone, zone_data
 
@@ -34,7 +35,7 @@ __all__ = ["Lock", "Store"]
 _CANNOT_WRITE: Final = "the database cannot be written"
 
 
-class Store(Facts):
+class Store(MetaTable):
     """The writing side of a database. Owned by one thread.
 
     After an error of the disk the connection is given up, as SQLite cannot know any more what has
@@ -87,7 +88,7 @@ class Store(Facts):
         With `may_be_read_only`, one on a disk that cannot be written is opened for reading, and
         every commit tries again.
         """
-        repairs = recovery.settle(path, repair_at) if repair_at is not None else []
+        repairs = recovery.ensure_valid(path, repair_at) if repair_at is not None else []
         with database.storage_errors(path):
             connection = None
             try:
@@ -176,15 +177,15 @@ class Store(Facts):
         generations: Iterable[Generation] = (),
         *,
         running_hour: int | None = None,
-        at: int = 0,
-        facts: dict[str, Any] | None = None,
+        meta: dict[str, Any] | None = None,
         folded: Sequence[bytes] = (),
     ) -> None:
-        """Write everything of this instant (`at`, epoch seconds) in one transaction, or raise.
+        """Write everything of this instant in one transaction, or raise.
 
-        `states` are differences since the last commit that succeeded; `facts` are rows of
-        `meta`; of the generations `folded` only the numbers of lines are kept. Raises
-        StorageError or Busy; then all may be tried again, with what came since.
+        `states` are differences since the last commit that succeeded; `meta` are rows of that
+        table (`saved_at`: when this was, epoch seconds); of the generations `folded` only the
+        numbers of lines are kept. Raises StorageError or Busy; then all may be tried again, with
+        what came since.
         """
         if self._connection is None or not self._writable:
             self.reopen()
@@ -192,11 +193,11 @@ class Store(Facts):
         states = self._without_landed(states)
         try:
             try:
-                self._write(states, generations, running_hour, at, facts or {}, folded)
+                self._write(states, generations, running_hour, meta or {}, folded)
             except database.DiskFull:
                 if not backup.drop_older(self.path):
                     raise
-                self._write(states, generations, running_hour, at, facts or {}, folded)
+                self._write(states, generations, running_hour, meta or {}, folded)
         except (Busy, DatabaseDamaged, database.DiskFull):
             raise
         except StorageError:
@@ -210,8 +211,7 @@ class Store(Facts):
         states: States,
         generations: Iterable[Generation],
         running_hour: int | None,
-        at: int,
-        facts: dict[str, Any],
+        meta: dict[str, Any],
         folded: Sequence[bytes],
     ) -> None:
         self._check_there()
@@ -222,10 +222,9 @@ class Store(Facts):
             positions.fold_generations(self.connection, folded)
             if moved:
                 self._set("tie_seen", self.commits + 1)
-            for key, value in facts.items():
+            for key, value in meta.items():
                 self._set(key, value)
             self._set("commits", self.commits + 1)
-            self._set("saved_at", at)
         self.commits += 1
 
     def _settle_unsure(self) -> None:
@@ -267,13 +266,13 @@ class Store(Facts):
                 self.commits = commits
                 raise
 
-    def hurry(self) -> None:
+    def shorten_timeouts(self) -> None:
         """Do not wait long for others any more: the process is ending."""
         if self._connection is not None:
             self._connection.execute("PRAGMA busy_timeout = 500")
 
     def _tie(self) -> None:
-        """Note in `meta` what the tables that have changed amount to (`seal.untied`)."""
+        """Note in `meta` what the tables that have changed amount to (`mismatched_tables`)."""
         for key, changed in (("tie_state", True), ("tie_total", self.records.totals_changed)):
             if changed:
                 self._set(key, self.connection.execute(TIES[key]).fetchone()[0])

@@ -82,7 +82,7 @@ class Hotspot:
 
     def save(self, states: States, running_hour: int | None = None) -> None:
         """One commit."""
-        self.store.commit(states, running_hour=running_hour, at=self.now)
+        self.store.commit(states, running_hour=running_hour, meta={"saved_at": self.now})
 
     def open_report(self) -> Report:
         """A report with a connection of its own."""

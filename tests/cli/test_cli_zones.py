@@ -119,8 +119,8 @@ def of_older_tables(path: Path) -> None:
     content = (Path(tzdata.__file__).parent / "zoneinfo/Asia/Tokyo").open("rb")
     with content as file, Store.open(path, ZoneInfo.from_file(file, key=CASABLANCA)) as store:
         states: States = {(HOUR, 1001, "Bees"): 1, (HOUR, 1004, ""): 1}
-        store.commit(states, at=HOUR)
-        store.commit({}, running_hour=HOUR + 3600, at=HOUR + 3600)
+        store.commit(states, meta={"saved_at": HOUR})
+        store.commit({}, running_hour=HOUR + 3600, meta={"saved_at": HOUR + 3600})
         assert "2026-11-11" in store.reader().stored_labels("D")
         store.put("zone_data", "2025b")
 

@@ -79,13 +79,15 @@ class Stored(RuleBasedStateMachine):
         """A save while an hour runs, or a replay."""
         for key, state in states.items():
             self.expected[key] = indicators.FOLDS[key[1]].merge(self.expected.get(key, 0), state)
-        self.store.commit(states, running_hour=None if at_once else self.running, at=self.running)
+        self.store.commit(
+            states, running_hour=None if at_once else self.running, meta={"saved_at": self.running}
+        )
 
     @rule(by=st.one_of(st.integers(1, 3), st.integers(-900, 900)))
     def the_clock_moves(self, by: int) -> None:
         """An hour ends, or the clock is set, forward or back by up to weeks."""
         self.running += by * HOUR
-        self.store.commit({}, running_hour=self.running, at=self.running)
+        self.store.commit({}, running_hour=self.running, meta={"saved_at": self.running})
 
     @rule(zone=st.one_of(st.none(), st.sampled_from(ZONES)))
     def restart(self, zone: str | None) -> None:

@@ -262,7 +262,7 @@ def test_only_steady_running_purges(memory: Path) -> None:
     """
     store = Store.open(memory / "metrics.db", UTC)
     old = HOUR - 3 * YEAR
-    store.commit({(old, 1001, "Bees"): 5}, at=old)
+    store.commit({(old, 1001, "Bees"): 5}, meta={"saved_at": old})
     now = HOUR
     counting = support.make_counting(store, memory)
     counting.begin(now)

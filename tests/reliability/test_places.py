@@ -16,8 +16,8 @@ import pytest
 
 from engine.errors import Busy, DatabaseForeign, ReaderUnavailable
 from engine.sources.run_folder import RunFolder, choose_place, left_over, problem_with
+from engine.store.files import check_safe_to_write
 from engine.store.lock import Lock, _take_name, is_locked
-from engine.store.place import check_safe_to_write
 from tests.reliability.serving import ROOT, Serving
 from tests.reliability.store_support import figures
 from tests.support.reading import FILEBEAT, Following, lines
@@ -199,7 +199,7 @@ def test_a_volume_with_one_owner(volume: Path, user: int) -> None:
     code = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-import engine.store.recovery, engine.store.salvage, engine.times, zoneinfo, tempfile
+import engine.store.repair.recovery, engine.store.repair.salvage, engine.times, zoneinfo, tempfile
 from pathlib import Path
 from engine.store.store import Lock, Store
 from engine.times import load_zone
@@ -211,7 +211,7 @@ path = Path({str(volume / "metrics.db")!r})
 for start in range(3):
     lock = Lock(path)
     store = Store.open(path, zone, repair_at=1781388000)
-    store.commit({{(1781388000, 1001, "Bees"): 1}}, running_hour=1781388000, at=1781388000)
+    store.commit({{(1781388000, 1001, "Bees"): 1}}, running_hour=1781388000)
     store.back_up()
     repairs = store.repairs
     store.close()

@@ -86,7 +86,7 @@ def test_health_tells_of_a_save_that_fails(store: Store, logs: Path) -> None:
     counting = begin(store, logs)
     read(counting)
     assert counting.save(at=HOUR)
-    store.hurry()
+    store.shorten_timeouts()
     counting.take(support.Log(2).chunk())
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

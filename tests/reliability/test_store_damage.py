@@ -14,8 +14,9 @@ import pytest
 
 from engine.errors import DatabaseDamaged, DatabaseForeign
 from engine.runtime import clock
-from engine.store import backup, check, database
+from engine.store import database
 from engine.store.lock import Lock
+from engine.store.repair import backup, check
 from engine.store.schema import MIGRATIONS
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -43,7 +44,7 @@ def sound() -> Iterator[Path]:
                     states[hour, 1006, f"Package {number}"] = 1 << (day + number) % 60
             log = support.Log(day)
             generation = store.generations().get(b"") or _generation(log)
-            store.commit(states, [generation], running_hour=hour, at=hour)
+            store.commit(states, [generation], running_hour=hour, meta={"saved_at": hour})
             if day == 36:
                 store.back_up()
         shutil.copytree(made, folder)  # as it is while it is open: what a power cut leaves
@@ -203,7 +204,9 @@ def foreign_log(rng: random.Random, path: Path) -> str:
     store = Store.open(other / "metrics.db", UTC)
     for number in range(rng.randrange(1, 6)):
         hour = HOUR + 3600 * number
-        store.commit({(hour, 1001, f"Package {number}"): 5000}, running_hour=hour, at=hour)
+        store.commit(
+            {(hour, 1001, f"Package {number}"): 5000}, running_hour=hour, meta={"saved_at": hour}
+        )
     shutil.copy(other / "metrics.db-wal", path.with_name("metrics.db-wal"))
     store.close()
     shutil.rmtree(other)
@@ -423,7 +426,7 @@ def test_files_are_for_their_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "data" / "metrics.db"
     lock = Lock(path)
     store = Store.open(path, UTC, repair_at=HOUR)
-    store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR, at=HOUR)
+    store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR, meta={"saved_at": HOUR})
     store.back_up()
     modes = {f.name: f.stat().st_mode & 0o077 for f in path.parent.iterdir()}
     store.close()
@@ -437,7 +440,7 @@ def test_two_backups_and_two_quarantines_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "metrics.db"
     store = Store.open(path, UTC, repair_at=HOUR)
     for number in range(4):
-        store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR, at=HOUR)
+        store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR, meta={"saved_at": HOUR})
         store.back_up()
         store.recover("as a trial", HOUR + number)
     names = sorted(f.name for f in (tmp_path / "quarantine").iterdir())
@@ -455,7 +458,7 @@ def test_a_backup_that_does_not_verify_is_no_backup(tmp_path: Path) -> None:
     """A database with a changed digit is told by its own backup, which is not kept."""
     path = tmp_path / "metrics.db"
     store = Store.open(path, UTC, repair_at=HOUR)
-    store.commit({(HOUR, 1001, "Bees"): 1}, at=HOUR)
+    store.commit({(HOUR, 1001, "Bees"): 1}, meta={"saved_at": HOUR})
     store.connection.execute("UPDATE record SET value = 2")
     with pytest.raises(DatabaseDamaged):
         store.back_up()
@@ -468,7 +471,7 @@ def test_a_database_that_is_only_read_is_not_written(tmp_path: Path) -> None:
     """A check of a database changes no byte of it, nor of its write-ahead log."""
     path = tmp_path / "metrics.db"
     store = Store.open(path, UTC)
-    store.commit({(HOUR, 1001, "Bees"): 1}, at=HOUR)
+    store.commit({(HOUR, 1001, "Bees"): 1}, meta={"saved_at": HOUR})
     copy = tmp_path / "copy"
     copy.mkdir()
     for part in (path, path.with_name("metrics.db-wal")):

@@ -16,7 +16,7 @@ import pytest
 
 from engine.errors import MetricsError
 from engine.sources.model import Generation
-from engine.store import backup
+from engine.store.repair import backup
 from engine.store.store import Store
 from lab.processes import missing_programs
 from tests.reliability import store_support as support
@@ -298,7 +298,7 @@ def write_on(folder: Path) -> None:
             kept[hour, 1005, ""] = kept.get((hour, 1005, ""), 0) | 1 << number
             log.position += 1
         try:
-            store.commit(kept, [log], running_hour=hour, at=HOUR)
+            store.commit(kept, [log], running_hour=hour, meta={"saved_at": HOUR})
             kept, acknowledged = {}, log.position
         except MetricsError:
             failed += 1

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import database, seal
+from engine.store import database
+from engine.store.repair import checksums
 from engine.store.schema import APPLICATION_ID, MIGRATIONS
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -136,6 +137,6 @@ def test_every_statement_that_writes_seals(memory: Path) -> None:
     """Whatever writes a row seals it: after the whole scenario every row verifies."""
     assert in_fork(lambda: support.scenario(memory)) == 0
     connection = database.open_reader(memory / "metrics.db")
-    seal.install(connection)
-    assert seal.broken_rows(connection) == {}
+    checksums.install(connection)
+    assert checksums.broken_rows(connection) == {}
     connection.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import backup, check
+from engine.store.repair import backup, check
 from engine.store.store import Store
 from lab.processes import missing_programs
 from tests.reliability import store_support as support

@@ -250,7 +250,7 @@ def test_mutated_lines(count: int, tmp_path: Path) -> None:
             assert tally.fates.total() == 1000
             fates += tally.fates
             saved += sum_of(tally)
-            store.commit(tally.states, at=NOON)
+            store.commit(tally.states, meta={"saved_at": NOON})
             if begin == count // 4:
                 warm = resident(_ourselves())
             growth = max(growth, resident(_ourselves()) - warm) if warm else 0

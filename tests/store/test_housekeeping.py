@@ -14,7 +14,8 @@ from engine.runtime.reader import Reader
 from engine.runtime.ticker import Tick
 from engine.sources.folder import LogFolder
 from engine.sources.model import Generation, Message
-from engine.store import backup, check, database
+from engine.store import database
+from engine.store.repair import backup, check
 from engine.store.store import Store
 from engine.times import load_zone
 from tests.reliability import store_support as support
@@ -126,7 +127,7 @@ def test_a_backup_is_verified_before_it_is_used(tmp_path: Path) -> None:
     path = tmp_path / "metrics.db"
     store = Store.open(path, UTC)
     for _ in range(2):
-        store.commit({(HOUR, 1001, "Bees"): 1}, at=HOUR)
+        store.commit({(HOUR, 1001, "Bees"): 1})
         store.back_up()
     store.close()
     with contextlib.closing(sqlite3.connect(backup.newest_path(path))) as connection:
@@ -182,7 +183,7 @@ def test_the_present_and_the_previous_year_are_kept(
     """
     running = Running(tmp_path, zone)
     for hour in (boundary - 3600, boundary):
-        running.store.commit({(hour, 1001, "Bees"): 2}, at=HOUR)
+        running.store.commit({(hour, 1001, "Bees"): 2})
     running.run(24 * 60 - 1)
     assert running.store.reader().record_hours()[:2] == [boundary - 3600, boundary]
     running.run(60)
@@ -242,8 +243,8 @@ def test_five_thousand_logs_are_remembered(running: Running) -> None:
     in the sums.
     """
     logs = many_logs(5003)
-    running.store.commit({}, logs[:3], at=HOUR)
-    running.store.commit({}, logs[3:], at=HOUR)
+    running.store.commit({}, logs[:3])
+    running.store.commit({}, logs[3:])
     running.restart()
     running.run(60)
     assert set(running.store.generations()) == {log.id for log in logs[3:]}
@@ -278,7 +279,7 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
     read()
     assert running.counting.save(at=HOUR)
     assert len(running.store.generations()) == 2
-    running.store.commit({}, many_logs(5005), at=HOUR)
+    running.store.commit({}, many_logs(5005))
     running.restart()
     read()
     running.run(60)

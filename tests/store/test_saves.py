@@ -11,7 +11,7 @@ from engine.errors import MetricsError
 from engine.runtime.counting import Counting
 from engine.runtime.ticker import Tick
 from engine.sources.model import Chunk, Generation, Gone, Lost, Settled
-from engine.store import backup
+from engine.store.repair import backup
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, UTC, Log, figures, line, minute
@@ -191,7 +191,7 @@ def test_a_save_that_fails_keeps_everything(
     again after a minute.
     """
     log = at_work(counting)
-    store.hurry()
+    store.shorten_timeouts()
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         count_some(counting, log)
@@ -218,7 +218,7 @@ def test_a_save_that_fails_at_a_step_of_the_clock(
 ) -> None:
     """What could not be saved when the clock was set is saved later, in its own hours."""
     log = at_work(counting)
-    store.hurry()
+    store.shorten_timeouts()
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         count_some(counting, log)
@@ -252,14 +252,14 @@ def test_on_a_full_disk_the_older_backup_gives_way(store: Store, full: None) -> 
     newest = backup.newest_path(path).read_bytes()
     assert backup.older_path(path).exists()
     with pytest.raises(MetricsError, match="the disk is full"):
-        store.commit(many, running_hour=HOUR, at=HOUR)
+        store.commit(many, running_hour=HOUR)
     assert not backup.older_path(path).exists()
     assert backup.newest_path(path).read_bytes() == newest
     with pytest.raises(MetricsError, match="the disk is full"):
-        store.commit(many, running_hour=HOUR, at=HOUR)
+        store.commit(many, running_hour=HOUR)
     assert backup.newest_path(path).read_bytes() == newest
     store.connection.execute("PRAGMA max_page_count = 1000000")
-    store.commit(many, running_hour=HOUR, at=HOUR)
+    store.commit(many, running_hour=HOUR)
     assert store.connection.execute("SELECT sum(state) FROM state").fetchone()[0] == 100
 
 
@@ -267,7 +267,7 @@ def test_a_purge_that_fails_changes_nothing(store: Store) -> None:
     """After a purge that could not be written, late lines still reach the periods that they are
     in, as before.
     """
-    store.commit({(HOUR, 1001, "Bees"): 1}, at=HOUR)
+    store.commit({(HOUR, 1001, "Bees"): 1})
     store.connection.execute(
         "CREATE TEMP TRIGGER stop BEFORE INSERT ON meta WHEN NEW.key = 'complete_from' "
         "BEGIN SELECT RAISE(ABORT, 'made to fail'); END"
@@ -275,7 +275,7 @@ def test_a_purge_that_fails_changes_nothing(store: Store) -> None:
     with pytest.raises(MetricsError, match="made to fail"):
         store.purge(HOUR + 3600)
     assert store.reader().record_hours() == [HOUR]
-    store.commit({(HOUR - 40 * 86_400, 1001, "Bees"): 2}, at=HOUR)
+    store.commit({(HOUR - 40 * 86_400, 1001, "Bees"): 2})
     assert store.reader().stored_labels("M") == ["2026-05", "2026-06"]
     assert store.problems() == []
 
@@ -416,7 +416,7 @@ def test_an_hour_that_could_not_be_saved_is_not_tidied(counting: Counting, store
     """No backup is made, nor is its day begun anew, before what has ended is in the database."""
     log = at_work(counting)
     counting.take(log.add(line(HOUR + 60, 2)).chunk())
-    store.hurry()
+    store.shorten_timeouts()
     counting.status.backup_age = 90_000
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.sources.model import Generation
-from engine.store import check, seal
+from engine.store.repair import check, checksums
 from engine.store.store import Store
 from tests.reliability.store_support import HOUR, UTC, Log
 
@@ -23,7 +23,7 @@ def path(tmp_path: Path) -> Path:
         log = Log(1)
         generation = store_generation(log)
         states = {(HOUR, 1001, "Bees"): 3, (HOUR - 3600, 1001, "Bees"): 2, (HOUR, 1004, ""): 7}
-        store.commit(states, [generation], running_hour=HOUR, at=HOUR)
+        store.commit(states, [generation], running_hour=HOUR)
     return found
 
 
@@ -39,7 +39,7 @@ def store_generation(log: Log) -> Generation:
 def changed(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that can change everything, seals too."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        seal.install(connection)
+        checksums.install(connection)
         yield connection
 
 
@@ -143,7 +143,7 @@ def test_a_file_that_was_closed_in_order_needs_no_check(path: Path) -> None:
 def test_a_file_with_a_log_is_checked(path: Path, tmp_path: Path) -> None:
     """After a kill the write-ahead log is there: the mark of the stop before does not hold."""
     store = Store.open(path, UTC, repair_at=HOUR)
-    store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR, at=HOUR)
+    store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR)
     killed = tmp_path / "killed"
     killed.mkdir()
     for name in ("metrics.db", "metrics.db-wal", "metrics.db.clean"):
@@ -160,7 +160,7 @@ def test_only_a_checked_file_is_marked(path: Path) -> None:
     """
     break_a_total(path)
     store = Store.open(path, UTC)
-    store.commit({(HOUR, 1004, ""): 8}, running_hour=HOUR, at=HOUR)
+    store.commit({(HOUR, 1004, ""): 8}, running_hour=HOUR)
     store.close()
     assert not check.is_clean(path)
     with contextlib.closing(Store.open(path, UTC, repair_at=HOUR)) as again:

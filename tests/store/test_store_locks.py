@@ -31,7 +31,7 @@ def test_a_visitor_does_not_take_the_log_away(tmp_path: Path) -> None:
     with Store.open(path, UTC, repair_at=HOUR) as store:
         log = path.with_name("metrics.db-wal")
         for number in range(1, 4):
-            store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR, at=HOUR)
+            store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR)
             with contextlib.closing(Reader.open(path)) as reader:
                 assert reader.get("commits") == number
             inode = log.stat().st_ino

@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def visits_at(store: Store, *times: str) -> None:
     """One visit in each of these hours."""
     for text in times:
-        store.commit({(at(text), 1001, "Bees"): 1}, at=at(text))
+        store.commit({(at(text), 1001, "Bees"): 1})
 
 
 def known(report: Report, kind: str) -> list[str]:
@@ -104,7 +104,7 @@ def uptime(store: Store, zone: ZoneInfo, **minutes: int) -> None:
     """So many minutes on from the beginning of an hour: `h2026_06_13_22=7`."""
     for name, count in minutes.items():
         hour = at("{}-{}-{} {}:00".format(*name.removeprefix("h").split("_")), zone)
-        store.commit({(hour, 1004, ""): (1 << count) - 1}, at=hour)
+        store.commit({(hour, 1004, ""): (1 << count) - 1})
 
 
 def shown(store: Store, kind: str, label: str) -> Any:
@@ -121,7 +121,7 @@ def test_uptime_by_hour_and_by_day(store: Store) -> None:
     uptime(store, UTC, h2026_06_01_00=1, h2026_06_01_23=2, h2026_06_02_00=4, h2026_06_07_23=8)
     uptime(store, UTC, h2026_06_30_23=16, h2026_01_01_00=32, h2026_12_31_23=59)
     hour = at("2026-06-02 01:00")
-    store.commit({(hour, 1004, ""): 0b111}, running_hour=hour, at=hour)
+    store.commit({(hour, 1004, ""): 0b111}, running_hour=hour)
     day = [1, *[0] * 22, 2]
     assert shown(store, "D", "2026-06-01") == {"unit": "hour", "minutes": day}
     assert shown(store, "D", "2026-06-02") == {"unit": "hour", "minutes": [4, 3, *[0] * 22]}
@@ -183,7 +183,6 @@ def test_a_trend_is_the_run_of_neighbours(
             (at("2026-01-03 10:00"), 1003, "FILE_CREATED"): 4,
             (at("2026-01-03 10:00"), 1003, "FILE_DELETED"): 3,
         },
-        at=0,
     )
     found = Report(store.reader()).period(kind, label, at("2026-01-03 12:00"))
     assert found
@@ -245,7 +244,7 @@ def test_periods_of_one_instant_are_listed_shortest_first(store: Store) -> None:
 def test_the_running_hour_is_in_its_periods(store: Store) -> None:
     """What is only a state yet is listed all the same."""
     hour = at("2026-06-14 12:00")
-    store.commit({(hour, 1001, "Bees"): 1}, running_hour=hour, at=hour)
+    store.commit({(hour, 1001, "Bees"): 1}, running_hour=hour)
     assert store.reader().record_hours() == []
     listed = {kind: known(report_of(store), kind) for kind in "DWMY"}
     assert listed == {"D": ["2026-06-14"], "W": ["2026 W24"], "M": ["2026-06"], "Y": ["2026"]}

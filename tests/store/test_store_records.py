@@ -36,12 +36,12 @@ def test_a_running_hour_is_state_and_then_record(store: Store) -> None:
     """What is of the running hour is state; when the hour is over it is a record, merged with what
     the record had already.
     """
-    store.commit({(HOUR, 1001, "Bees"): 2, (HOUR, 1005, ""): 0b1}, running_hour=HOUR, at=HOUR)
+    store.commit({(HOUR, 1001, "Bees"): 2, (HOUR, 1005, ""): 0b1}, running_hour=HOUR)
     assert record(store, HOUR, 1001) is None
-    store.commit({(HOUR, 1001, "Bees"): 3}, running_hour=HOUR + 3600, at=HOUR)
+    store.commit({(HOUR, 1001, "Bees"): 3}, running_hour=HOUR + 3600)
     assert record(store, HOUR, 1001) == (5, None)
-    store.commit({(HOUR, 1005, ""): 1 << 59}, running_hour=HOUR, at=HOUR)  # the clock went back
-    store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR + 7200, at=HOUR)
+    store.commit({(HOUR, 1005, ""): 1 << 59}, running_hour=HOUR)  # the clock went back
+    store.commit({(HOUR, 1001, "Bees"): 1}, running_hour=HOUR + 7200)
     assert record(store, HOUR, 1001) == (6, None)
     assert record(store, HOUR, 1005) == (20, 1 | 1 << 59)
 
@@ -50,11 +50,11 @@ def test_the_first_minute_is_told(store: Store) -> None:
     """To the minute, from state and record, as long as there is a set of minutes; else the hour."""
     reader = store.reader()
     assert reader.first_minute() is None
-    store.commit({(HOUR, 1004, ""): 0b11 << 40}, running_hour=HOUR, at=HOUR)
+    store.commit({(HOUR, 1004, ""): 0b11 << 40}, running_hour=HOUR)
     assert reader.first_minute() == HOUR + 40 * 60
-    store.commit({(HOUR, 1004, ""): 0b1 << 7}, running_hour=HOUR + 3600, at=HOUR)
+    store.commit({(HOUR, 1004, ""): 0b1 << 7}, running_hour=HOUR + 3600)
     assert reader.first_minute() == HOUR + 7 * 60
-    store.commit({(HOUR - 3600, 1001, "Bees"): 1}, running_hour=HOUR + 3600, at=HOUR)
+    store.commit({(HOUR - 3600, 1001, "Bees"): 1}, running_hour=HOUR + 3600)
     assert reader.first_minute() == HOUR - 3600
 
 
@@ -76,8 +76,8 @@ def test_any_order_gives_the_same_figures(tmp_path: Path) -> None:
         with Store.open(tmp_path / f"{number}.db", load_zone("Europe/Paris")) as store:
             for part in parts:
                 running = HOUR + rng.randrange(-900, 900) * 3600
-                store.commit(part, running_hour=running, at=HOUR)
-            store.commit({}, at=HOUR)
+                store.commit(part, running_hour=running)
+            store.commit({})
             assert store.problems() == []
             report = Report(store.reader())
             seen.append((report.aggregations(), [report.aggregation(kind) for kind in "DWMY"]))
@@ -90,7 +90,7 @@ def test_another_zone_computes_the_periods_anew(tmp_path: Path) -> None:
     """With another zone at start, stored totals are those of the new zone, and it is said."""
     states: States = {(HOUR + n * 3600, 1001, "Bees"): 1 for n in range(100)}
     with Store.open(tmp_path / "metrics.db", UTC) as store:
-        store.commit(states, at=HOUR)
+        store.commit(states)
     zone = load_zone("Australia/Lord_Howe")
     with Store.open(tmp_path / "metrics.db", zone) as store:
         assert any("Lord_Howe" in note for note in store.notes)
@@ -110,21 +110,21 @@ def test_an_imported_value_holds_where_it_is_larger(store: Store) -> None:
     """An imported record has no minutes: sums add to it, for minutes the larger value holds, also
     after more lines, in the record, its totals and while the hour runs.
     """
-    store.commit({(HOUR, 1005, ""): 0b1, (HOUR, 1001, "Bees"): 4}, at=HOUR)
+    store.commit({(HOUR, 1005, ""): 0b1, (HOUR, 1001, "Bees"): 4})
     store.connection.execute(
         "UPDATE record SET value = 40, minutes = NULL, imported = 40, "
         "seal = seal_of(hour, indicator_id, dimension_id, 40, NULL, 40) WHERE indicator_id = 1005"
     )
     with store.transaction():
         store.records.recompute_periods()
-    store.commit({(HOUR, 1005, ""): 0b11, (HOUR, 1001, "Bees"): 1}, running_hour=HOUR, at=HOUR)
+    store.commit({(HOUR, 1005, ""): 0b11, (HOUR, 1001, "Bees"): 1}, running_hour=HOUR)
     assert Report(store.reader()).kpi_value(2003, "D", "2026-06-13") == {
         "kpiId": 2003,
         "value": {"items": [], "totalMinutesActivity": 40},
     }
-    store.commit({}, at=HOUR)
+    store.commit({})
     assert record(store, HOUR, 1005) == (40, 0b11)
-    store.commit({(HOUR, 1005, ""): 1 << 15 | 1 << 25 | 1 << 35 | 1 << 45}, at=HOUR)
+    store.commit({(HOUR, 1005, ""): 1 << 15 | 1 << 25 | 1 << 35 | 1 << 45})
     assert record(store, HOUR, 1005) == (50, 0b11 | 1 << 15 | 1 << 25 | 1 << 35 | 1 << 45)
     assert record(store, HOUR, 1001) == (5, None)
     assert store.problems() == []
@@ -133,9 +133,9 @@ def test_an_imported_value_holds_where_it_is_larger(store: Store) -> None:
 def test_more_minutes_may_be_fewer_slots(store: Store) -> None:
     """An earlier minute may shift the slots so that there are fewer: record and totals follow."""
     later = 1 << 5 | 1 << 24 | 1 << 25
-    store.commit({(HOUR, 1005, ""): later}, at=HOUR)
+    store.commit({(HOUR, 1005, ""): later})
     assert record(store, HOUR, 1005) == (30, later)
-    store.commit({(HOUR, 1005, ""): 1}, at=HOUR)
+    store.commit({(HOUR, 1005, ""): 1})
     assert slots(later | 1) == 2
     assert record(store, HOUR, 1005) == (20, later | 1)
     assert store.problems() == []
@@ -146,9 +146,9 @@ def test_purge_keeps_the_years_and_drops_the_titles(store: Store) -> None:
     a late line for it is added to them, and nothing is computed from what is no longer there.
     """
     old = hour_of(HOUR - 3 * 365 * 86400)
-    store.commit({(old, 1001, "Old"): 5, (HOUR, 1001, "New"): 1}, at=HOUR)
+    store.commit({(old, 1001, "Old"): 5, (HOUR, 1001, "New"): 1})
     for _ in range(8):  # days push the old day out of those that are kept
-        store.commit({(HOUR + _ * 86400, 1001, "New"): 1}, at=HOUR)
+        store.commit({(HOUR + _ * 86400, 1001, "New"): 1})
     year = dict(labels_of_hour(old, UTC))["Y"]
     boundary = period_of("Y", str(int(year) + 1), UTC)
     assert boundary
@@ -161,7 +161,7 @@ def test_purge_keeps_the_years_and_drops_the_titles(store: Store) -> None:
     known = {(period.kind, period.label) for period in report.known_periods()}
     assert ("D", day) not in known
     assert ("Y", year) in known
-    store.commit({(old, 1001, "Old"): 2}, at=HOUR)
+    store.commit({(old, 1001, "Old"): 2})
     value = {"items": [{"package": "Old", "visits": 7}], "totalVisits": 7}
     assert report.kpi_value(2001, "Y", year) == {"kpiId": 2001, "value": value}
     assert report.period("D", day, HOUR) is None, "though it has a record again"
@@ -194,7 +194,7 @@ def test_positions_come_back_as_they_were(store: Store) -> None:
     generation.advance(5000, b"x" * 3000)
     generation.fates.update({"counted": 3, "not-json": 1})
     generation.doubt_until, generation.doubt_after = 7, 8
-    store.commit({}, [generation], at=HOUR)
+    store.commit({}, [generation])
     found = store.generations()[generation.id]
     generation.tail = b""
     assert {f: getattr(found, f) for f in found.__slots__ if f != "fates"} == {

@@ -24,16 +24,17 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import DatabaseForeign, InputMissing, StorageError
-from engine.store import backup, check, database, salvage, seal
+from engine.store import database
+from engine.store.files import check_safe_to_write, is_of_us, is_to_be_made
 from engine.store.lock import was_ours
-from engine.store.place import check_safe_to_write, is_of_us, is_to_be_made
+from engine.store.repair import backup, check, checksums, salvage
 
 _SUFFIXES: Final = ("-shm", "-wal", "")
 _KEPT: Final = 2
 _UNFINISHED: Final = "unfinished"
 
 
-def settle(path: Path, now: int) -> list[str]:
+def ensure_valid(path: Path, now: int) -> list[str]:
     """Make sure that there is a sound database, or none at all and no trace of one.
 
     Returns what was done about it. Raises DatabaseForeign or DatabaseDamaged for a file that was
@@ -137,7 +138,7 @@ def _thin(path: Path) -> str:
 
 
 def _make_replacement(path: Path, folder: Path, reason: str, now: int) -> str:
-    sound = backup.sound_backup(path)
+    sound = backup.valid_backup(path)
     said = ""
 
     def finish(connection: sqlite3.Connection) -> None:
@@ -186,7 +187,7 @@ def _read(path: Path, damaged: Path, sound: Path | None) -> salvage.Salvaged | N
     salt = None
     if sound:
         with closing(sqlite3.connect(f"{sound.absolute().as_uri()}?immutable=1", uri=True)) as c:
-            salt = seal.stored_salt(c)
+            salt = checksums.stored_salt(c)
     like = path.with_name(path.name + ".like")
     try:
         database.create(like)
@@ -217,7 +218,7 @@ def _restore(path: Path, sound: Path, finish: Callable[[sqlite3.Connection], Non
         shutil.copyfileobj(source, target)
     with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        seal.install(connection)
+        checksums.install(connection)
         database.migrate(connection)
         finish(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ConfigError
-from engine.store import seal
+from engine.store.repair import checksums
 from engine.store.schema import MIGRATIONS
 from engine.times import load_zone, period_of, zone_data
 
@@ -41,12 +41,12 @@ def problems_of(connection: sqlite3.Connection) -> list[str]:
     schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if not _SEALED_SINCE <= schema <= len(MIGRATIONS):
         return []
-    seal.install(connection)
+    checksums.install(connection)
     found = [
         f"{count} rows of table {table} are not as they were written"
-        for table, count in seal.broken_rows(connection).items()
+        for table, count in checksums.broken_rows(connection).items()
     ]
-    if not found and schema >= _TIED_SINCE and (ties := seal.untied(connection)):
+    if not found and schema >= _TIED_SINCE and (ties := checksums.mismatched_tables(connection)):
         found = [f"its parts are of different times ({', '.join(ties)})"]
     return found or _wrong_totals(connection)
 

@@ -23,11 +23,11 @@ def install(connection: sqlite3.Connection) -> None:
     if salt is None:
         salt = int.from_bytes(os.urandom(4)) >> 1  # `secrets` is slow to load
 
-    connection.create_function("seal_of", -1, lambda *row: seal(salt, row), deterministic=True)
+    connection.create_function("seal_of", -1, lambda *row: checksum(salt, row), deterministic=True)
     connection.create_function("seal_salt", 0, lambda: salt)
 
 
-def seal(salt: int, row: tuple[Any, ...]) -> int:
+def checksum(salt: int, row: tuple[Any, ...]) -> int:
     """The seal of a row: 24 bits, which take three bytes."""
     return (crc32(repr(row).encode("utf-8", "surrogatepass"), salt) & 0xFFFFFF) - 0x800000
 
@@ -49,7 +49,7 @@ def has_table(connection: sqlite3.Connection, name: str) -> bool:
     )
 
 
-def untied(connection: sqlite3.Connection) -> list[str]:
+def mismatched_tables(connection: sqlite3.Connection) -> list[str]:
     """The ties that do not hold: a part of the database is of another time than the rest."""
     facts = dict(connection.execute("SELECT key, value FROM meta").fetchall())
     return [

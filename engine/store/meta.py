@@ -18,7 +18,7 @@ from typing import Any
 from engine.store import database
 
 
-class Facts(ABC):
+class MetaTable(ABC):
     """The small part of a store; `Store` is the rest."""
 
     path: Path

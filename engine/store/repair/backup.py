@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import DatabaseDamaged
-from engine.store import check, database
+from engine.store import database
+from engine.store.repair import check
 
 
 def newest_path(path: Path) -> Path:
@@ -31,7 +32,7 @@ def backups_of(path: Path) -> list[Path]:
     return [p for p in (newest_path(path), older_path(path)) if p.is_file() and not p.is_symlink()]
 
 
-def sound_backup(path: Path) -> Path | None:
+def valid_backup(path: Path) -> Path | None:
     """The newest backup that verifies."""
     for backup in backups_of(path):
         with suppress(sqlite3.Error):

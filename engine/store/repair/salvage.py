@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import ConfigError
-from engine.store import pages, seal
 from engine.store.records import RecordWriter
+from engine.store.repair import checksums, pages
 from engine.store.schema import SEALED, TIES
 from engine.times import HOUR_SECONDS, KINDS, Period, load_zone, period_of
 
@@ -91,7 +91,11 @@ def _nothing(path: Path, like: Path, salt: int | None) -> Salvaged:
     """No row yet, of a file of which no table can be read; with its own salt where it is there."""
     rows = pages.rows_in(path, _layouts(like, {"meta"})) if salt is None else ()
     for _, row, checksum in rows:
-        if row[0] == "salt" and isinstance(row[1], int) and checksum == seal.seal(row[1], row):
+        if (
+            row[0] == "salt"
+            and isinstance(row[1], int)
+            and checksum == checksums.checksum(row[1], row)
+        ):
             salt = row[1]
     if salt is None:
         raise sqlite3.DatabaseError("no row of it can be verified")
@@ -114,7 +118,7 @@ def _with_single_pages(path: Path, like: Path, found: Salvaged) -> Salvaged:
         if table in {"meta", "period"} and (row[0] in KINDS) != (table == "period"):
             continue  # the rows of these two look alike
         key, rows = row[: _KEYS[table]], added[table]
-        if key not in found.rows[table] and checksum == seal.seal(found.salt, row):
+        if key not in found.rows[table] and checksum == checksums.checksum(found.salt, row):
             rows[key] = max(row, rows.get(key, row), key=_age)
     for table, rows in added.items():
         found.rows[table] = rows | found.rows[table]
@@ -155,9 +159,13 @@ def _read(path: Path, how: str, salt: int | None) -> Salvaged | None:
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
             with suppress(sqlite3.Error):
-                stored = seal.stored_salt(connection)
+                stored = checksums.stored_salt(connection)
                 row = connection.execute("SELECT seal FROM meta WHERE key = 'salt'").fetchone()
-                if stored is not None and row and row[0] == seal.seal(stored, ("salt", stored)):
+                if (
+                    stored is not None
+                    and row
+                    and row[0] == checksums.checksum(stored, ("salt", stored))
+                ):
                     salt = stored
             if salt is None:
                 return None
@@ -180,7 +188,7 @@ def _read_table(connection: sqlite3.Connection, table: str, found: Salvaged) -> 
             for row in connection.execute(sql, parameters):
                 *values, stored = row
                 key = tuple(values[: _KEYS[table]])
-                if stored == seal.seal(found.salt, tuple(values)):
+                if stored == checksums.checksum(found.salt, tuple(values)):
                     good[key] = tuple(values)
                 else:
                     seen_bad.add(key)
@@ -298,12 +306,14 @@ def _insert(connection: sqlite3.Connection, table: str, salt: int, rows: Any) ->
     connection.executemany(
         f"INSERT OR REPLACE INTO {table} ({', '.join(columns)}, seal) "
         f"VALUES ({', '.join('?' * len(columns))}, ?)",
-        [(*row, seal.seal(salt, tuple(row))) for row in rows],
+        [(*row, checksums.checksum(salt, tuple(row))) for row in rows],
     )
 
 
 def _seal_with(connection: sqlite3.Connection, salt: int) -> None:
-    connection.create_function("seal_of", -1, lambda *row: seal.seal(salt, row), deterministic=True)
+    connection.create_function(
+        "seal_of", -1, lambda *row: checksums.checksum(salt, row), deterministic=True
+    )
 
 
 def add_note(connection: sqlite3.Connection, at: int, folder: str, text: str) -> None:

@@ -1,0 +1,1 @@
+"""What protects a database: checks and checksums, backups, and repair of a damaged one."""
