@@ -13,8 +13,8 @@ from engine.inputs.model import (
     Input,
     PackageHomeVisit,
     PackageRequest,
+    Reason,
 )
-from engine.inputs.reasons import Reason
 
 FATES: Final = {
     "counted": "made a figure",

@@ -1,8 +1,6 @@
-"""The pipeline: lines to inputs to states. The one place that calls the stages in order.
+"""The pipeline: blocks of complete lines to inputs to states, in `serve` and in `replay` alike.
 
-In: blocks of complete lines, and ticks of the clock. Out: a `Tally`: states, lines by fate, the
-span of time. `serve` and `replay` use the same code; it must not know where lines come from, nor
-what becomes of the tally.
+What a block amounts to is a `Tally`: states, lines by fate, the span of time.
 """
 
 from __future__ import annotations
@@ -14,20 +12,19 @@ from typing import Final
 
 from engine import indicators
 from engine.indicators.model import Effect, States
-from engine.inputs import blocks, caddy
-from engine.inputs.blocks import Scanner, Usual
+from engine.inputs import formats
+from engine.inputs.formats import STATUS_DIGITS, BlockScanner, RequestKey
 from engine.inputs.model import Request
 from engine.inputs.rules import inputs_of
-from engine.packages import FILE_MANAGER, Packages, without_port
+from engine.packages import Packages
 from engine.times import MINUTE_SECONDS, hour_of, minute_bit
 
 Span = range
 """Seconds, as `range(first, last + 1)`."""
 
-MAX_REMEMBERED: Final = 20_000
-MAX_REMEMBERED_BYTES: Final = 500
-"""Longer questions are looked at each time: a visitor may send a thousand of 900 kB."""
-STATUS_DIGITS: Final = 3
+MAX_CACHED: Final = 20_000
+MAX_CACHED_BYTES: Final = 500
+"""Longer requests are parsed each time: a visitor may send a thousand of 900 kB."""
 HOUR_MINUTES: Final = 60
 ALL_MINUTES: Final = (1 << HOUR_MINUTES) - 1
 
@@ -66,8 +63,8 @@ class Tally:
         return self.fates.total()
 
 
-class _Meaning:
-    """What usual lines of one meaning do to the states; equal only to itself."""
+class _Effects:
+    """What lines of some request keys do to the states; equal only to itself."""
 
     __slots__ = ("effects",)
 
@@ -75,23 +72,24 @@ class _Meaning:
         self.effects = effects
 
 
-class _Meanings(dict[tuple[bytes, bytes], _Meaning]):
-    """The meaning of (what was asked, answer), worked out once; bounded, as visitors choose."""
+class _CachedEffects(dict[tuple[bytes, bytes], _Effects]):
+    """The effects of (request, response), computed once; bounded, as visitors choose both."""
 
-    def __init__(self, packages: Packages) -> None:
+    def __init__(self, scanner: BlockScanner, packages: Packages) -> None:
         super().__init__()
+        self._scanner = scanner
         self._packages = packages
-        self._by_effects: dict[tuple[Effect, ...], _Meaning] = {}
+        self._equal: dict[tuple[Effect, ...], _Effects] = {}
 
-    def __missing__(self, key: tuple[bytes, bytes]) -> _Meaning:
-        request = blocks.request_of(*key)
+    def __missing__(self, key: tuple[bytes, bytes]) -> _Effects:
+        request = self._scanner.request_of(*key)
         effects = indicators.effects_of(inputs_of(request, self._packages))
-        meaning = self._by_effects.setdefault(effects, _Meaning(effects))
-        if len(self) >= MAX_REMEMBERED:
+        cached = self._equal.setdefault(effects, _Effects(effects))
+        if len(self) >= MAX_CACHED:
             self.clear()
-        if len(key[0]) + len(key[1]) <= MAX_REMEMBERED_BYTES:
-            self[key] = meaning
-        return meaning
+        if len(key[0]) + len(key[1]) <= MAX_CACHED_BYTES:
+            self[key] = cached
+        return cached
 
 
 class Pipeline:
@@ -99,11 +97,8 @@ class Pipeline:
 
     def __init__(self, packages: Packages) -> None:
         self.packages = packages
-        shares = (entry.host for entry in packages.entries if entry.ident == FILE_MANAGER)
-        # An IPv6 address can be written in many ways: of these all are looked at.
-        names = {"[" if host.startswith("[") else without_port(host) for host in shares}
-        self._scanner = Scanner(names, packages.prefixes)
-        self._meanings = _Meanings(packages)
+        scanners = (log_format.scanner(packages) for log_format in formats.ALL)
+        self._scanners = [(one, _CachedEffects(one, packages)) for one in scanners if one]
 
     def count(self, block: bytes, *, outside: Span | None = None) -> Tally:
         """The tally of a block of complete lines, the last one with its newline too.
@@ -112,15 +107,17 @@ class Pipeline:
         """
         return self.count_all((block,), outside=outside)
 
-    def count_all(self, those: Iterable[bytes], *, outside: Span | None = None) -> Tally:
+    def count_all(self, blocks: Iterable[bytes], *, outside: Span | None = None) -> Tally:
         """The tally of several blocks."""
         tally = Tally()
-        usual, odd = self._scanner.scan(those)
-        if outside is not None:
-            usual = Counter({key: n for key, n in usual.items() if int(key[0]) not in outside})
-        seconds = self._count_usual(usual, tally)
-        for line in odd:
-            parsed = caddy.parse_line(line)
+        seconds: set[int] = set()
+        for scanner, effects in self._scanners:
+            keys, blocks = scanner.scan(blocks)
+            if outside is not None:
+                keys = Counter({key: n for key, n in keys.items() if int(key[0]) not in outside})
+            seconds |= _count_keys(keys, scanner, effects, tally)
+        for line in (line for block in blocks for line in block.split(b"\n")[:-1]):
+            parsed = formats.parse_line(line)
             if isinstance(parsed, str):
                 if outside is None:
                     tally.fates[parsed] += 1
@@ -132,38 +129,40 @@ class Pipeline:
             tally.seconds = frozenset(seconds)
         return tally
 
-    def _count_usual(self, usual: Counter[Usual], tally: Tally) -> set[int]:
-        """Count equal requests together, by hour and meaning; the seconds they were made in."""
-        on: dict[int, int] = defaultdict(int)
-        cells: dict[tuple[int, _Meaning], int] = defaultdict(int)  # lines, and below them minutes
-        seconds: set[int] = set()
-        meanings = self._meanings
-        last, minute, hour, bit = b"", -1, 0, 0
-        for (second, asked, answer, _), n in usual.items():
-            if second != last:  # lines are nearly in order
-                last, at = second, int(second)
-                seconds.add(at)
-                if at // MINUTE_SECONDS != minute:
-                    minute, hour, bit = at // MINUTE_SECONDS, hour_of(at), minute_bit(at)
-                    on[hour] |= bit
-            if len(answer) > STATUS_DIGITS:
-                answer = blocks.redirect_of(answer)  # noqa: PLW2901
-            cell = hour, meanings[asked, answer]
-            cells[cell] = (cells[cell] | bit) + (n << HOUR_MINUTES)
-        for hour, bits in on.items():
-            indicators.apply(tally.states, indicators.ON, hour, bits, 1)
-        for (hour, meaning), both in cells.items():
-            n = both >> HOUR_MINUTES
-            indicators.apply(tally.states, meaning.effects, hour, both & ALL_MINUTES, n)
-            tally.fates["counted" if meaning.effects else "unmatched"] += n
-        return seconds
-
     def _count_request(self, request: Request, tally: Tally) -> None:
         effects = indicators.effects_of(inputs_of(request, self.packages))
         hour, bit = hour_of(request.at), minute_bit(request.at)
         indicators.apply(tally.states, indicators.ON, hour, bit, 1)
         indicators.apply(tally.states, effects, hour, bit, 1)
         tally.fates["counted" if effects else "unmatched"] += 1
+
+
+def _count_keys(
+    keys: Counter[RequestKey], scanner: BlockScanner, cached: _CachedEffects, tally: Tally
+) -> set[int]:
+    """Count equal requests together, by hour and effects; the seconds they were made in."""
+    on: dict[int, int] = defaultdict(int)
+    cells: dict[tuple[int, _Effects], int] = defaultdict(int)  # lines, and below them minutes
+    seconds: set[int] = set()
+    last, minute, hour, bit = b"", -1, 0, 0
+    for (second, request, response, _), n in keys.items():
+        if second != last:  # lines are nearly in order
+            last, at = second, int(second)
+            seconds.add(at)
+            if at // MINUTE_SECONDS != minute:
+                minute, hour, bit = at // MINUTE_SECONDS, hour_of(at), minute_bit(at)
+                on[hour] |= bit
+        if len(response) > STATUS_DIGITS:
+            response = scanner.shortened(response)  # noqa: PLW2901
+        cell = hour, cached[request, response]
+        cells[cell] = (cells[cell] | bit) + (n << HOUR_MINUTES)
+    for hour, bits in on.items():
+        indicators.apply(tally.states, indicators.ON, hour, bits, 1)
+    for (hour, group), both in cells.items():
+        n = both >> HOUR_MINUTES
+        indicators.apply(tally.states, group.effects, hour, both & ALL_MINUTES, n)
+        tally.fates["counted" if group.effects else "unmatched"] += n
+    return seconds
 
 
 def fill_silences(states: States, gap_minutes: int) -> None:
@@ -185,6 +184,3 @@ def fill_silences(states: States, gap_minutes: int) -> None:
 def _switch_on(states: States, minutes: Iterable[int]) -> None:
     for at in (minute * MINUTE_SECONDS for minute in minutes):
         indicators.apply(states, indicators.ON, hour_of(at), minute_bit(at), 1)
-
-
-__all__ = ["Pipeline", "Tally", "fill_silences"]

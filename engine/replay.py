@@ -26,6 +26,7 @@ from engine.errors import (
     MetricsError,
     UsageError,
 )
+from engine.inputs.formats import second_of
 from engine.packages import Packages
 from engine.parallel import Workers, count_range, front, line_ranges, tail_of
 from engine.pipeline import Pipeline, Tally, fill_silences
@@ -36,7 +37,6 @@ from engine.sources.tracker import (
     find_known,
     locate,
     locate_in_stream,
-    second_of,
     split_at_doubt,
 )
 from engine.store.store import Store

@@ -15,9 +15,9 @@ from typing import Final
 from engine.doctor.logs import LogFile
 from engine.doctor.model import Check, Examination, SeenLine, State
 from engine.errors import InputDamaged, MetricsError
-from engine.inputs import masking
-from engine.inputs.caddy import MAX_LINE_BYTES
-from engine.inputs.reasons import Explanation, Reason, explain
+from engine.inputs import formats, masking
+from engine.inputs.model import MAX_LINE_BYTES, Reason
+from engine.inputs.reasons import Explanation, explain
 from engine.packages import Packages, clean_text, without_port
 from engine.sources.opening import open_content
 
@@ -77,7 +77,7 @@ def _text_of(raw: bytes, explanation: Explanation, packages: Packages) -> str:
     """A line as far as it helps: of one that is no request, only its shape."""
     request = explanation.request
     if request is None:
-        return masking.shape(raw)
+        return masking.shape(raw, formats.field_names())
     moment = datetime.fromtimestamp(request.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return f"{moment} {masking.request(request, packages, explanation.visitor)}"
 

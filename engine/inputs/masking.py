@@ -1,8 +1,8 @@
 """What of a log line may be shown to whoever asks for help: nothing that tells of a visitor.
 
-Only what is known to be ours is let through: hosts, names of packages, methods, answers, the words
-of the proxy's own messages. Of everything else the shape is shown, letters as `a` and digits as
-`0`, so that no address, login, cookie or query of a visitor can be in it, whatever the line is.
+Only what is known to be ours is shown: hosts, names of packages, methods and statuses. Everything
+else is shown with its letters as `a` and its digits as `0`, so that no address, login, cookie or
+query of a visitor can be in it, whatever the line is.
 """
 
 from __future__ import annotations
@@ -38,58 +38,15 @@ _PERSONAL = re.compile(
 _WORD = re.compile(r"[^\W_]+(?:[_@.-]+[^\W_]+)*")
 _RUN = re.compile(r"[^\W_]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
-_FIELDS: Final = frozenset(
-    re.findall(
-        "[A-Za-z_]+",
-        """
-        level ts logger msg request status size duration user_id resp_headers bytes_read error
-        remote_ip remote_port client_ip remote_addr proto method host uri headers tls log stream
-        time MESSAGE message timestamp PRIORITY SYSLOG_IDENTIFIER attrs severity event type
-        """,
-    )
-)
-_WORDS: Final = frozenset(
-    re.findall(
-        "[a-z0-9/]+",
-        """
-        server running serving initial configuration using config from file adjacent
-        caddyfile adapted to json endpoint started disabled enabling http/3 listener
-        automatic tls certificate management autosaved load with resume flag is
-        listening only on the http port so no https will be applied this but has
-        connection policies adding one enable completely for shutting down shutdown
-        complete apps then terminating exiting nop background maintenance stopped
-        storage cleaning happened too recently skipping now unit finished units input
-        not formatted run fmt overwrite fix inconsistencies maxprocs leaving cpu quota
-        undefined updated redirected default logger unchanged received request stopping
-        current previous handshake error eof requested unsupported application protocols
-        http2 reading preface timeout aborting incomplete response dial tcp connect
-        connection refused reset by peer upstreams available context canceled failed
-        sufficiently increase receive buffer size obtain obtaining renewing renewed
-        lookup such host handled access log unable open permission denied write writing
-        disk full deadline exceeded panic aborted invalid remote the a an of in and or
-        was were be
-        """,
-    )
-)
 
 
-def message(text: object) -> str:
-    """A message of a program: the words that the proxy uses itself, and nothing in between."""
-    if not isinstance(text, str):
-        return ""
-    shown: list[str] = []
-    for token in text[:1000].split():
-        known = token.lower().strip(".,:;()'\"!") in _WORDS and token.isascii()
-        word = token if known else HIDDEN
-        if word != HIDDEN or shown[-1:] != [HIDDEN]:
-            shown.append(word)
-    return " ".join(shown)[:MAX_SHOWN]
+def shape(line: bytes, field_names: frozenset[str]) -> str:
+    """How a line that is no request begins: `0.0.0.0 - a [0/a/0:0:0:0 +0] "a / a/0.0" 0 0`.
 
-
-def shape(line: bytes) -> str:
-    """How a line that is no request begins: `0.0.0.0 - a [0/a/0:0:0:0 +0] "a / a/0.0" 0 0`."""
+    Of its words only names of fields are shown as they are, and only where JSON has them.
+    """
     text = _UNPRINTABLE.sub("?", line[:2000].decode("utf-8", "replace").translate(_FOLDED))
-    cut = _WORD.sub(lambda found: _masked(found, text), text)
+    cut = _WORD.sub(lambda found: _masked(found, text, field_names), text)
     return cut[:MAX_SHOWN] + HIDDEN * (len(cut) > MAX_SHOWN or len(line) > len(text))
 
 
@@ -106,9 +63,9 @@ class _Folded(dict[int, str]):
 _FOLDED: Final = _Folded()
 
 
-def _masked(found: re.Match[str], text: str) -> str:
+def _masked(found: re.Match[str], text: str, field_names: frozenset[str]) -> str:
     is_field = text.startswith('"', found.start() - 1) and text.startswith('":', found.end())
-    if is_field and found[0] in _FIELDS:
+    if is_field and found[0] in field_names:
         return found[0]
     return _RUN.sub(lambda run: "0" if run[0].isdigit() else "a", found[0])
 

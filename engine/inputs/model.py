@@ -1,12 +1,12 @@
-"""The nouns of this stage: a request as the log tells it, and the inputs that it makes.
-
-In: nothing. Out: small frozen values. It must not know any log format or any indicator.
-"""
+"""A request as any access log tells it, the fates of lines, and the inputs that a request makes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
+
+MAX_LINE_BYTES: Final = 1024 * 1024
 
 FATES: Final = (
     "counted",
@@ -17,10 +17,37 @@ FATES: Final = (
     "not-json",
     "too-long",
 )
-"""What can become of a line; every line has exactly one."""
+"""What can become of a line, from the one that says most; every line has exactly one."""
 
-VALID_FATES: Final = ("counted", "unmatched")
-"""The fates of a line whose time can be believed: its minute was on."""
+
+class Reason(Enum):
+    """Why a line does not count. The value is its name in JSON."""
+
+    # too-long
+    TOO_LONG = "too-long"
+    # not-json
+    EMPTY = "empty-line"
+    COMMON_LOG = "another-log-format"  # a line of another program that is JSON, too
+    BINARY = "binary"
+    BROKEN = "broken-json"
+    NO_OBJECT = "no-object"
+    # not-access-log
+    ANOTHER_MESSAGE = "another-message"
+    # incomplete
+    FIELD_MISSING = "field-missing"
+    FIELD_WRONG = "field-wrong"
+    # bad-time
+    BAD_TIME = "bad-time"
+    TIME_FORMAT = "time-format"
+    # unmatched
+    STATUS = "status"
+    HOST = "host"
+    NO_NAME = "no-zim-name"
+    KIWIX_WORD = "kiwix-word"
+    ZIM_UNKNOWN = "zim-unknown"
+    REDIRECT = "redirect-to-content"
+    OTHER = "other"
+
 
 FILE_CREATED: Final = "FILE_CREATED"
 FILE_DELETED: Final = "FILE_DELETED"

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from engine import indicators
 from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
+from engine.inputs.formats import second_of
 from engine.packages import Packages
 from engine.pipeline import Pipeline, Tally
 from engine.runtime import clock
@@ -31,7 +32,7 @@ from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
 from engine.sources.folder import LogFolder
 from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
-from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
+from engine.sources.tracker import Tracker, not_yet_counted, split_at_doubt
 from engine.store.positions import KEPT_GENERATIONS
 from engine.store.store import Store
 from engine.times import hour_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine.inputs.caddy import MAX_LINE_BYTES
+from engine.inputs.model import MAX_LINE_BYTES
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     FIRST_LINE_BYTES,

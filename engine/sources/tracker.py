@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from engine.inputs.formats import second_of, time_marks
 from engine.sources.content import Content, Steps, first_line, result_of, skipping
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
@@ -158,13 +159,6 @@ def locating(generation: Generation, content: Content) -> Steps[tuple[int, bool]
     return settle(generation, best, tail), False
 
 
-def second_of(line: bytes) -> int | None:
-    """The second of a line of Caddy, read without a look at the rest of it."""
-    head, mark, rest = line[:512].partition(b'"ts":')
-    digits = rest[:10]
-    return int(digits) if mark and head.count(b"\n") == 0 and digits.isdigit() else None
-
-
 def find_known(
     data: bytes, seconds: set[int] | None, known: dict[bytes, Generation]
 ) -> Iterator[tuple[int, bytes]]:
@@ -187,8 +181,7 @@ def _line_starts(data: bytes) -> Iterator[int]:
 
 def _lines_of(data: bytes, seconds: set[int]) -> list[int]:
     found: set[int] = set()
-    for second in seconds:
-        mark = b'"ts":%d' % second
+    for mark in (mark for second in seconds for mark in time_marks(second)):
         place = data.find(mark)
         while place >= 0:
             found.add(data.rfind(b"\n", 0, place) + 1)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cli import words
-from engine.inputs.caddy import parse_line
-from engine.inputs.reasons import Reason, explain
+from engine.inputs.formats import parse_line
+from engine.inputs.model import Reason
+from engine.inputs.reasons import explain
 from engine.packages import parse_packages
 from tests.cli.cases import PACKAGES, invoke, lines, visits, write
 

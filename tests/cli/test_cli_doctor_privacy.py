@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.inputs import masking
+from engine.inputs import formats, masking
 from tests.cli.cases import Program, SetUp, invoke, lines, visits
 
 SECRETS = (
@@ -148,12 +148,12 @@ def test_what_helps_is_shown_all_the_same(setup: SetUp) -> None:
 def test_the_shape_of_a_line_has_no_letter_or_digit_of_it() -> None:
     """Whatever the bytes: nothing but `a`, `0`, punctuation and names of fields comes out."""
     chance = random.Random(20260614)
-    fields = masking._FIELDS
+    fields = formats.field_names()
     for _ in range(3000):
         line = bytes(chance.choices(range(256), k=chance.randrange(200)))
         if chance.random() < 0.5:
             line = chance.choice(TEXT_LINES)[:300].encode() + line
-        shown = masking.shape(line)
+        shown = masking.shape(line, fields)
         for word in re.findall(r"\w+", shown):
             assert set(word) <= set("a0_") or word in fields, (line, shown)
         assert all(" " <= letter <= "~" or letter == "…" for letter in shown)

@@ -1,7 +1,7 @@
 """What a log counts as, line by line and by plain means: slow, short, and to be believed.
 
 In: bytes of a log and packages. Out: states, lines by fate, seconds. It shares with the program
-the reading of one line (`caddy.parse_line`) and its meaning (`rules.inputs_of`), which have tests
+the reading of one line (`formats.parse_line`) and its meaning (`rules.inputs_of`), which have tests
 of their own, and nothing of blocks, patterns or grouping.
 
 `judge` is a second opinion on the ruling what is JSON, which shares nothing with `caddy.py`: a
@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.inputs import caddy
+from engine.inputs import formats
 from engine.inputs.model import FilesShared, PackageHomeVisit, PackageRequest
 from engine.inputs.rules import inputs_of
 from engine.packages import Packages
@@ -41,7 +41,7 @@ def count(log: bytes, packages: Packages) -> Counted:
 
 
 def _count_line(line: bytes, packages: Packages, outcome: Counted) -> None:
-    request = caddy.parse_line(line)
+    request = formats.parse_line(line)
     if isinstance(request, str):
         outcome.fates[request] += 1
         return

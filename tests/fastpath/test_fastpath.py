@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from engine.inputs import caddy
-from engine.inputs.blocks import PART_BYTES
-from engine.inputs.model import Request
+from engine.inputs import formats
+from engine.inputs.caddy.blocks import PART_BYTES, Scanner
+from engine.inputs.model import MAX_LINE_BYTES, Request
 from engine.packages import Packages, parse_packages
 from engine.pipeline import Pipeline
 from tests.fastpath import lines, reference
@@ -40,7 +40,7 @@ def test_mutated_lines_below_a_prefix_count_as_they_do_one_by_one() -> None:
 def test_lines_below_a_prefix_take_the_fast_path() -> None:
     """All but those with percent-encoding where the prefix is."""
     packages = parse_packages(lines.PREFIXED.encode(), "packages.yml")
-    scanner = Pipeline(packages)._scanner
+    scanner = Scanner(packages)
     line = (
         (lines.SAMPLES / "caddy-2.6.2-kiwix-serve-3.3.json")
         .read_bytes()
@@ -97,7 +97,7 @@ def test_lines_outside_of_a_span(packages: Packages) -> None:
         kept = [line for line in (lines.make(chance) for _ in range(100)) if b"\n" not in line]
         later = []
         for line in kept:
-            parsed = caddy.parse_line(line)
+            parsed = formats.parse_line(line)
             if isinstance(parsed, Request) and parsed.at not in span:
                 later.append(line)
         fast = pipeline.count(b"".join(line + b"\n" for line in kept), outside=span)
@@ -114,7 +114,7 @@ def test_one_line_is_judged_as_ruled() -> None:
     for _ in range(15_000):
         line = lines.make(chance).replace(b"\n", b"")
         verdict, read = reference.judge(line)
-        parsed = caddy.parse_line(line)
+        parsed = formats.parse_line(line)
         seen.add(verdict)
         if verdict == "shape":
             assert isinstance(parsed, Request), line
@@ -126,7 +126,7 @@ def test_one_line_is_judged_as_ruled() -> None:
     assert seen >= {"shape", "json", "not-json"}
 
 
-@pytest.mark.parametrize("limit", [PART_BYTES, caddy.MAX_LINE_BYTES])
+@pytest.mark.parametrize("limit", [PART_BYTES, MAX_LINE_BYTES])
 def test_long_lines_at_every_limit(packages: Packages, limit: int) -> None:
     """A line as long as a part, or as a line may be, counts as it does by itself; so do others."""
     pipeline = Pipeline(packages)
@@ -148,7 +148,6 @@ def test_deep_nesting_is_a_fate(packages: Packages, depth: int) -> None:
 
 def test_most_lines_take_the_fast_path(packages: Packages) -> None:
     """Of the recorded week at most one line in a hundred is read by itself."""
-    pipeline = Pipeline(packages)
     week = b"".join(line + b"\n" for line in lines.week())
-    usual, odd = pipeline._scanner.scan([week])
-    assert len(odd) < 0.01 * (usual.total() + len(odd))
+    keys, fallback = Scanner(packages).scan([week])
+    assert len(fallback) < 0.01 * (keys.total() + len(fallback))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from engine.errors import ConfigError
 from engine.indicators.model import States
-from engine.inputs.caddy import parse_line
-from engine.inputs.model import FATES, VALID_FATES, Request
-from engine.inputs.reasons import Reason, explain
+from engine.inputs.formats import parse_line
+from engine.inputs.model import FATES, Reason, Request
+from engine.inputs.reasons import explain
 from engine.inputs.rules import inputs_of
 from engine.packages import Packages, parse_packages
 from engine.pipeline import Pipeline
@@ -85,7 +85,7 @@ def test_blocks_and_single_lines_agree(log: bytes, changes: object) -> None:
     assert at_once.states == states
     assert {fate: at_once.fates[fate] for fate in FATES} == fates
     assert at_once.lines == block.count(b"\n")
-    valid = sum(at_once.fates[fate] for fate in VALID_FATES)
+    valid = sum(at_once.fates[fate] for fate in ("counted", "unmatched"))
     assert (at_once.first_at is not None) == (valid > 0)
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engine.inputs.formats import second_of
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     Chunk,
@@ -19,7 +20,6 @@ from engine.sources.tracker import (
     agrees,
     locate,
     not_yet_counted,
-    second_of,
     settle,
     split_at_doubt,
 )

@@ -14,10 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from engine.inputs.formats import second_of
 from engine.runtime.reader import Reader
 from engine.sources.folder import LogFolder
 from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
-from engine.sources.tracker import Tracker, not_yet_counted, second_of, split_at_doubt
+from engine.sources.tracker import Tracker, not_yet_counted, split_at_doubt
 from lab.processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -1,8 +1,7 @@
 """Caddy's JSON access log, one line at a time: the reference for what a line is.
 
-In: the bytes of one line, without its newline. Out: a `Request`, or the fate of a line that is
-none. It must not raise, whatever the bytes are. `engine/inputs/blocks.py` reads whole blocks of
-Caddy's usual lines faster, and falls back to this module for all others.
+It must not raise, whatever the bytes are. `blocks.py` reads whole blocks of Caddy's usual lines
+faster, and falls back to this module for all others.
 
 What is JSON: a line of Caddy's exact shape (`SHAPE`: its keys in its order, no control characters,
 as many braces opened as closed) is taken as JSON without a look into the values of its headers;
@@ -20,7 +19,6 @@ from typing import Any, Final
 from engine.inputs.model import Request
 from engine.times import EARLIEST_AT, LATEST_AT
 
-MAX_LINE_BYTES: Final = 1024 * 1024
 HANDLED: Final = "handled request"
 NO_STATUS: Final = 0  # of a whole number that no HTTP status can be
 
@@ -36,21 +34,21 @@ SHAPE: Final = (
     + TEXT
     + rb'",)?"proto":"'
     + TEXT
-    + rb'","method":"%(asked)s,"headers":\{[^}]*+\}(?:,"tls":\{[^}]*+\})?\},'
+    + rb'","method":"%(request)s,"headers":\{[^}]*+\}(?:,"tls":\{[^}]*+\})?\},'
     rb'(?:"bytes_read":' + _SIZE + rb',)?"user_id":"' + TEXT + rb'",'
-    rb'"duration":' + _SIZE + rb'(?:\.[0-9]++)?,"size":' + _SIZE + rb',"status":%(answer)s\}'
+    rb'"duration":' + _SIZE + rb'(?:\.[0-9]++)?,"size":' + _SIZE + rb',"status":%(response)s\}'
 )
 """Caddy's exact shape as a pattern, but for braces in header values and control characters.
 
-Three places are to be filled in: `ts`, `asked` (from the method to the quote that ends the uri) and
-`answer` (from the status to the brace that ends `resp_headers`).
+Three places are to be filled in: `ts`, `request` (from the method to the quote that ends the uri)
+and `response` (from the status to the brace that ends `resp_headers`).
 """
 _SHAPED = re.compile(
     SHAPE
     % {
         b"ts": rb"([1-3][0-9]{9})(?:\.[0-9]++)?",
-        b"asked": b"(" + TEXT + rb')","host":"(' + TEXT + rb')","uri":"(' + TEXT + rb')"',
-        b"answer": rb'([1-9][0-9]{2}),"resp_headers":(\{[^}]*+\})',
+        b"request": b"(" + TEXT + rb')","host":"(' + TEXT + rb')","uri":"(' + TEXT + rb')"',
+        b"response": rb'([1-9][0-9]{2}),"resp_headers":(\{[^}]*+\})',
     }
 )
 _CONTROL = re.compile(rb"[\x00-\x1f]")
@@ -65,8 +63,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (datetime.UTC 
 
 def parse_line(line: bytes) -> Request | str:
     """What a line says: a request, or its fate (one of `FATES`) when it says none."""
-    if len(line) > MAX_LINE_BYTES:
-        return "too-long"
     try:
         data = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -76,6 +72,18 @@ def parse_line(line: bytes) -> Request | str:
     if data.get("msg") != HANDLED:
         return "not-access-log"
     return _read_request(data)
+
+
+def second_of(line: bytes) -> int | None:
+    """The second of a line, read without a look at the rest of it."""
+    head, mark, rest = line[:512].partition(b'"ts":')
+    digits = rest[:10]
+    return int(digits) if mark and head.count(b"\n") == 0 and digits.isdigit() else None
+
+
+def time_mark(second: int) -> bytes:
+    """What a line of a second has in it."""
+    return b'"ts":%d' % second
 
 
 def _read_shape(line: bytes) -> Request | None:
