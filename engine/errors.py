@@ -2,7 +2,7 @@
 
 In: a sentence that says what is wrong, and a hint that says what to do.
 Out: exceptions. Only `cli/` turns them into exit codes, only `engine/api/` into HTTP.
-A bad log line is never an error: it is a counted fate (`engine/inputs/caddy.py`).
+A bad log line is never an error: it is a counted fate (`FATES` in `engine/inputs/model.py`).
 
     MetricsError
     ├── UsageError            options or arguments that make no sense
