@@ -1,7 +1,7 @@
 """Replay: log files through the pipeline into a store, each line once.
 
 In: paths, a store, packages. Out: a summary; what was counted is in the store. The same pipeline
-and the same tracker as `serve`, with another source and without a timer.
+and the same ledger as `serve`, with another source and without a timer.
 
 A file is counted whole or not at all: in one transaction, with its position. A log is known by
 its content, so a file that was read before, under any name, packed or not, half or whole, adds
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from engine import ledger
 from engine.errors import (
     AlreadyCounted,
     InputDamaged,
@@ -37,7 +38,6 @@ from engine.sources.tracker import (
     find_known,
     locate,
     locate_in_stream,
-    split_at_doubt,
 )
 from engine.store.store import Store
 
@@ -318,16 +318,7 @@ class Replay:
         return self.workers
 
     def _count(self, generation: Generation, chunk: Chunk) -> Tally:
-        doubtful, certain = split_at_doubt(generation, chunk)
-        if not doubtful:
-            return self.pipeline.count(certain)
-        tally = self.pipeline.count(doubtful, outside=generation.doubted)
-        if certain:
-            other = self.pipeline.count(certain)
-            seconds = tally.seconds | other.seconds
-            tally.add(other)
-            tally.seconds = seconds
-        return tally
+        return ledger.count(generation, chunk, self.pipeline.count)
 
     def _look_for_known(
         self, job: _Job, generation: Generation, base: int, chunk: Chunk, tally: Tally
@@ -392,9 +383,7 @@ class Replay:
     ) -> None:
         if job.differs and chunk.offset < generation.doubt_until:
             job.doubted += chunk.data.count(b"\n") - tally.lines
-        generation.advance(chunk.end, chunk.tail)
-        generation.fates.update(tally.fates)
-        generation.saw(tally.first_at, tally.last_at)
+        ledger.apply(generation, chunk, tally)
         if not known:
             job.fresh.saw(tally.first_at, tally.last_at)
         job.lines += tally.lines

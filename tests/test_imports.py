@@ -23,6 +23,7 @@ ROWS = [
     ["engine.api"],
     ["engine.replay"],
     ["engine.parallel", "engine.report"],
+    ["engine.ledger"],
     ["engine.pipeline"],
     ["engine.store"],
     ["engine.kpis"],

@@ -1,6 +1,6 @@
 """The main thread's work: messages of the reader and ticks into states, and states into the store.
 
-In: messages and ticks, one at a time. Out: commits. It owns the pipeline, the tracker and the
+In: messages and ticks, one at a time. Out: commits. It owns the pipeline, the positions and the
 writing connection; nothing here is shared but `ServiceStatus`, which others only read.
 
 When a commit is made: a minute after something was counted, ten when only the minutes of uptime
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any, Final
 
 from engine import indicators
 from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
-from engine.inputs.formats import second_of
+from engine.ledger import Positions
 from engine.packages import Packages
 from engine.pipeline import Pipeline, Tally
 from engine.runtime import clock
@@ -31,8 +30,7 @@ from engine.runtime.packages_file import PackagesFile
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
 from engine.sources.folder import LogFolder
-from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
-from engine.sources.tracker import Tracker, not_yet_counted, split_at_doubt
+from engine.sources.model import Chunk, Gone, Lost, Message, Settled
 from engine.store.positions import KEPT_GENERATIONS
 from engine.store.store import Store
 from engine.times import hour_of
@@ -47,8 +45,6 @@ FAR_SECONDS: Final = 31 * 24 * 3600
 """More between a stop and the next start is taken for a wrong clock, not for a holiday."""
 MAX_UNPRUNED: Final = 200
 """So many logs more than are remembered, and the oldest are forgotten before the hour ends."""
-MAX_ALIKE: Final = 100
-_EVERYWHERE: Final = 1 << 60
 
 log = logging.getLogger("offspot-metrics")
 
@@ -67,17 +63,14 @@ class Counting:
         self.status = status
         self.packages = PackagesFile(packages_path, store, packages_read)
         self.housekeeping = Housekeeping(store, status)
-        self.tracker = Tracker(store.generations())
+        self.positions = Positions(store.generations(), int(store.get("unknown_until", 0)))
         self.pipeline = Pipeline(Packages())
         self.folder: LogFolder | None = None
         self.tally = Tally()
         self.fates_before = store.reader().fates()
         self.running_hour = 0
-        self._unknown_until = int(store.get("unknown_until", 0))
         self._bytes = 0
         self._rotated = False
-        self._alike: dict[frozenset[tuple[str, int]], Counter[str]] = {}
-        self._no_stops: set[int] = set()
         self._gone: set[bytes] = set()
         """Logs that are gone, read, and had no line that counts. They are forgotten at a save,
         unless their compressed roll is still there."""
@@ -150,7 +143,7 @@ class Counting:
         if isinstance(message, Chunk):
             self._count(message)
         elif isinstance(message, Settled):
-            self._adopt(message.generation)
+            self._adopt(message)
         elif isinstance(message, Gone):
             self._release(message.generation)
         else:
@@ -158,43 +151,25 @@ class Counting:
         self.save_if_due()
 
     def _count(self, chunk: Chunk) -> None:
-        generation = self.tracker.generations.get(chunk.generation)
+        generation = self.positions.generations.get(chunk.generation)
         if generation is None or not generation.position:
             self._rotated = True
-        if generation is None and self._unknown_until:
-            generation = self._get_in_doubt(chunk)
-        generation = self.tracker.get(chunk.generation, chunk.name)
+        generation = self.positions.get_of(chunk)
         self._gone.discard(chunk.generation)
-        if chunk.offset > generation.position:  # a reader fills gaps: this one cannot be filled
-            gap = chunk.offset - generation.position
+        if gap := self.positions.skip_gap(generation, chunk):  # readers fill those that they can
             self._lose(Lost(generation.id, gap))
-            generation.position = chunk.offset
-        new = not_yet_counted(generation, chunk)
-        if new is None:
+        before = generation.position
+        tally = self.positions.take(generation, chunk, self._count_lines)
+        if tally is None:
             return
-        doubtful, certain = split_at_doubt(generation, new)
-        for lines, outside in ((doubtful, generation.doubted), (certain, None)):
-            if lines:
-                tally = self._count_lines(lines, outside)
-                generation.fates = generation.fates + tally.fates  # it may be shared: `_release`
-                generation.saw(tally.first_at, tally.last_at)
-                self.tally.add(tally)
-        self.tracker.applied(generation, new)
-        self._bytes += new.length
+        self.tally.add(tally)
+        self._bytes += generation.position - before
         self._mark_dirty()
         self.status.fates = self.fates_before + self.tally.fates
         if self.tally.last_at is not None:
             self.status.last_line_at = max(self.status.last_line_at or 0, self.tally.last_at)
 
-    def _get_in_doubt(self, chunk: Chunk) -> Generation:
-        """A log whose position may have been lost with a damaged database."""
-        generation = self.tracker.get(chunk.generation, chunk.name)
-        second = second_of(chunk.data[: chunk.data.find(b"\n")])
-        if second is None or second <= self._unknown_until:
-            generation.doubt_until, generation.doubt_after = _EVERYWHERE, self._unknown_until
-        return generation
-
-    def _count_lines(self, lines: bytes, outside: range | None) -> Tally:
+    def _count_lines(self, lines: bytes, /, *, outside: range | None = None) -> Tally:
         """Count lines; where the program fails on one of them, all others."""
         try:
             return self.pipeline.count(lines, outside=outside)
@@ -214,34 +189,18 @@ class Counting:
                 self.status.not_counted += 1
         return tally
 
-    def _adopt(self, settled: Generation) -> None:
+    def _adopt(self, settled: Settled) -> None:
         """A file was cut or replaced below what was counted: go on from what agrees."""
-        known = self.tracker.get(settled.id, settled.name)
-        known.doubt_until = max(settled.doubt_until, known.position)
-        known.position, known.anchors = settled.position, list(settled.anchors)
-        known.doubt_after = settled.doubt_after
-        known.doubt_after = max(known.doubt_after, known.last_at or 0)
-        known.doubt_before = known.first_at
-        known.stops = {stop for stop in known.stops if stop <= known.position}
-        known.tail = settled.tail
-        self.tracker.moved[known.id] = known
+        known = self.positions.rewind(settled)
         log.warning(
             "log %s is not what it was: reading on from byte %s", known.name, known.position
         )
 
     def _release(self, identity: bytes) -> None:
         """A log is gone and read: of one without a line that counts, only the sums are kept."""
-        generation = self.tracker.generations.get(identity)
-        if generation is not None:
-            generation.tail = b""
-            # There are thousands of them, most alike: what is equal is kept once.
-            generation.stops = generation.stops or self._no_stops
-            if len(self._alike) > MAX_ALIKE:
-                self._alike.clear()
-            fates = generation.fates
-            generation.fates = self._alike.setdefault(frozenset(fates.items()), fates)
-            if not fates["counted"]:
-                self._gone.add(identity)
+        generation = self.positions.close(identity)
+        if generation is not None and not generation.fates["counted"]:
+            self._gone.add(identity)
 
     def _lose(self, lost: Lost) -> None:
         self.losses.add(lost)
@@ -287,7 +246,7 @@ class Counting:
     def _tidy(self, now: int) -> None:
         """The day's work on the database."""
         for identity in self.housekeeping.tidy(now, self._present()):
-            self.tracker.generations.pop(identity, None)
+            self.positions.generations.pop(identity, None)
 
     # Saving
 
@@ -321,9 +280,9 @@ class Counting:
             "steady_seconds": self.status.steady_seconds,
             "backup_age": self.status.backup_age,
             "clean": int(last and self.ready),
-            **self.losses.facts(self.folder if self.ready else None, self.tracker.generations),
+            **self.losses.facts(self.folder if self.ready else None, self.positions.generations),
         }
-        moved = list(self.tracker.moved.values())
+        moved = list(self.positions.moved.values())
         folded = self._to_fold()
         self._saved_at = clock.monotonic()
         try:
@@ -346,9 +305,9 @@ class Counting:
         self.fates_before += self.tally.fates
         self._note_use()
         self.tally = Tally()
-        self.tracker.moved.clear()
+        self.positions.moved.clear()
         for identity in folded:
-            self.tracker.generations.pop(identity, None)
+            self.positions.generations.pop(identity, None)
             self._gone.discard(identity)
         self._bytes, self._rotated = 0, False
         self._dirty_at = self._dirty_uptime_at = self.status.unsaved_since = None
@@ -356,7 +315,7 @@ class Counting:
         self.status.saved_at, self.status.saved_monotonic = at, clock.monotonic()
         self.status.saves += 1
         self._note_store()
-        if len(self.tracker.generations) > KEPT_GENERATIONS + MAX_UNPRUNED:
+        if len(self.positions.generations) > KEPT_GENERATIONS + MAX_UNPRUNED:
             self._prune()
         return True
 
@@ -379,7 +338,7 @@ class Counting:
             log.warning("%s", error.message)
             return
         for identity in forgotten:
-            self.tracker.generations.pop(identity, None)
+            self.positions.generations.pop(identity, None)
 
     def _present(self) -> list[bytes]:
         """The logs that lie in the folder: they must not be forgotten."""

@@ -130,7 +130,7 @@ class Service:
         folder = LogFolder(
             self.config.logs,
             self.config.pattern,
-            counting.tracker.generations,
+            counting.positions.generations,
             self.descriptors.logs,
         )
         counting.losses.look_for(folder)

@@ -1,83 +1,20 @@
-"""Which bytes of which log have been counted: one tracker for every reader and for `replay`.
-
-In: chunks, and the content of files. Out: what of them is still to be counted, and from where to
-read on. A byte is counted if and only if it lies at its generation's position, which then moves;
-so whatever a reader repeats, drops or mixes up, nothing is counted twice, and a gap is seen.
-"""
+"""Where to read on in a file: its content is compared with the anchors of what was counted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from engine.inputs.formats import second_of, time_marks
+from engine.inputs.formats import time_marks
 from engine.sources.content import Content, Steps, first_line, result_of, skipping
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     Anchor,
-    Chunk,
     Generation,
     generation_id,
     window_hash,
 )
 
 ReadAt = Callable[[int, int], bytes]
-
-
-class Tracker:
-    """The generations that are known. Owned by the thread that owns the states."""
-
-    def __init__(self, known: dict[bytes, Generation] | None = None) -> None:
-        self.generations = known or {}
-        self.moved: dict[bytes, Generation] = {}
-
-    def get(self, identity: bytes, name: str = "") -> Generation:
-        """The generation of an id; a new one when it is not known."""
-        found = self.generations.get(identity)
-        if found is None:
-            found = self.generations[identity] = Generation(identity, name=name)
-        elif name:
-            found.name = name
-        return found
-
-    def applied(self, generation: Generation, chunk: Chunk) -> None:
-        """A chunk at the position has been counted: move the position behind it."""
-        if not generation.position and generation.began_at is None:
-            generation.began_at = second_of(chunk.data[: chunk.data.find(b"\n")])
-        generation.advance(chunk.end, chunk.tail)
-        self.moved[generation.id] = generation
-
-
-def not_yet_counted(generation: Generation, chunk: Chunk) -> Chunk | None:
-    """The part of a chunk that lies behind the position; None when nothing does.
-
-    The chunk must not begin behind the position.
-    """
-    known = generation.position - chunk.offset
-    if known <= 0:
-        return chunk
-    if known >= chunk.length:
-        return None
-    if chunk.length != len(chunk.data):  # one long line, counted whole or not at all
-        return None
-    return Chunk(
-        chunk.offset + known,
-        chunk.data[known:],
-        chunk.length - known,
-        chunk.tail[known - chunk.length :],
-        chunk.generation,
-        chunk.name,
-    )
-
-
-def split_at_doubt(generation: Generation, chunk: Chunk) -> tuple[bytes, bytes]:
-    """The lines of a chunk that may have been counted before, and those that cannot have been."""
-    doubtful = generation.doubt_until - chunk.offset
-    if doubtful <= 0:
-        return b"", chunk.data
-    if doubtful >= chunk.length:
-        return chunk.data, b""
-    cut = chunk.data.find(b"\n", max(0, doubtful - 1)) + 1
-    return (chunk.data[:cut], chunk.data[cut:]) if cut else (chunk.data, b"")
 
 
 def settle(generation: Generation, anchor: Anchor | None, tail: bytes) -> int:

@@ -51,7 +51,7 @@ def test_rotated_while_down(reader: str, logs: Path, rotations: int) -> None:
     with Following(logs, reader) as following:
         following.wait_for_lines(lines(range(100)))
     ledger = following.ledger
-    last = set(ledger.tracker.generations)
+    last = set(ledger.positions.generations)
     with log.open("ab") as stream:
         stream.write(lines(range(100, 110)))
     kept = [lines(range(110))]

@@ -20,7 +20,7 @@ class Looks:
 
     def __init__(self, logs: Path) -> None:
         self.ledger = Ledger()
-        self.folder = LogFolder(logs, PATTERN, self.ledger.tracker.generations)
+        self.folder = LogFolder(logs, PATTERN, self.ledger.positions.generations)
         self.now = 0.0
 
     def look(self, seconds: float = 1.0) -> list[Lost]:
@@ -186,7 +186,7 @@ def test_the_log_that_we_stopped_in_is_looked_for(looks: Looks, logs: Path) -> N
     log = logs / CURRENT
     log.write_bytes(lines(range(5)))
     looks.look()
-    [identity] = looks.folder.unfinished(looks.ledger.tracker.generations)
+    [identity] = looks.folder.unfinished(looks.ledger.positions.generations)
 
     def missed() -> list[Lost]:
         again = Looks(logs)
@@ -216,7 +216,7 @@ def test_a_finished_log_is_not_waited_for(looks: Looks, logs: Path) -> None:
     roll, log = logs / "caddy_access_logs-1.json", logs / CURRENT
     log.write_bytes(lines(range(5)))
     looks.look()
-    [first] = looks.folder.unfinished(looks.ledger.tracker.generations)
+    [first] = looks.folder.unfinished(looks.ledger.positions.generations)
     with log.open("ab") as stream:
         stream.write(lines(range(5, 9)))
     log.rename(roll)
@@ -225,7 +225,7 @@ def test_a_finished_log_is_not_waited_for(looks: Looks, logs: Path) -> None:
         os.utime(path, ns=(10**18, 10**18))
     looks.folder.expected = {first, b"gone"}
     looks.look()
-    gone, second = looks.folder.unfinished(looks.ledger.tracker.generations)
+    gone, second = looks.folder.unfinished(looks.ledger.positions.generations)
     assert gone == b"gone"
     assert second != first
 

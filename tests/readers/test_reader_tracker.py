@@ -1,4 +1,4 @@
-"""B11: the tracker alone, fed with anything in any order: a byte counts once, at its position."""
+"""B11: the ledger alone, fed with anything in any order: a byte counts once, at its position."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -7,6 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.inputs.formats import second_of
+from engine.ledger import Positions, not_yet_counted, split_at_ambiguous
+from engine.pipeline import Tally
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     Chunk,
@@ -15,14 +17,7 @@ from engine.sources.model import (
     pack_anchors,
     unpack_anchors,
 )
-from engine.sources.tracker import (
-    Tracker,
-    agrees,
-    locate,
-    not_yet_counted,
-    settle,
-    split_at_doubt,
-)
+from engine.sources.tracker import agrees, locate, settle
 from tests.support.reading import lines
 
 GENERATIONS = 4
@@ -49,16 +44,20 @@ def piece_of(log: int, first: int, count: int) -> Chunk:
     return Chunk(begin, data, len(data), data[-ANCHOR_WINDOW_BYTES:], IDS[log])
 
 
-def apply(tracker: Tracker, chunk: Chunk) -> bytes:
+def apply(positions: Positions, chunk: Chunk) -> bytes:
     """What the counting thread counts of a chunk; one behind a gap must wait."""
-    generation = tracker.get(chunk.generation)
+    generation = positions.get(chunk.generation)
     if chunk.offset > generation.position:
         return b""
-    new = not_yet_counted(generation, chunk)
-    if new is None:
-        return b""
-    tracker.applied(generation, new)
-    return new.data
+    counted: list[bytes] = []
+
+    def count_lines(lines: bytes, /, *, outside: range | None = None) -> Tally:
+        assert outside is None
+        counted.append(lines)
+        return Tally()
+
+    positions.take(generation, chunk, count_lines)
+    return b"".join(counted)
 
 
 def streams(moves: list[tuple[int, int, int, bool]]) -> Iterator[Chunk]:
@@ -76,16 +75,16 @@ def streams(moves: list[tuple[int, int, int, bool]]) -> Iterator[Chunk]:
 @given(st.lists(pieces, max_size=60))
 def test_each_byte_is_applied_once(moves: list[tuple[int, int, int, bool]]) -> None:
     """Whatever streams repeat, drop or swap: what was applied is the log up to its position."""
-    tracker = Tracker()
+    positions = Positions()
     applied = dict.fromkeys(IDS, b"")
     for chunk in streams(moves):
-        applied[chunk.generation] += apply(tracker, chunk)
+        applied[chunk.generation] += apply(positions, chunk)
         for log, identity in zip(LOGS, IDS, strict=True):
-            generation = tracker.generations.get(identity, Generation(identity))
+            generation = positions.generations.get(identity, Generation(identity))
             assert applied[identity] == log[: generation.position]
             assert agrees(generation, lambda at, size, log=log: log[at : at + size])  # type: ignore[misc]
     for number, identity in enumerate(IDS):  # and the rest, as after a restart
-        applied[identity] += apply(tracker, piece_of(number, 0, 60))
+        applied[identity] += apply(positions, piece_of(number, 0, 60))
     assert list(applied.values()) == LOGS
 
 
@@ -95,13 +94,13 @@ def test_each_byte_is_applied_once(moves: list[tuple[int, int, int, bool]]) -> N
 )
 def test_reading_on_where_a_file_still_agrees(steps: list[int], kept: int, other: bytes) -> None:
     """A file cut at any place, and written on in any way, is read on at or below that place."""
-    tracker = Tracker()
+    positions = Positions()
     first = 0
     for step in steps:
         if first < 60:
-            apply(tracker, piece_of(0, first, step))
+            apply(positions, piece_of(0, first, step))
             first += step
-    generation = tracker.get(IDS[0])
+    generation = positions.get(IDS[0])
     counted = generation.position
     content = LOGS[0][: ENDS[0][kept]] + other
     begin = locate(generation, lambda at, size: content[at : at + size])
@@ -119,7 +118,7 @@ def test_doubt_splits_at_a_line(until: int, offset: int, sizes: list[int]) -> No
     """Lines that begin below the doubtful offset are doubtful, all others are not."""
     data = b"".join(b"x" * (size - 1) + b"\n" for size in sizes)
     generation = Generation(b"g", position=offset, doubt_until=until)
-    doubtful, certain = split_at_doubt(generation, Chunk(offset, data, len(data), data))
+    doubtful, certain = split_at_ambiguous(generation, Chunk(offset, data, len(data), data))
     assert doubtful + certain == data
     assert not doubtful or doubtful.endswith(b"\n")
     place = offset

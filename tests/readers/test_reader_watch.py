@@ -160,7 +160,7 @@ def test_an_overflow_is_said(events: Events, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_room(logs: Path) -> None:
     """Logs beyond the room are left to the reader, who says the size of what is gone by then."""
     ledger = Ledger()
-    folder = LogFolder(logs, PATTERN, ledger.tracker.generations, max_open=3)
+    folder = LogFolder(logs, PATTERN, ledger.positions.generations, max_open=3)
     folder.watch = Watch(logs, PATTERN, 1)
     folder.look(1.0)
     paths = []

@@ -104,7 +104,7 @@ def write_much(folder: Path, commits: int) -> None:
 def _start(store: Store, folder: Path) -> Counting:
     counting = make_counting(store, folder)
     logs = log_of(folder)
-    counting.folder = LogFolder(logs.parent, logs.name, counting.tracker.generations)
+    counting.folder = LogFolder(logs.parent, logs.name, counting.positions.generations)
     counting.begin(HOUR)
     return counting
 

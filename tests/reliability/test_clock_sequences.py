@@ -106,7 +106,7 @@ class History:
         """As after kill -9: only the file is left; the log is read again. Of the minutes without
         lines, those since the last save are lost.
         """
-        self.found_unsaved += bool(self.counting.tracker.moved)
+        self.found_unsaved += bool(self.counting.positions.moved)
         self.store._disconnect()
         self.store, self.counting = self._start()
         self.counting.take(self.log.chunk())

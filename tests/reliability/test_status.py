@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def begin(store: Store, logs: Path, now: int = HOUR) -> Counting:
     """Counting with a reader over a folder, as `serve` makes both."""
     counting = support.make_counting(store, store.path.parent)
-    folder = LogFolder(logs, "caddy_access_logs*.json", counting.tracker.generations)
+    folder = LogFolder(logs, "caddy_access_logs*.json", counting.positions.generations)
     counting.losses.look_for(folder)
     counting.folder = folder
     counting.status.reader = Reader(

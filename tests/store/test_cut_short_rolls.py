@@ -24,7 +24,7 @@ class Life:
         self.store = Store.open(folder / "metrics.db", load_zone("UTC"))
         self.counting = support.make_counting(self.store, folder)
         self.counting.begin(support.HOUR)
-        self.logs = LogFolder(folder / "logs", PATTERN, self.counting.tracker.generations)
+        self.logs = LogFolder(folder / "logs", PATTERN, self.counting.positions.generations)
         self.counting.losses.look_for(self.logs)
         self.counting.folder = self.logs
         self.now = 0.0

@@ -248,7 +248,7 @@ def test_five_thousand_logs_are_remembered(running: Running) -> None:
     running.restart()
     running.run(60)
     assert set(running.store.generations()) == {log.id for log in logs[3:]}
-    assert set(running.counting.tracker.generations) == {log.id for log in logs[3:]}
+    assert set(running.counting.positions.generations) == {log.id for log in logs[3:]}
     assert running.store.reader().fates()["counted"] == 5003
 
 
@@ -264,7 +264,7 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
 
     def read() -> None:
         counting = running.counting
-        logs = LogFolder(folder, "caddy_access_logs*.json", counting.tracker.generations)
+        logs = LogFolder(folder, "caddy_access_logs*.json", counting.positions.generations)
         counting.folder = logs
         messages: list[Message] = []
         reader = Reader(logs, messages.append, filebeat=None, base=tmp_path)

@@ -323,7 +323,7 @@ def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
         counting.take(Gone(chunk.generation))
     assert counting.save(at=HOUR + 2)
     assert set(store.generations()) == {useful.generation}
-    assert set(counting.tracker.generations) == {useful.generation}
+    assert set(counting.positions.generations) == {useful.generation}
     assert +store.reader().fates() == {"counted": 1, "unmatched": 1}
     said: list[str] = []
     counting.tick(minute(HOUR + 60))
@@ -335,7 +335,7 @@ def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
     counting.take(Gone(useless.generation))
     counting.take(useless)
     assert counting.save(at=HOUR + 3)
-    assert useless.generation in counting.tracker.generations
+    assert useless.generation in counting.positions.generations
 
 
 def test_each_boot_is_noted_once(store: Store, tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """A reader at work over real files, and a ledger of what came of it.
 
-In: a folder with logs, a reader (`tail`, or `filebeat` with a program). Out: every line that was
-handed on and applied, in a list: a line lost or doubled is seen. The ledger applies messages by the
-same rules as the counting thread does, with the real tracker.
+Every line that a reader (`tail`, or `filebeat` with a program) emits and `engine.ledger` counts is
+put into a list, so that a line lost or doubled is seen.
 """
 
 from __future__ import annotations
@@ -15,10 +14,11 @@ from types import TracebackType
 from typing import Self
 
 from engine.inputs.formats import second_of
+from engine.ledger import Positions
+from engine.pipeline import Tally
 from engine.runtime.reader import Reader
 from engine.sources.folder import LogFolder
-from engine.sources.model import Chunk, Generation, Gone, Lost, Message, Settled
-from engine.sources.tracker import Tracker, not_yet_counted, split_at_doubt
+from engine.sources.model import Gone, Lost, Message, Settled
 from lab.processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -52,7 +52,7 @@ class Ledger:
     """What was applied, and what was said to be lost. It is what outlives a reader."""
 
     def __init__(self) -> None:
-        self.tracker = Tracker()
+        self.positions = Positions()
         self.applied: list[bytes] = []
         self.settled = 0
         self.gone: list[bytes] = []
@@ -60,41 +60,29 @@ class Ledger:
         self.lost_at_least = False
 
     def take(self, message: Message) -> None:
-        """Apply a message as the counting thread does."""
+        """Apply a message as the product does."""
         if isinstance(message, Lost):
             self.lost_bytes += message.length
             self.lost_at_least |= message.at_least
         elif isinstance(message, Gone):
             self.gone.append(message.generation)
         elif isinstance(message, Settled):
-            self._adopt(message.generation)
+            self.settled += 1
+            self.positions.rewind(message)
         else:
-            self._apply(message)
+            assert message.data.endswith(b"\n")
+            generation = self.positions.get(message.generation, message.name)
+            assert not self.positions.skip_gap(generation, message), "the reader left a gap"
+            self.positions.take(generation, message, self._count_lines)
 
-    def _adopt(self, settled: Generation) -> None:
-        self.settled += 1
-        known = self.tracker.get(settled.id, settled.name)
-        known.doubt_until = max(settled.doubt_until, known.position)
-        known.position, known.anchors = settled.position, list(settled.anchors)
-        known.doubt_after = max(settled.doubt_after, known.last_at or 0)
-        known.doubt_before = known.first_at
-        known.tail = settled.tail
-
-    def _apply(self, chunk: Chunk) -> None:
-        assert chunk.data.endswith(b"\n")
-        generation = self.tracker.get(chunk.generation, chunk.name)
-        assert chunk.offset <= generation.position, "a gap that the reader did not fill"
-        new = not_yet_counted(generation, chunk)
-        if new is None:
-            return
-        doubtful, certain = split_at_doubt(generation, new)
-        for data, outside in ((doubtful, generation.doubted), (certain, range(0))):
-            for text in data.split(b"\n")[:-1]:
-                at = second_of(text)
-                if (at or 0) not in outside:
-                    self.applied.append(text + b"\n")
-                    generation.saw(at, at)
-        self.tracker.applied(generation, new)
+    def _count_lines(self, data: bytes, /, *, outside: range | None = None) -> Tally:
+        tally = Tally()
+        for text in data.split(b"\n")[:-1]:
+            at = second_of(text)
+            if outside is None or (at or 0) not in outside:
+                self.applied.append(text + b"\n")
+                tally.saw(at, at)
+        return tally
 
     def has(self, wanted: bytes) -> bool:
         """Whether exactly these lines were applied, each once, in whatever order."""
@@ -125,7 +113,7 @@ class Following:
         expected: Iterable[bytes] = (),
     ) -> None:
         self.ledger = ledger or Ledger()
-        self.folder = LogFolder(folder, pattern, self.ledger.tracker.generations)
+        self.folder = LogFolder(folder, pattern, self.ledger.positions.generations)
         self.folder.expected = set(expected)
         self.reader = Reader(
             self.folder,
