@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.api import assets, folders
-from engine.api.answers import FOREIGN_PAGE_POLICY, STRICT_POLICY
 from engine.api.assets import load_assets
-from tests.api.web import Client, an_app
+from tests.api.web import STRICT_POLICY, Client, an_app
 from tests.support.measured import measured
 
 FILES = {
@@ -111,7 +110,7 @@ def test_the_operators_own_dashboard_replaces_ours(package: str, tmp_path: Path)
     client = client_of(load_assets(folder, package=package))
     page = client.get("/")
     assert page.body == b"<style>p{}</style>theirs"
-    assert page.headers["content-security-policy"] == FOREIGN_PAGE_POLICY
+    assert page.headers["content-security-policy"] == "default-src 'self' 'unsafe-inline' data:"
     assert client.get("/css/site.css").headers["content-type"] == "text/css; charset=utf-8"
     assert client.get("/favicon.svg").status == 404
     assert client.get("/health").headers["content-security-policy"] == STRICT_POLICY
@@ -179,26 +178,38 @@ def test_a_folder_that_is_missing_counts_as_empty(
     assert "nowhere" in caplog.text
 
 
-def test_a_folder_has_bounds(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Too many or too large files are left out, and so is what is deep or in a crowd of names."""
-    monkeypatch.setattr(folders, "MAX_FILES", 3)
-    monkeypatch.setattr(folders, "MAX_FILE_BYTES", 10)
+def test_a_folder_has_bounds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of 2,002 files 2,000 are served, of files those of up to 4 GiB, what lies in up to
+    16 folders; of a folder with more than 20,000 names nothing.
+    """
     folder = tmp_path / "ui"
-    folder.mkdir()
-    for number in range(5):
-        (folder / f"{number}.txt").write_text("x")
-    (folder / "00-giant.txt").write_text("x" * 11)
+    deepest = folder.joinpath(*(f"d{number}" for number in range(17)))
+    deepest.mkdir(parents=True)
+    (deepest / "deep.txt").write_text("x")
+    (deepest.parent / "less.txt").write_text("x")
+    with (folder / "00-giant.txt").open("wb") as giant:
+        giant.truncate((4 << 30) + 1)  # it has no content on the disk
+    with (folder / "01-large.txt").open("wb") as large:
+        large.truncate(4 << 30)
+    assert [name for name, _ in folders.list_folder(folder)] == [
+        "01-large.txt",
+        f"{'/'.join(deepest.parent.relative_to(folder).parts)}/less.txt",
+    ]
+    for number in range(2000):
+        (folder / f"{number:04}.txt").write_text("x")
     (folder / "index.html").write_text("the page")
-    client = client_of(load_assets(folder, package=package))
+    client = client_of(load_assets(folder, package="no_such_package"))
     assert client.get("/").body == b"the page"  # the last by name, and the first that is needed
-    assert [client.get(f"/{number}.txt").status for number in range(5)] == [200] * 2 + [404] * 3
+    served = [client.get(f"/{number:04}.txt").status for number in range(1996, 2000)]
+    assert served == [200] * 2 + [404] * 2
     assert client.get("/00-giant.txt").status == 404
     assert "too many" in caplog.text
-    monkeypatch.setattr(folders, "MAX_NAMES", 5)
-    client = client_of(load_assets(folder, package=package))
-    assert client.get("/0.txt").status == 404
+    names = len(list(folder.iterdir()))
+    for number in range(names, 20_000):
+        (folder / f"z{number:05}").touch()
+    assert len(list(folders.list_folder(folder))) == 2000
+    (folder / "one more").touch()
+    assert list(folders.list_folder(folder)) == []
     assert "too large" in caplog.text
 
 
@@ -237,7 +248,7 @@ def test_a_large_file_is_sent_from_disk(package: str, tmp_path: Path) -> None:
     """Whole, with its tag; 404 once it is another file than at the start."""
     folder = tmp_path / "ui"
     folder.mkdir()
-    body = os.urandom(folders.MAX_IN_MEMORY_BYTES + 1)
+    body = os.urandom(1024 * 1024 + 1)
     (folder / "film.mp4").write_bytes(body)
     (folder / "small.bin").write_bytes(body[:-1])
     found = dict(folders.list_folder(folder))
@@ -257,16 +268,13 @@ def test_a_large_file_is_sent_from_disk(package: str, tmp_path: Path) -> None:
     assert client.get("/film.mp4").status == 404
 
 
-def test_what_does_not_fit_in_memory_is_sent_from_disk(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many small files there are, memory for them has a bound."""
-    monkeypatch.setattr(folders, "MAX_TOTAL_BYTES", 2500)
+def test_what_does_not_fit_in_memory_is_sent_from_disk(tmp_path: Path) -> None:
+    """However many small files there are, they take at most 8 MiB of memory."""
     folder = tmp_path / "ui"
     folder.mkdir()
-    for number in range(5):
-        (folder / f"{number}.bin").write_bytes(bytes([number]) * 1000)
+    for number in range(10):
+        (folder / f"{number}.bin").write_bytes(bytes([number]) * (1 << 20))
     found = list(folders.list_folder(folder))
-    assert [isinstance(content, bytes) for _, content in found] == [True, True, False, False, False]
-    client = client_of(load_assets(folder, package=package))
-    assert client.get("/4.bin").body == b"\4" * 1000
+    assert [isinstance(content, bytes) for _, content in found] == [True] * 8 + [False] * 2
+    client = client_of(load_assets(folder, package="no_such_package"))
+    assert client.get("/9.bin").body == b"\x09" * (1 << 20)

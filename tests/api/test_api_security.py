@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.api.answers import STRICT_POLICY
-from engine.api.app import _REQUEST_HEADERS, ApiSettings
-from tests.api.web import Client, Hotspot, Reply, an_app
+from engine.api.app import ApiSettings
+from tests.api.web import STRICT_POLICY, Client, Hotspot, Reply, an_app
 
 ALWAYS = {
     "content-security-policy": STRICT_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
 }
+USUAL_HEADERS = "Accept, Cache-Control, Content-Type, If-None-Match"
 ORIGINS = frozenset({"http://metrics", "http://metrics.my.hotspot.example"})
 
 
@@ -49,14 +49,6 @@ def test_every_answer_has_the_headers_that_protect(client: Client) -> None:
         assert reply.headers.items() >= ALWAYS.items(), target
         assert "vary" in reply.headers, target
         assert not {"server", "via", "x-powered-by"} & set(reply.headers), target
-
-
-def test_the_policy_is_that_of_the_contract() -> None:
-    """Word by word, so that a change is seen."""
-    assert STRICT_POLICY == (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    )
 
 
 PATHS_OUT = [
@@ -149,9 +141,9 @@ def test_a_preflight_allows_the_headers_that_it_asks_for(hotspot: Hotspot) -> No
     for asked, allowed in (
         ("x-requested-with, If-None-Match", "x-requested-with, If-None-Match"),
         ("authorization", "authorization"),
-        ("<script>", _REQUEST_HEADERS),
-        ("a\r\nSet-Cookie: b", _REQUEST_HEADERS),
-        (", ".join(["x-long"] * 1000), _REQUEST_HEADERS),
+        ("<script>", USUAL_HEADERS),
+        ("a\r\nSet-Cookie: b", USUAL_HEADERS),
+        (", ".join(["x-long"] * 1000), USUAL_HEADERS),
     ):
         headers = {"Origin": "http://metrics", "Access-Control-Request-Headers": asked}
         reply = client.ask("OPTIONS", "/api/v1/aggregations", headers)

@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from engine.api.answers import STRICT_POLICY
+from engine.api.assets import load_assets
 from engine.api.peers import Peers, gateways
 from engine.api.server import HttpServer
 from engine.errors import AddressInUse
 from tests.api.sockets import DEADLINE, Clock, Connection, serving
-from tests.api.web import Hotspot, an_app
+from tests.api.web import STRICT_POLICY, Hotspot, an_app
 from tests.support.measured import measured
 
 HOST = b"Host: localhost\r\n"
@@ -658,7 +658,9 @@ def test_connections_that_come_and_go(server: HttpServer) -> None:
 
 
 def test_few_descriptors_mean_fewer_connections() -> None:
-    """Where the system gives 230 descriptors, some 30 clients are served: the newest."""
+    """Where the system gives 230 descriptors, some 30 of 60 clients are served, the newest; the
+    others are shown the door, and whoever comes later is served.
+    """
     program = """
 import resource, sys, threading
 from engine.api.server import HttpServer
@@ -689,12 +691,60 @@ thread.join()
         there = HttpServer(small, "127.0.0.1", port)
         with contextlib.ExitStack() as stack:
             crowd = connect(there, stack, 60)
-            assert crowd[-1].get("/").status == 200
-            assert hung_up(crowd[0])
+            assert crowd[-1].get("/").status == 200  # the others have had their turn
+            assert all(hung_up(client) for client in crowd[:30])
+            assert [client.get("/").status for client in crowd[-28:]] == [200] * 28
         with Connection(there) as later:
             assert later.get("/").status == 200
         process.stdin.close()
         assert process.wait(DEADLINE) == 0
+
+
+def test_files_are_sent_to_some_at_once(tmp_path: Path) -> None:
+    """S28: of 48 connections three may be sent a file from disk; for a fourth one the connection
+    ends whose client took nothing for longest. Who has taken all of it is none of them.
+    """
+    film = LARGE + b"y"
+    (tmp_path / "film.bin").write_bytes(film)
+    app = an_app(no_report, assets=load_assets(tmp_path, package="no_such_package"))
+    clock = Clock()
+    with (
+        serving(app, monotonic=clock, max_connections=48) as server,
+        contextlib.ExitStack() as stack,
+    ):
+
+        def ask() -> Connection:
+            clock.advance(1)
+            client = stack.enter_context(Connection(server, receive_buffer=4096))
+            client.send(b"GET /film.bin HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert client.socket.recv(1)
+            return client
+
+        def take_some(client: Connection) -> None:
+            """Until the server sees that it took something."""
+            clock.advance(1)
+            name = client.socket.getsockname()
+            [channel] = [c for c in channels(server) if c.addr == name]
+            while channel.taken_at < clock():
+                assert client.socket.recv(1 << 16)
+
+        good = stack.enter_context(Connection(server))
+        assert good.get("/film.bin").body == film
+        first, second, third = ask(), ask(), ask()
+        take_some(first)
+        fourth = ask()
+        assert len(second.rest()) < len(film), "it took nothing for longest"
+        for client in (third, fourth):
+            take_some(client)
+        assert good.get("/film.bin").body == film
+        assert len(first.rest()) < len(film)
+        for client in (third, fourth):
+            take_some(client)
+        assert server.connections == 3
+
+
+def no_report() -> None:
+    raise OSError("no figures are needed here")
 
 
 # ---------------------------------------------------------------------------- stopping

@@ -29,6 +29,11 @@ NOON = 1781431200
 HOUR = 3600
 DAY = 24 * HOUR
 PARIS = ZoneInfo("Europe/Paris")
+STRICT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+"""The Content-Security-Policy of the contract, word by word."""
 
 STATUS: dict[str, Any] = {
     "version": "0.1.0",

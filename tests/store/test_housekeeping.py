@@ -227,10 +227,10 @@ def test_a_jump_while_on_ends_the_steady_time(running: Running, step: int, *, ke
 # Logs that are forgotten
 
 
-def many_logs(count: int) -> list[Generation]:
+def many_logs(count: int, begin: int = 0) -> list[Generation]:
     """Logs that were counted to an end, and are gone."""
     found = []
-    for number in range(count):
+    for number in range(begin, begin + count):
         log = Generation(number.to_bytes(12, "big"))
         log.advance(100, b"x" * 100)
         log.fates["counted"] = 1
@@ -250,6 +250,25 @@ def test_five_thousand_logs_are_remembered(running: Running) -> None:
     assert set(running.store.generations()) == {log.id for log in logs[3:]}
     assert set(running.counting.positions.generations) == {log.id for log in logs[3:]}
     assert running.store.reader().fates()["counted"] == 5003
+
+
+def test_two_hundred_logs_more_are_kept_until_the_hour_ends(running: Running) -> None:
+    """A save within the hour forgets nothing while there are 5,200 logs, and with one more all but
+    the newest 5,000: a visitor can make the proxy begin any number of them.
+    """
+    logs = many_logs(5200)
+    running.store.commit({}, logs[:201])
+    running.store.commit({}, logs[201:])
+    running.restart()
+    running.run(1)
+    assert running.counting.save(at=HOUR)
+    assert len(running.store.generations()) == 5200
+    running.counting.take(support.Log(1).chunk())
+    assert running.counting.save(at=HOUR)
+    kept = {log.id for log in logs[201:]} | {support.Log(1).chunk().generation}
+    assert set(running.store.generations()) == kept
+    assert set(running.counting.positions.generations) == kept
+    assert running.store.reader().fates()["counted"] == 5201
 
 
 def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path) -> None:
@@ -279,12 +298,18 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
     read()
     assert running.counting.save(at=HOUR)
     assert len(running.store.generations()) == 2
-    running.store.commit({}, many_logs(5005))
+    ids = {plain.chunk().generation, roll.chunk().generation}
+    running.store.commit({}, many_logs(5205))
+    running.restart()
+    read()
+    running.run(1)
+    assert running.counting.save(at=HOUR), "more than 5,200: the oldest go at once"
+    assert ids <= set(running.store.generations())
+    running.store.commit({}, many_logs(205, 5205))
     running.restart()
     read()
     running.run(60)
-    ids = {plain.chunk().generation, roll.chunk().generation}
     assert ids <= set(running.store.generations())
     running.restart()
     read()
-    assert running.counting.status.fates["counted"] == 5005 + 2
+    assert running.counting.status.fates["counted"] == 5410 + 2

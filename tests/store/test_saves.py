@@ -119,6 +119,8 @@ def test_a_step_of_the_clock_is_saved_before_it(
     """
     log = at_work(counting)
     counting.take(log.add(line(HOUR + 30, 6)).chunk())
+    trusted = counting.status.clock_trusted
+    counting.status.clock_trusted = not trusted  # as it was before the step
     seen = support.instants_of_commits(store)
     with contextlib.closing(sqlite3.connect(store.path)) as other:
         states = other.execute("SELECT count(*) FROM state").fetchone()[0]
@@ -129,6 +131,9 @@ def test_a_step_of_the_clock_is_saved_before_it(
     positions = [g.position for g in store.generations().values()]
     assert positions == [len(log.content)]
     assert store.clock_steps() == [(HOUR + 60 + step, step)]
+    assert counting.status.clock_trusted is trusted, "the kernel is asked again"
+    newest = "SELECT trusted FROM clock_epoch ORDER BY started_at = ? DESC"
+    assert store.connection.execute(newest, (HOUR + 60 + step,)).fetchone() == (trusted,)
 
 
 def test_the_last_save_is_made_and_marked(counting: Counting, store: Store) -> None:
