@@ -48,6 +48,7 @@ PIP = $(VENV)/.has-pip
 DEV = $(VENV)/.has-dev
 NODE_MODULES = $(WEB)/node_modules/.complete
 DASHBOARD = $(WEB)/dist/index.html
+KPI_TYPES = $(WEB)/src/kpis.ts
 WEB_SOURCES = $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' \
 	-not -name '*.py' -not -name '*.pyc' 2>/dev/null)
 
@@ -130,7 +131,7 @@ lint-python: $(DEV)
 	$(BIN)/ruff format --quiet --check
 	$(BIN)/mypy --no-error-summary
 
-lint-static: $(NODE_MODULES)
+lint-static: $(NODE_MODULES) $(KPI_TYPES)
 	cd $(WEB) && $(NPM) run --silent lint
 
 format: $(DEV) ## write the sources as the formatter likes them
@@ -173,7 +174,10 @@ $(NODE_MODULES): $(WEB)/package.json $(WEB)/package-lock.json
 	cd $(WEB) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(DASHBOARD): $(NODE_MODULES) $(WEB_SOURCES)
+$(KPI_TYPES): tools/kpi_types.py $(wildcard engine/kpis/*.py)
+	$(PYTHON) tools/kpi_types.py > $@
+
+$(DASHBOARD): $(NODE_MODULES) $(KPI_TYPES) $(WEB_SOURCES)
 	cd $(WEB) && $(NPM) run --silent build
 	@touch $@
 
@@ -192,7 +196,7 @@ build/filebeat-arm64: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
 # ---------------------------------------------------------------------- unmake
 
 clean: ## remove what was built, keep what was fetched
-	rm -rf dist static/dist build/mypy build/ruff build/filebeat build/filebeat-arm64
+	rm -rf dist static/dist $(KPI_TYPES) build/mypy build/ruff build/filebeat build/filebeat-arm64
 	find . -name __pycache__ -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
 
 distclean: clean ## remove all that is not in version control

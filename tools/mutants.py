@@ -38,8 +38,8 @@ ROWS = ROOT / "tests" / "faults" / "rows.toml"
 TEST_SECONDS = 300
 FAILED = 1
 """pytest's exit code when a test failed; all others but 0 say that no test could judge."""
-SHARED = (".venv", "build/filebeat", "static/node_modules")
-"""Not in version control, too large to copy, and not written to by a test."""
+SHARED = (".venv", "build/filebeat", "static/node_modules", "static/src/kpis.ts")
+"""Not in version control, and not written to by a test."""
 OF_THE_ARCHIVE = ("tests/cli", "tests/browser", "tests/test_chain.py", "tests/test_zipapp.py")
 """Tests that run `dist/offspot-metrics`, which is built again for them."""
 PAGE_BUILD = ["npm", "run", "--silent", "build"]

@@ -1,7 +1,7 @@
 """The OpenAPI specification: `openapi.yaml`, and what each KPI's file says of its JSON.
 
 The KPIs are left out of `openapi.yaml`: their schemas, the figures of the trend and of `others`,
-and the ids that the v1 route knows.
+the ids that the v1 route knows, and examples.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from importlib.resources import files
 from typing import Any
 
 from engine import kpis
-from engine.kpis.model import COUNT_SCHEMA, Json
+from engine.kpis.model import COUNT_SCHEMA, NO_DATA, Json
+
+EXAMPLE_FIGURE = 120
 
 
 @cache
@@ -32,6 +34,7 @@ def _add_kpis(spec: Json) -> None:
         for parameter in spec["paths"]["/api/v1/kpis/{kpi_id}/values"]["get"]["parameters"]
         if parameter["name"] == "kpi_id"
     )
+    _add_examples(spec, kpi_id)
     known = ", ".join(f"{kpi.id} {kpi.title}" for kpi in kpis.COMPATIBLE.values())
     kpi_id["description"] = f"{known}."
 
@@ -47,6 +50,23 @@ def _add_kpis(spec: Json) -> None:
             schema["anyOf"] = [{"$ref": f"#/components/schemas/{kpi}"} for kpi in of_kpis]
             schemas |= of_kpis
     spec["components"]["schemas"] = schemas
+
+
+def _add_examples(spec: Json, kpi_id: Json) -> None:
+    """Show a KPI whose figures are headlines, so that an example is one line."""
+    kpi = next(kpi for kpi in kpis.COMPATIBLE.values() if not kpi.others(NO_DATA))
+    value = dict.fromkeys(kpi.headline(kpi.compute(NO_DATA)), EXAMPLE_FIGURE)
+    kpi_id["example"] = kpi.id
+    _json_of(spec, "/api/v1/kpis/{kpi_id}/values")["example"] = {"kpiId": kpi.id, "value": value}
+    year = _json_of(spec, "/api/v1/aggregations/{agg_kind}")["example"]
+    [label] = year["valuesAll"]
+    year["kpis"] = [{"kpiId": kpi.id, "values": [{"aggValue": label, "kpiValue": value}]}]
+
+
+def _json_of(spec: Json, path: str) -> Json:
+    """What is said of the JSON that a route answers."""
+    found: Json = spec["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+    return found
 
 
 def _add_counts(schema: Json, figures: Iterable[str]) -> None:

@@ -1,29 +1,21 @@
 // In: an address of the API. Out: its JSON, asked for with the ETag of the answer we already hold.
 // Knows nothing of what is on screen.
 
+import { KPIS, type Headlines, type KpiValues, type Others as KnownOthers } from './kpis'
 import type { Kind } from './periods'
 
-export interface Visits {
-  items: { package: string; visits: number }[]
-  totalVisits: number
-}
-export interface Usage {
-  items: { package: string; minutesActivity: number }[]
-  totalMinutesActivity: number
-}
-export interface Uptime {
-  nbMinutesOn: number
-}
-export interface SharedFiles {
-  filesCreated: number
-  filesDeleted: number
-}
-/** What each KPI id holds. A KPI that is not named here still reaches exports. */
-export interface KpiValues {
-  2001: Visits
-  2003: Usage
-  2004: Uptime
-  2005: SharedFiles
+export type KpiName = keyof KpiValues
+/** What engine/kpis/ says of a KPI. One that is not in this list still reaches exports. */
+export interface Kpi {
+  id: number
+  name: KpiName
+  unit: 'count' | 'duration'
+  /** its figures in the trend */
+  headline: (keyof Headlines)[]
+  /** what lies beyond the ten packages listed, and how many there are in all; empty without packages */
+  others: (keyof KnownOthers)[]
+  /** the packages add up to the first headline: not so with times that overlap */
+  addsUp: boolean
 }
 
 export interface Snapshot {
@@ -37,23 +29,13 @@ export interface Snapshot {
   elapsedMinutes?: number
   kpis: { kpiId: number; value: object }[]
 }
-export interface TrendEntry {
+export interface TrendEntry extends Headlines {
   aggValue: string
   complete: boolean | null
   hasData: boolean
-  totalVisits: number
-  totalMinutesActivity: number
-  nbMinutesOn: number
-  filesCreated: number
-  filesDeleted: number
 }
-export interface Others {
-  visits: number
-  /** null: not known (plain v1 API) */
-  packagesVisited: number | null
-  minutesActivity: number
-  packagesUsed: number | null
-}
+/** null: not known (plain v1 API) */
+export type Others = { [Figure in keyof KnownOthers]: number | null }
 export interface Period extends Snapshot {
   others: Others
   previous: Snapshot | null
@@ -151,10 +133,13 @@ export async function get<T>(path: string): Promise<T> {
   }
 }
 
+export const kpiOf = (name: KpiName): Kpi => KPIS.find((kpi) => kpi.name === name) as Kpi
+
 /** One KPI of a period; undefined when the server did not send it. */
-export function kpi<Id extends keyof KpiValues>(
+export function valueOf<Name extends KpiName>(
   of: Snapshot | null,
-  id: Id,
-): KpiValues[Id] | undefined {
-  return of?.kpis.find((k) => k.kpiId === id)?.value as KpiValues[Id] | undefined
+  name: Name,
+): KpiValues[Name] | undefined {
+  const { id } = kpiOf(name)
+  return of?.kpis.find((k) => k.kpiId === id)?.value as KpiValues[Name] | undefined
 }

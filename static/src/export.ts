@@ -1,63 +1,43 @@
 // In: what a view shows. Out: the same as CSV or JSON text, and a file name that says what it is.
 
-import type { Others, Period, Snapshot, Status, TrendEntry } from './api'
+import type { Kpi, Period, Snapshot, Status } from './api'
+import { rankingOf } from './cards'
+import { KPIS } from './kpis'
 import type { View } from './route'
 import { slug } from './periods'
 
-export const KPI_NAMES: Record<number, string> = {
-  2001: 'PackagePopularity',
-  2003: 'TotalUsage',
-  2004: 'Uptime',
-  2005: 'SharedFiles',
-}
-
-/** The KPIs that a view shows; all of them where it is not named. */
-const SHOWN_IN: Partial<Record<View, number[]>> = { popularity: [2001], usage: [2003] }
-
-/** Which neighbouring figures belong to which KPI. */
-const TREND: Record<number, (keyof TrendEntry)[]> = {
-  2001: ['totalVisits'],
-  2003: ['totalMinutesActivity'],
-  2004: ['nbMinutesOn'],
-  2005: ['filesCreated', 'filesDeleted'],
-}
-
-/** What lies beyond the listed packages, by KPI; none where nothing is left out. */
-const OTHERS: Record<number, (keyof Others)[]> = {
-  2001: ['visits', 'packagesVisited'],
-  2003: ['minutesActivity', 'packagesUsed'],
-}
-
 type Row = [string, string, number, string, string, string, number]
 
+const knownKpi = (id: number): Kpi | undefined => KPIS.find((kpi) => kpi.id === id)
+
+/** What of a period a view shows: of one KPI where the view is a ranking, else all. */
 export function shownIn(view: View, period: Period): Period {
-  const ids = SHOWN_IN[view]
-  if (!ids) return period
-  const kpisOf = (of: Snapshot) => of.kpis.filter((k) => ids.includes(k.kpiId))
-  const without = <T extends object>(held: T, names: Record<number, string[]>): T => {
-    const kept = { ...held }
-    for (const [id, metrics] of Object.entries(names))
-      if (!ids.includes(Number(id))) for (const metric of metrics) delete kept[metric as keyof T]
-    return kept
-  }
+  const shown = rankingOf(view)?.kpi
+  if (!shown) return period
+  const foreign = KPIS.filter((kpi) => kpi.name !== shown)
+  const kpisOf = (of: Snapshot) => of.kpis.filter((k) => knownKpi(k.kpiId)?.name === shown)
+  const without = <T extends object>(whole: T, figures: string[]) =>
+    Object.fromEntries(Object.entries(whole).filter(([name]) => !figures.includes(name))) as T
+  const others = foreign.flatMap((kpi) => kpi.others)
+  const headlines = foreign.flatMap((kpi) => kpi.headline)
   return {
     ...period,
     kpis: kpisOf(period),
     previous: period.previous && { ...period.previous, kpis: kpisOf(period.previous) },
-    others: without(period.others, OTHERS),
-    trend: period.trend.map((entry) => without(entry, TREND)),
+    others: without(period.others, others),
+    trend: period.trend.map((entry) => without(entry, headlines)),
     uptime: undefined,
   }
 }
 
 /** Any KPI is numbers by name, and items that are a package with numbers by name. */
 function rowsOf(kind: string, label: string, kpiId: number, value: object): Row[] {
-  const name = KPI_NAMES[kpiId] ?? `KPI ${kpiId}`
+  const name = knownKpi(kpiId)?.name ?? `KPI ${kpiId}`
   const rows: Row[] = []
-  for (const [metric, held] of Object.entries(value)) {
-    if (typeof held === 'number') rows.push([kind, label, kpiId, name, '', metric, held])
-    if (!Array.isArray(held)) continue
-    for (const item of held as Record<string, unknown>[])
+  for (const [metric, figure] of Object.entries(value)) {
+    if (typeof figure === 'number') rows.push([kind, label, kpiId, name, '', metric, figure])
+    if (!Array.isArray(figure)) continue
+    for (const item of figure as Record<string, unknown>[])
       for (const [itemMetric, n] of Object.entries(item))
         if (typeof n === 'number')
           rows.push([kind, label, kpiId, name, String(item.package ?? ''), itemMetric, n])
@@ -68,7 +48,7 @@ function rowsOf(kind: string, label: string, kpiId: number, value: object): Row[
 export function csvRows(view: View, all: Period): Row[] {
   const period = shownIn(view, all)
   const rows = period.kpis.flatMap(({ kpiId, value }) => {
-    const [key] = OTHERS[kpiId] ?? []
+    const [key] = knownKpi(kpiId)?.others ?? []
     const others = key && period.others[key]
     const beyond = others ? { [key.replace(/^./, (c) => `others${c.toUpperCase()}`)]: others } : {}
     return rowsOf(period.aggKind, period.aggValue, kpiId, { ...value, ...beyond })
@@ -76,16 +56,9 @@ export function csvRows(view: View, all: Period): Row[] {
   for (const { kpiId } of period.kpis)
     for (const entry of period.trend) {
       if (entry.aggValue === period.aggValue || !entry.hasData) continue
-      for (const metric of TREND[kpiId] ?? [])
-        rows.push([
-          period.aggKind,
-          entry.aggValue,
-          kpiId,
-          KPI_NAMES[kpiId] ?? '',
-          '',
-          metric,
-          Number(entry[metric]),
-        ])
+      const { headline = [] } = knownKpi(kpiId) ?? {}
+      const figures = Object.fromEntries(headline.map((figure) => [figure, entry[figure]]))
+      rows.push(...rowsOf(period.aggKind, entry.aggValue, kpiId, figures))
     }
   return rows
 }

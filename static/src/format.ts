@@ -42,6 +42,12 @@ export function compact(n: number): string {
   }).format(n)
 }
 
+/** How figures of a unit are written: in full, and short above a column. */
+export const UNITS = {
+  count: { full: number, short: compact },
+  duration: { full: minutes, short: hoursShort },
+}
+
 export function bytes(n: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   let size = n

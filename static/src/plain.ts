@@ -1,18 +1,9 @@
 // In: the three routes of the plain v1 API. Out: the same shapes that our own routes give, with what
 // that API cannot tell left out (nothing is invented: no completeness, no earlier period).
 
-import type {
-  Aggregation,
-  Aggregations,
-  Period,
-  PeriodList,
-  SharedFiles,
-  TrendEntry,
-  Uptime,
-  Usage,
-  Visits,
-} from './api'
+import type { Aggregation, Aggregations, Others, Period, PeriodList, TrendEntry } from './api'
 import { get } from './api'
+import { KPIS, type Headlines } from './kpis'
 import { readLabel, span } from './periods'
 
 export async function plainPeriods(): Promise<PeriodList> {
@@ -29,38 +20,53 @@ export async function plainPeriod(label: string): Promise<Period> {
   return plainPeriodOf(label, await get<Aggregation>(`aggregations/${kind}`))
 }
 
+/** Any KPI is numbers by name, and perhaps items that are a package with a number. */
+type Value = { items?: Record<string, unknown>[] } & Record<string, unknown>
+
+function beyondListed(value: Value | undefined, total: string): number {
+  const listed = (value?.items ?? []).flatMap((item) => Object.values(item))
+  const rest = listed.reduce<number>(
+    (sum, n) => (typeof n === 'number' ? sum - n : sum),
+    Number(value?.[total] ?? 0),
+  )
+  return Math.max(0, rest)
+}
+
 export function plainPeriodOf(label: string, from: Aggregation): Period {
-  const valueOf = <T>(kpiId: number, aggValue: string): T | undefined =>
+  const valueOf = (kpiId: number, aggValue: string) =>
     from.kpis.find((k) => k.kpiId === kpiId)?.values.find((v) => v.aggValue === aggValue)
-      ?.kpiValue as T | undefined
+      ?.kpiValue as Value | undefined
+  const headlines = (aggValue: string) =>
+    Object.fromEntries(
+      KPIS.flatMap(({ id, headline }) =>
+        headline.map((figure) => [figure, valueOf(id, aggValue)?.[figure] ?? 0]),
+      ),
+    ) as unknown as Headlines
 
   const trend: TrendEntry[] = from.valuesAll.map((aggValue) => ({
     aggValue,
     complete: null,
     hasData: from.valuesAvailable.includes(aggValue),
-    totalVisits: valueOf<Visits>(2001, aggValue)?.totalVisits ?? 0,
-    totalMinutesActivity: valueOf<Usage>(2003, aggValue)?.totalMinutesActivity ?? 0,
-    nbMinutesOn: valueOf<Uptime>(2004, aggValue)?.nbMinutesOn ?? 0,
-    filesCreated: valueOf<SharedFiles>(2005, aggValue)?.filesCreated ?? 0,
-    filesDeleted: valueOf<SharedFiles>(2005, aggValue)?.filesDeleted ?? 0,
+    ...headlines(aggValue),
   }))
   const kpis = from.kpis
-    .map((k) => ({ kpiId: k.kpiId, value: valueOf<object>(k.kpiId, label) }))
-    .filter((k): k is { kpiId: number; value: object } => k.value !== undefined)
-  const visits = valueOf<Visits>(2001, label)
-  const top = (visits?.items ?? []).reduce((sum, item) => sum + item.visits, 0)
+    .map((k) => ({ kpiId: k.kpiId, value: valueOf(k.kpiId, label) }))
+    .filter((k): k is { kpiId: number; value: Value } => k.value !== undefined)
+  const others = KPIS.flatMap(({ id, addsUp, headline: [total], others: [beyond, packages] }) =>
+    beyond && packages && total
+      ? [
+          [beyond, addsUp ? beyondListed(valueOf(id, label), total) : null],
+          [packages, null],
+        ]
+      : [],
+  )
   return {
     aggKind: span(label).kind,
     aggValue: label,
     complete: null,
     hasData: kpis.length > 0,
     kpis,
-    others: {
-      visits: Math.max(0, (visits?.totalVisits ?? 0) - top),
-      packagesVisited: null,
-      minutesActivity: 0,
-      packagesUsed: null,
-    },
+    others: Object.fromEntries(others) as unknown as Others,
     previous: null,
     trend: trend.some((entry) => entry.aggValue === label) ? trend : [],
   }

@@ -1,17 +1,27 @@
 // The cards of the dashboard, in reading order. A new KPI is one component and one line here.
 
 import { ref, type Component } from 'vue'
-import FilesCard from './FilesCard.vue'
-import PopularityCard from './PopularityCard.vue'
-import UptimeCard from './UptimeCard.vue'
-import UsageCard from './UsageCard.vue'
+import { kpiOf } from '../api'
+import type { View } from '../route'
+import FilesCard, { card as files } from './FilesCard.vue'
+import type { Card, RankingView } from './model'
+import PopularityCard, { card as popularity } from './PopularityCard.vue'
+import UptimeCard, { card as uptime } from './UptimeCard.vue'
+import UsageCard, { card as usage } from './UsageCard.vue'
 
-export const CARDS: { kpiId: number; card: Component; wide?: boolean }[] = [
-  { kpiId: 2004, card: UptimeCard, wide: true },
-  { kpiId: 2001, card: PopularityCard },
-  { kpiId: 2003, card: UsageCard },
-  { kpiId: 2005, card: FilesCard, wide: true },
+export const ALL: (Card & { component: Component })[] = [
+  { component: UptimeCard, ...uptime },
+  { component: PopularityCard, ...popularity },
+  { component: UsageCard, ...usage },
+  { component: FilesCard, ...files },
 ]
+
+export const idOf = (card: Card): number => kpiOf(card.kpi).id
+
+export type RankedCard = Card & { ranking: RankingView }
+/** The card of which a view is the ranking. */
+export const rankingOf = (view: View): RankedCard | undefined =>
+  ALL.find((card): card is (typeof ALL)[number] & RankedCard => card.ranking?.view === view)
 
 /** False until the first screen has been painted. */
 export const whole = ref(false)

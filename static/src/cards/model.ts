@@ -1,0 +1,79 @@
+// What a card says of itself, beside its component: the views, exports and the print are made from it.
+
+import { kpiOf, type KpiName, type Period, type Snapshot } from '../api'
+import type { IconName } from '../components/Icon.vue'
+import type { Key } from '../i18n'
+import type { Headlines } from '../kpis'
+import type { View } from '../route'
+
+export interface Card {
+  kpi: KpiName
+  /** over both columns */
+  wide?: boolean
+  title: Key
+  icon: IconName
+  /** what its figures mean, for the About view */
+  about: Key[]
+  /** its figures in the trend, by their names in tables */
+  series: Series[]
+  /** for a KPI that lists packages and has a view of its own */
+  ranking?: RankingView
+}
+export interface Series {
+  name: Key
+  figure: keyof Headlines
+}
+export interface RankingView {
+  view: View
+  hint: Key
+  none: Key
+  trendTitle: Key
+  /** the total as a headline */
+  total: (n: number) => string
+  /** below the table */
+  note?: Key
+}
+
+export interface Item {
+  package: string
+  value: number
+  before: number | undefined
+}
+export interface Ranking {
+  items: Item[]
+  total: number
+  before: number | undefined
+  /** beyond the ten; null when there is nothing, or nothing that could be added up */
+  others: { value: number; packages: number | null } | null
+  /** whether the packages add up to the total */
+  addsUp: boolean
+}
+
+/** The packages of a KPI that lists them, whatever their figure is called. */
+export function ranking(period: Period, name: KpiName): Ranking {
+  const { id, addsUp, headline, others } = kpiOf(name)
+  const [beyond, packages] = others
+  const [total] = headline
+  const valueOf = (of: Snapshot | null) =>
+    of?.kpis.find((k) => k.kpiId === id)?.value as Record<string, unknown> | undefined
+  const itemsOf = (of: Snapshot | null) =>
+    ((valueOf(of)?.items ?? []) as Record<string, unknown>[]).map((item) => ({
+      package: String(item.package),
+      value: Number(Object.values(item).find((n) => typeof n === 'number')),
+    }))
+  const totalOf = (of: Snapshot | null) => {
+    const value = valueOf(of)
+    return value && total && Number(value[total])
+  }
+  const items = itemsOf(period)
+  const earlier = new Map(itemsOf(period.previous).map((item) => [item.package, item.value]))
+  const rest = beyond && period.others[beyond]
+  const all = packages && period.others[packages]
+  return {
+    items: items.map((item) => ({ ...item, before: earlier.get(item.package) })),
+    total: totalOf(period) || 0,
+    before: totalOf(period.previous) as number | undefined,
+    others: rest ? { value: rest, packages: all ? Math.max(0, all - items.length) : null } : null,
+    addsUp,
+  }
+}
