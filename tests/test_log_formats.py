@@ -149,6 +149,15 @@ def test_replay_knows_a_log_of_a_new_format_again(tree: Copy, tmp_path: Path) ->
     assert joined["lines"]["read"] == len(REQUESTS)
 
 
+def test_the_time_of_a_line_is_found_in_any_format(tree: Copy) -> None:
+    """By a quick look, as logs are told apart by when they began."""
+    found = []
+    for line in (columns(REQUESTS[:1]), caddys(REQUESTS[:1]), "something else"):
+        code = f"from engine.inputs.formats import second_of; print(second_of({line.encode()!r}))"
+        found.append(tree.run("-c", code).strip())
+    assert found == [str(START_AT), str(START_AT), "None"]
+
+
 def test_doctor_explains_lines_of_a_new_format(tree: Copy, tmp_path: Path) -> None:
     """Requests are shown as they are of any format; of a bad line the format gives the reason."""
     bad = "0000000001 maps.box/ 200\n"
