@@ -808,6 +808,7 @@ def test_a_large_answer_is_finished_at_a_stop() -> None:
         wait_for(lambda: any(c.total_outbufs_len for c in channels(server)))
         stopping = threading.Thread(target=lambda: server.stop(20))
         stopping.start()
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # it hurries now
         assert client.answer().body == LARGE
         stopping.join(DEADLINE)
     thread.join(DEADLINE)

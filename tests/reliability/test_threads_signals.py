@@ -176,6 +176,8 @@ def test_a_dead_thread_ends_the_process(tmp_path: Path, thread: str) -> None:
         serving.add(20)
         serving.wait(serving.counted(20))
         (tmp_path / "die").touch()
+        if thread == "reader":
+            serving.add(1)  # it wakes up, and dies before it reads
         # the HTTP thread looks around once a second while there are connections
         wait_for(lambda: serving.get("/health")[0] == 0, 30)
         code = serving.process.wait(15)
