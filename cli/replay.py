@@ -127,7 +127,7 @@ def replay(
         say(f"offspot-metrics: {displayable(name)}: its last line has no end, and was not read")
     if summary.fates.total() and not summary.fates["counted"]:
         _say_why(summary, found)
-    for name, lines in summary.doubted:
+    for name, lines in summary.ambiguous:
         say(
             f"offspot-metrics: {displayable(name)}: it begins like a log that was counted, and "
             f"goes on otherwise; {lines:,} of its lines are of the time of that log and were "

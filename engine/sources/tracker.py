@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from engine.inputs.formats import time_marks
-from engine.sources.content import Content, Steps, first_line, result_of, skipping
+from engine.sources.content import Content, Steps, result_of, skipping
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     Anchor,
     Generation,
-    generation_id,
     window_hash,
 )
 
@@ -94,33 +92,3 @@ def locating(generation: Generation, content: Content) -> Steps[tuple[int, bool]
             break
         best, tail = anchor, window
     return settle(generation, best, tail), False
-
-
-def find_known(
-    data: bytes, seconds: set[int] | None, known: dict[bytes, Generation]
-) -> Iterator[tuple[int, bytes]]:
-    """The offsets in `data` at which a known generation seems to begin, and which.
-
-    Only lines of the given seconds are looked at; without seconds all, which takes its time.
-    """
-    for begin in _line_starts(data) if seconds is None else _lines_of(data, seconds):
-        line = first_line(lambda offset, size: data[offset : offset + size], begin)
-        if line is not None and (identity := generation_id(line)) in known:
-            yield begin, identity
-
-
-def _line_starts(data: bytes) -> Iterator[int]:
-    place = 0
-    while 0 <= place < len(data):
-        yield place
-        place = data.find(b"\n", place) + 1 or len(data)
-
-
-def _lines_of(data: bytes, seconds: set[int]) -> list[int]:
-    found: set[int] = set()
-    for mark in (mark for second in seconds for mark in time_marks(second)):
-        place = data.find(mark)
-        while place >= 0:
-            found.add(data.rfind(b"\n", 0, place) + 1)
-            place = data.find(mark, place + 1)
-    return sorted(found)

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine.packages import parse_packages
-from engine.replay import SMALL_BYTES, Replay
+from engine.replay import Replay
+from engine.replay.workers import SMALL_BYTES
 from engine.report import Report
 from engine.store.database import MEMORY
 from engine.store.store import Store
