@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-__version__ = "0.1.0"
+from engine.version import __version__
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,9 +15,9 @@ def main(arguments: list[str] | None = None) -> int:
             from engine.runtime import process
 
             process.begin()
-        if arguments == ["--version"]:  # asked by scripts: answered without loading anything more
+        if arguments == ["--version"]:  # scripts run it: nothing more is loaded
             return _print_version()
-        from cli import run
+        from cli.main import run
 
         return run(arguments)
     except KeyboardInterrupt:  # before there was anything to interrupt

@@ -1,21 +1,28 @@
-"""The Typer application: every command and its options are declared here and in its own file."""
+"""The Typer application: the commands, with options that are made from the table of settings."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
 from cli import doctor, kpis, replay, serve
-from offspot_metrics import __version__
+from cli.options import Command, with_options
+from engine.settings.table import COMMANDS
+from engine.version import __version__
 
-COMMANDS = (serve.serve, replay.replay, kpis.kpis, doctor.doctor)
+FUNCTIONS: Final[dict[str, Command]] = {
+    "serve": serve.serve,
+    "replay": replay.replay,
+    "kpis": kpis.kpis,
+    "doctor": doctor.doctor,
+}
 
 
-class Command(TyperCommand):
+class GroupedCommand(TyperCommand):
     """A command whose plain help has its options under the same headings as the drawn one."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -47,13 +54,13 @@ def make_app(*, drawn: bool | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(main)
-    for command in COMMANDS:
-        app.command(command.__name__, cls=Command)(command)
+    for name, settings in COMMANDS.items():
+        app.command(name, cls=GroupedCommand)(with_options(FUNCTIONS[name], settings))
     return app
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"offspot-metrics {__version__}")
         raise typer.Exit
 

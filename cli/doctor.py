@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from cli.options import INPUT, OUTPUT, Database, Filebeat, Logs, Packages, Pattern, Timezone
-
 if TYPE_CHECKING:
     from engine.doctor.model import Check, Examination, SeenLine
+    from engine.settings import Config
 
 MAX_DETAILS: Final = 8
 FATE_COLUMNS: Final = 16
@@ -19,59 +17,22 @@ MEANING_COLUMNS: Final = 34
 COLOURS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "problem": "bold red"}
 
 
-class Format(StrEnum):
-    """How findings are printed."""
-
-    table = "table"
-    json = "json"
-
-
-def doctor(
-    packages: Packages = None,
-    logs: Logs = None,
-    pattern: Pattern = None,
-    filebeat: Filebeat = None,
-    lines: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            min=0,
-            max=10_000,
-            help="How many of the newest log lines to explain.",
-            rich_help_panel=INPUT,
-        ),
-    ] = 10,
-    database: Database = None,
-    timezone: Timezone = None,
-    format: Annotated[  # noqa: A002 (the name of the option)
-        Format, typer.Option("--format", help="How to print.", rich_help_panel=OUTPUT)
-    ] = Format.table,
-) -> None:
+def doctor(config: Config) -> None:
     """Check the set-up, and say why the dashboard is empty.
 
     Looks at the packages file, the log folder, Filebeat, the database and the clock, and explains
-    the newest log lines: what each counts as, or why not. It changes nothing and may run beside
-    serve. The exit code is 0 when all is sound, else that of the first problem.
+    the newest log lines: what each counts as, or why not. It changes nothing and may run next to
+    serve. The exit code is 0 when all is in order, else that of the first problem.
     """
-    from cli import exit_code_of, output
+    from cli import output
+    from cli.messages import exit_code_of
     from engine.doctor import examine
     from engine.runtime.clock import now
-    from engine.settings import make_config
 
-    config = make_config(
-        {
-            "packages": packages,
-            "logs": logs,
-            "pattern": pattern,
-            "filebeat": filebeat,
-            "database": database,
-            "timezone": timezone,
-        }
-    )
-    found = examine(config, lines, now())
+    found = examine(config, config.lines, now())
     errors = [check.error for check in found.problems if check.error]
     code = exit_code_of(errors[0]) if errors else 0
-    if format is Format.json:
+    if config.findings_format == "json":
         output.print_json(_as_json(found, code))
     else:
         output.draw(*_checks(found), *_lines(found), *_reasons(found), *_verdict(found))
@@ -106,14 +67,14 @@ def _as_json(found: Examination, code: int) -> dict[str, Any]:
 
 
 def _in_words(reason: str, detail: str) -> dict[str, str | None]:
-    from cli import words
+    from cli import meanings
 
-    remedy = words.remedy_of(reason) or None
-    return {"meaning": words.meaning_of(reason, detail), "remedy": remedy}
+    remedy = meanings.remedy_of(reason) or None
+    return {"meaning": meanings.meaning_of(reason, detail), "remedy": remedy}
 
 
 def _line_as_json(line: SeenLine) -> dict[str, Any]:
-    from cli import words
+    from cli import meanings
 
     explained = line.explanation
     reason = explained.reason.value if explained.reason else None
@@ -124,9 +85,9 @@ def _line_as_json(line: SeenLine) -> dict[str, Any]:
         "complete": line.ended,
         "fate": explained.fate,
         "reason": reason,
-        "text": words.meaning_of(reason, explained.detail)
+        "text": meanings.meaning_of(reason, explained.detail)
         if reason
-        else words.inputs_in_words(explained.inputs),
+        else meanings.inputs_in_words(explained.inputs),
     }
 
 
@@ -160,7 +121,7 @@ def _text(text: str) -> Any:
 
 
 def _lines(found: Examination) -> Iterator[Any]:
-    from cli import output, words
+    from cli import meanings, output
 
     if not found.lines:
         return
@@ -175,8 +136,8 @@ def _lines(found: Examination) -> Iterator[Any]:
     for line in found.lines:
         explained = line.explanation
         reason = explained.reason.value if explained.reason else ""
-        meaning = words.meaning_of(reason, explained.detail)
-        meaning = meaning or words.inputs_in_words(explained.inputs)
+        meaning = meanings.meaning_of(reason, explained.detail)
+        meaning = meaning or meanings.inputs_in_words(explained.inputs)
         if explained.request is None:
             meaning += f" ({line.file}, byte {line.offset:,})"
         if not line.ended:
@@ -186,7 +147,7 @@ def _lines(found: Examination) -> Iterator[Any]:
 
 
 def _reasons(found: Examination) -> Iterator[Any]:
-    from cli import output, words
+    from cli import meanings, output
 
     if not found.reasons:
         return
@@ -200,9 +161,9 @@ def _reasons(found: Examination) -> Iterator[Any]:
     for (_, reason, detail), lines in found.reasons.items():
         by_reason.setdefault(reason, {})[detail] = lines
     for reason, details in by_reason.items():
-        meaning = words.meaning_of(reason, _in_one(details))
+        meaning = meanings.meaning_of(reason, _in_one(details))
         table.add_row(f"  {sum(details.values()):,}", _text(meaning))
-        if remedy := words.remedy_of(reason):
+        if remedy := meanings.remedy_of(reason):
             table.add_row("", _text(f"-> {remedy}"))
     yield table
     if any(reason == "host" for _, reason, _ in found.reasons):

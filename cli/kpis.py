@@ -2,64 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from cli.options import OUTPUT, Database, Format, Output, Timezone
-
-NAMES = ("today", "yesterday", "this-week", "this-month", "this-year")
-
-
-def _complete_period(begun: str) -> list[str]:
-    return [name for name in NAMES if name.startswith(begun)]
+if TYPE_CHECKING:
+    from engine.report import Report
+    from engine.settings import Config
+    from engine.times import Period
 
 
-def kpis(
-    period: Annotated[
-        str,
-        typer.Option(
-            metavar="P",
-            help="2026-06-14, 2026-W24, 2026-06, 2026, today, yesterday, this-week, "
-            "this-month or this-year.",
-            autocompletion=_complete_period,
-            rich_help_panel=OUTPUT,
-        ),
-    ] = "today",
-    format: Output = Format.table,  # noqa: A002 (the name of the option)
-    database: Database = None,
-    timezone: Timezone = None,
-) -> None:
+def kpis(config: Config) -> None:
     """Print the KPIs of a day, a week, a month or a year.
 
     They come from the database, the running hour included. Another --timezone than the database's
     computes them for that zone, and stores nothing.
     """
-    from cli import output, say, tables
     from engine.report import Report
     from engine.runtime.clock import now
-    from engine.settings import make_config
     from engine.store.reader import Reader
     from engine.times import parse_period
 
-    config = make_config({"database": database, "timezone": timezone})
-    report = Report(Reader.open(config.database), config.zone)
+    report = Report(Reader.open(config.database), config.timezone)
     try:
-        wanted = parse_period(period, now(), report.zone)
-        figures = report.as_command_line(wanted)
-        known = {(p.kind, p.label) for p in report.known_periods()}
-        gone = report.is_gone(wanted)
+        period = parse_period(config.period, now(), report.zone)
+        figures = report.as_command_line(period)
+        note = _why_empty(report, period)
     finally:
         report.close()
-    if gone:
-        say(f"offspot-metrics: the records of {wanted.label} are no longer kept")
-    elif (wanted.kind, wanted.label) not in known:
-        labels = sorted(label for kind, label in known if kind == wanted.kind)
-        there = f"; there is {labels[0]} to {labels[-1]}" if labels else "; the database is empty"
-        say(f"offspot-metrics: nothing was recorded in {wanted.label}{there}")
-    if format is Format.json:
+    if note:
+        from cli.messages import print_message
+
+        print_message(note)
+    _print(figures, config.figures_format)
+
+
+def _why_empty(report: Report, period: Period) -> str:
+    """Why a period has no figures; empty when it has some."""
+    if report.is_gone(period):
+        return f"the records of {period.label} are no longer kept"
+    known = {(one.kind, one.label) for one in report.known_periods()}
+    if (period.kind, period.label) in known:
+        return ""
+    labels = sorted(label for kind, label in known if kind == period.kind)
+    there = f"there is {labels[0]} to {labels[-1]}" if labels else "the database is empty"
+    return f"nothing was recorded in {period.label}; {there}"
+
+
+def _print(figures: dict[str, Any], form: str) -> None:
+    from cli import output, tables
+
+    if form == "json":
         output.print_json(figures)
-    elif format is Format.csv:
+    elif form == "csv":
         output.print_csv([figures])
     else:
         tables.print_periods([figures])

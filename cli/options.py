@@ -1,84 +1,57 @@
-"""Options that more than one command has, declared once."""
+"""Options of a command, made from the table of settings."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import Annotated, Any
 
 import typer
 
-INPUT = "What is read"
-DATABASE = "What is kept"
-COUNTING = "How it counts"
-PAGE = "The dashboard"
-OUTPUT = "What is printed"
+from engine.settings import SETTINGS, Config, make_config
+from engine.settings.model import Setting
+
+Command = Callable[[Config], None]
 
 
-class Format(StrEnum):
-    """How figures are printed."""
+def with_options(command: Command, settings: tuple[str, ...]) -> Callable[..., None]:
+    """The command as Typer wants it: a function with a parameter for each of these settings."""
+    parameters = [_parameter(SETTINGS[name]) for name in settings]
+    defaults = {parameter.name: parameter.default for parameter in parameters}
 
-    table = "table"
-    json = "json"
-    csv = "csv"
+    def run(**given: Any) -> None:
+        command(make_config({n: value for n, value in given.items() if value != defaults[n]}))
+
+    run.__doc__ = command.__doc__
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return run
 
 
-Packages = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="The hotspot's packages file (PACKAGE_CONF_FILE; default /conf/packages.yml, "
-        "else /conf/packages.yaml).",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
-]
-Database = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="The database, a path or sqlite:////path (DATABASE_URL; "
-        "default: in the user's data folder).",
-        show_default=False,
-        rich_help_panel=DATABASE,
-    ),
-]
-Timezone = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ZONE",
-        help="Zone of days, weeks, months and years, such as Africa/Bamako "
-        "(TZ; default: the database's, else UTC).",
-        show_default=False,
-        rich_help_panel=COUNTING,
-    ),
-]
-Logs = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DIR",
-        help="Folder of the proxy's logs (REVERSE_PROXY_LOGS_LOCATION; "
-        "default /reverse-proxy-logs).",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
-]
-Pattern = Annotated[
-    str | None,
-    typer.Option(
-        metavar="GLOB",
-        help="Names of the log files (REVERSE_PROXY_LOGS_PATTERN; "
-        "default caddy_access_logs*.json); NAME.gz is read too.",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
-]
-Filebeat = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
-        help="The Filebeat program (FILEBEAT; default: beside this file, or in PATH).",
-        show_default=False,
-        rich_help_panel=INPUT,
-    ),
-]
-Output = Annotated[Format, typer.Option("--format", help="How to print.", rich_help_panel=OUTPUT)]
+def _parameter(setting: Setting) -> Parameter:
+    """A parameter of Typer. What is read from text stays text here, and None is not given."""
+    kind, default = setting.type, setting.default
+    if setting.is_argument:
+        declared: Any = typer.Argument(metavar=setting.metavar, help=setting.full_help)
+        default = Parameter.empty
+    else:
+        declared = _option(setting)
+    if setting.read or setting.tells_default:
+        kind, default = str | None if setting.read else kind | None, None
+    annotation = Annotated[kind, declared]  # type: ignore[valid-type]
+    return Parameter(setting.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _option(setting: Setting) -> Any:
+    def complete(begun: str) -> list[str]:
+        return [word for word in setting.words if word.startswith(begun)]
+
+    return typer.Option(
+        *filter(None, (setting.flag, setting.short)),
+        metavar=setting.metavar or setting.unit.upper() or None,
+        min=setting.lowest,
+        max=setting.highest,
+        help=setting.full_help,
+        show_default=not (setting.read or setting.tells_default),
+        autocompletion=complete if setting.words else None,
+        rich_help_panel=setting.group,
+    )

@@ -1,7 +1,8 @@
-"""Write the tables of `docs/cli.md` from the options as they are declared.
+"""Write the tables of options and settings in `docs/` from the table of settings.
 
-In: the Typer application. Out: the same page with what is between `<!-- options: COMMAND -->` and
-`<!-- end -->` made anew. With `--check` it writes nothing and tells whether the page is current.
+What is between `<!-- options: COMMAND -->` (in `docs/cli.md`), or `<!-- settings -->` (in
+`docs/configuration.md`), and `<!-- end -->` is written again. With `--check` nothing is written,
+and the exit code says whether the pages are current.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "cli.md"
-_PLACE = re.compile(r"(<!-- options: (\w+) -->\n).*?(<!-- end -->)", re.S)
+CLI = ROOT / "docs" / "cli.md"
+CONFIGURATION = ROOT / "docs" / "configuration.md"
+_OPTIONS = re.compile(r"(<!-- options: (\w+) -->\n).*?(<!-- end -->)", re.S)
+_SETTINGS = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.S)
 
 
 def commands() -> dict[str, Any]:
@@ -27,7 +30,7 @@ def commands() -> dict[str, Any]:
     return found
 
 
-def table(command: Any) -> Iterator[str]:
+def options(command: Any) -> Iterator[str]:
     """The parameters of a command as a table, group by group."""
     yield "| | |\n|---|---|\n"
     for parameter in command.params:
@@ -45,8 +48,8 @@ def _names(parameter: Any) -> str:
 def _value(parameter: Any) -> str:
     choices = getattr(parameter.type, "choices", None)
     if choices:
-        return r"\|".join(str(getattr(choice, "value", choice)) for choice in choices)
-    return str(parameter.metavar or parameter.type.name.upper()).replace("|", r"\|")
+        return _cell("|".join(str(getattr(choice, "value", choice)) for choice in choices))
+    return _cell(str(parameter.metavar or parameter.type.name.upper()))
 
 
 def _text(parameter: Any) -> str:
@@ -56,30 +59,50 @@ def _text(parameter: Any) -> str:
         default = getattr(parameter.default, "value", parameter.default)
         if default is not None:
             text += f" Default: {default}."
-    return re.sub(r"\b([A-Z]+_[A-Z_]+)\b", r"`\1`", text).replace("|", r"\|")
+    return _cell(re.sub(r"\b([A-Z]+_[A-Z_]+)\b", r"`\1`", text))
 
 
-def page(text: str) -> str:
-    """The page with its tables made anew. Raises SystemExit for a command that it lacks."""
+def settings() -> Iterator[str]:
+    """The settings that have a variable, as a table."""
+    from engine.settings import SETTINGS
+    from engine.settings.table import COMMANDS
+
+    with_option = {name for names in COMMANDS.values() for name in names}
+    yield "| variable | option | default | |\n|---|---|---|---|\n"
+    for one in SETTINGS.values():
+        if one.variable:
+            option = f"`{one.flag}`" if one.name in with_option else ""
+            cells = (f"`{one.variable}`", option, one.shown_default, _cell(one.manual))
+            yield f"| {' | '.join(cells)} |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|")
+
+
+def pages() -> Iterator[tuple[Path, str, str]]:
+    """Each page as it is and as it should be. Raises SystemExit for a command without a place."""
+    text = CLI.read_text(encoding="utf-8")
     known = commands()
-    named = {match[2] for match in _PLACE.finditer(text)}
+    named = {match[2] for match in _OPTIONS.finditer(text)}
     if named != set(known):
         raise SystemExit(f"docs/cli.md: commands differ: {sorted(named ^ set(known))}")
-    return _PLACE.sub(lambda m: f"{m[1]}\n{''.join(table(known[m[2]]))}\n{m[3]}", text)
+    tables = {name: "".join(options(command)) for name, command in known.items()}
+    yield CLI, text, _OPTIONS.sub(lambda m: f"{m[1]}\n{tables[m[2]]}\n{m[3]}", text)
+    text, table = CONFIGURATION.read_text(encoding="utf-8"), "".join(settings())
+    yield CONFIGURATION, text, _SETTINGS.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
 
 
 def main() -> int:
-    """Write the page, or check it."""
+    """Write the pages, or check them."""
     sys.path.insert(0, str(ROOT))
-    old = PAGE.read_text(encoding="utf-8")
-    new = page(old)
-    if "--check" in sys.argv[1:]:
-        if old != new:
-            print("docs/cli.md is not current: run tools/cli_docs.py", file=sys.stderr)
-        return int(old != new)
-    if old != new:
-        PAGE.write_text(new, encoding="utf-8")
-    return 0
+    outdated = [(path, new) for path, old, new in pages() if old != new]
+    for path, new in outdated:
+        if "--check" in sys.argv[1:]:
+            print(f"{path.name} is not current: run tools/cli_docs.py", file=sys.stderr)
+        else:
+            path.write_text(new, encoding="utf-8")
+    return int("--check" in sys.argv[1:] and bool(outdated))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from engine.api.negotiation import accepts_gzip, etag_matches
 from engine.api.reading import Reading, TooBusyError, UnreadableError
 from engine.api.routes import Routes, Sources
 from engine.api.waiting import FilePieces
-from engine.settings import ANY_ORIGIN
+from engine.settings.values import ANY_ORIGIN
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -28,7 +28,7 @@ from engine.api.channel import MAX_BODY_BYTES, MAX_HEADER_BYTES, Channel
 from engine.api.listening import bound_socket, has_no_more_than, room_for_connections
 from engine.api.peers import Peers
 from engine.api.turns import one_round
-from engine.settings import Network
+from engine.settings.values import Network
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -19,7 +19,7 @@ SHOWN = 3
 
 def check_zone(config: Config, facts: Facts | None, found: Examination) -> str:
     """The zone of days and longer periods, and whose tables say what time it is there."""
-    name = config.zone.key if config.zone else (facts.timezone if facts else "UTC")
+    name = config.timezone.key if config.timezone else (facts.timezone if facts else "UTC")
     if facts and facts.timezone != name:
         text = f"{name} is asked for, the database has {facts.timezone}"
         hint = "serve computes days, weeks, months and years again when it starts with it"

@@ -1,9 +1,8 @@
 """`serve`: the whole stack as one process of a few threads.
 
-In: a `Config`. Out: an exit code, when it is told to stop. Start: signals, lock, store, HTTP
-socket, then the threads; what fails there is an error with a hint. Then the main thread takes
-messages from one inbox; reader and timer only put. The reader starts once there are packages to
-count by. A thread that ends by itself ends the process.
+Start: signals, lock, store, HTTP socket, then the threads; what fails there is an error with a
+hint. Then the main thread takes messages from one inbox; reader and timer only put. The reader
+starts once there are packages to count by. A thread that ends by itself ends the process.
 End: reader stopped, inbox drained, last save, HTTP stopped, all within seconds whatever hangs.
 """
 
@@ -39,6 +38,7 @@ from engine.settings import Config
 from engine.sources.folder import LogFolder
 from engine.store.reader import Reader as StoreReader
 from engine.store.store import Lock, Store
+from engine.version import __version__
 
 if TYPE_CHECKING:
     from engine.api.app import Api
@@ -59,13 +59,13 @@ log = logging.getLogger("offspot-metrics")
 class Service:
     """Everything that runs, in the order in which it is made."""
 
-    def __init__(self, config: Config, version: str, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: Config, announce: Callable[[str], None]) -> None:
         self.config = config
         self.announce = announce
         self.descriptors = share_out()
         self.inbox = Inbox()
         self.notifier = Notifier()
-        self.status = ServiceStatus(version, config, started_at=clock.now())
+        self.status = ServiceStatus(__version__, config, started_at=clock.now())
         self.threads: dict[str, threading.Thread] = {}
         self.stopping: set[str] = set()
         """Threads that were told to end."""
@@ -87,7 +87,7 @@ class Service:
         try:
             store = Store.open(
                 self.config.database,
-                self.config.zone,
+                self.config.timezone,
                 repair_at=clock.now(),
                 may_be_read_only=True,
             )
@@ -382,9 +382,9 @@ class Service:
         return self.status.host_names
 
 
-def serve(config: Config, version: str, announce: Callable[[str], None]) -> int:
+def serve(config: Config, announce: Callable[[str], None]) -> int:
     """Run the whole stack until SIGINT or SIGTERM. The exit code."""
     logs.reserve_descriptors()
     logs.set_up(config.log_level)
     os.umask(0o077)
-    return Service(config, version, announce).run()
+    return Service(config, announce).run()

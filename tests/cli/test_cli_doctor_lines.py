@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli import words
+from cli import meanings
 from engine.inputs.formats import parse_line
 from engine.inputs.model import Reason
 from engine.inputs.reasons import explain
@@ -197,7 +197,7 @@ def test_a_foreign_format_is_named_as_one(packages: Path, place: Path) -> None:
     """A wrapped log is another format, with what Caddy must be told, in doctor and in replay."""
     line = b'{"log":"{}\\n","stream":"stderr","time":"2026-06-14T10:00:00.1Z"}\n'
     [reason] = doctor(packages, place, line * 3)["reasons"]
-    assert (reason["meaning"], reason["remedy"]) == ("another log format", words.CADDY_JSON)
+    assert (reason["meaning"], reason["remedy"]) == ("another log format", meanings.CADDY_JSON)
     said = invoke("replay", "-q", "--packages", packages, place / "caddy_access_logs.json").err
     assert "no line counts: is it the right file?" in said
     assert "3 of the first 3 lines: another log format" in said
@@ -230,9 +230,9 @@ def test_replay_says_why_no_line_counts_whatever_the_fate(
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_words(reason: Reason) -> None:
     """A reason that nobody explains would be a riddle; the detail is put where it belongs."""
-    meaning, remedy = words.REASONS[reason]
+    meaning, remedy = meanings.REASONS[reason]
     assert meaning
-    assert "{" not in words.meaning_of(reason.value, "x")
+    assert "{" not in meanings.meaning_of(reason.value, "x")
     assert "{" not in remedy
     harmless = {Reason.KIWIX_WORD, Reason.NO_NAME, Reason.REDIRECT}
     assert bool(remedy) == (reason not in harmless)
@@ -300,7 +300,7 @@ def test_hosts_of_the_log_stand_beside_those_of_the_packages(packages: Path, pla
         "detail": "kiwix.lan",
         "lines": 3,
         "meaning": "no package at host kiwix.lan",
-        "remedy": words.REASONS[Reason.HOST].remedy,
+        "remedy": meanings.REASONS[Reason.HOST].remedy,
     }
 
 

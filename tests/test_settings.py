@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from pathlib import Path
 
 import pytest
 
 from engine.errors import ConfigError, UsageError
-from engine.settings import make_config
+from engine.settings import SETTINGS, make_config
+from engine.settings.model import Setting
+from engine.settings.table import COMMANDS
+from tools import cli_docs
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_an_option_goes_before_the_environment_before_the_default() -> None:
@@ -25,7 +31,7 @@ def test_an_option_goes_before_the_environment_before_the_default() -> None:
         ("site", "SITE_NAME", "A", "B", "", lambda c: c.site),
         ("filebeat", "FILEBEAT", "/a", "/b", "", lambda c: c.filebeat),
         ("ui_location", "UI_LOCATION", "/usr", "/etc", "None", lambda c: str(c.ui_location)),
-        ("timezone", "TZ", "Africa/Bamako", "Europe/Paris", "None", lambda c: str(c.zone)),
+        ("timezone", "TZ", "Africa/Bamako", "Europe/Paris", "None", lambda c: str(c.timezone)),
     ):
         assert read(make_config({option: given}, {variable: set_to})) == given, option
         assert read(make_config({option: None}, {variable: set_to})) == set_to, variable
@@ -140,3 +146,59 @@ def test_origins_of_addresses_and_odd_ports() -> None:
     assert make_config({}, {"ALLOWED_ORIGINS": given}).allowed_origins == {
         *("http://[fd00::1]", "https://[::1]:8443", "http://a:443", "https://a:80", "http://b"),
     }
+
+
+def variables() -> list[Setting]:
+    """Those that the environment can set."""
+    return [one for one in SETTINGS.values() if one.variable]
+
+
+def test_a_setting_is_declared_once() -> None:
+    """No two are set by one variable, and no two of a command by one option."""
+    assert len({one.variable for one in variables()}) == len(variables())
+    for names in COMMANDS.values():
+        assert len({SETTINGS[name].flag for name in names}) == len(names)
+    on_a_command = {name for names in COMMANDS.values() for name in names}
+    assert on_a_command | {one.name for one in variables()} == set(SETTINGS)
+
+
+def test_options_are_those_of_the_table() -> None:
+    """Of each command: which there are, in which order, and what is said of them."""
+    for name, command in cli_docs.commands().items():
+        shown = [parameter for parameter in command.params if parameter.name != "help"]
+        settings = [SETTINGS[setting] for setting in COMMANDS[name]]
+        assert [parameter.name for parameter in shown] == [one.name for one in settings]
+        for parameter, one in zip(shown, settings, strict=True):
+            assert parameter.help == one.full_help
+            assert one.is_argument or parameter.opts == [*filter(None, (one.flag, one.short))]
+
+
+def test_every_variable_of_the_table_is_read() -> None:
+    """A value that cannot be is reported with the name of its variable; any text is a path."""
+    wrong = {
+        *("DATABASE_URL", "TZ", "REVERSE_PROXY_LOGS_PATTERN", "READER", "PORT", "LOG_LEVEL"),
+        *("ALLOWED_ORIGINS", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "UI_LOCATION"),
+    }
+    text = "postgresql://[a..b"
+    for one in variables():
+        if one.variable in wrong:
+            with pytest.raises(ConfigError, match=f"^{one.variable}: "):
+                make_config({}, {one.variable: text})
+        else:
+            config = make_config({}, {one.variable: text})
+            assert config.origins == {one.name: one.variable}
+            assert getattr(config, one.name) in {Path(text), text, True}
+
+
+def test_no_other_module_reads_them() -> None:
+    """The name of a variable is a text of its own in the table only."""
+    names = {one.variable for one in variables()}
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("cli", "engine")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path.name != "table.py"
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert found == []

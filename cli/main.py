@@ -1,0 +1,82 @@
+"""Runs a command, and turns every way in which it may end into an exit code."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import sys
+from pathlib import Path
+
+from cli.messages import INTERRUPTED, exit_code_of, print_error, print_hint, print_message
+from engine import errors
+from engine.names import displayable
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command. Its exit code."""
+    sys.stdout = sys.stdout or _nowhere()  # None: it was closed
+    sys.stderr = sys.stderr or _nowhere()
+    for stream in (sys.stdout, sys.stderr):  # titles in any script, whatever the locale
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    code = _run_safely(arguments)
+    for stream in (sys.stdout, sys.stderr):  # or the interpreter finds out at its end, with 120
+        try:
+            stream.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
+                print_message(f"standard output: {error.strerror}")
+                code = os.EX_IOERR
+    gc.freeze()  # the process ends: a search for garbage in all its modules takes a tenth of `kpis`
+    return code
+
+
+def _nowhere() -> io.TextIOBase:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _run_safely(arguments: list[str]) -> int:
+    try:
+        result = _run(arguments)
+    except errors.MetricsError as error:
+        print_error(error)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        result = INTERRUPTED
+    except (OSError, RuntimeError) as error:
+        if errors.is_no_thread(error):
+            print_error(errors.no_thread())
+            return os.EX_SOFTWARE
+        if not isinstance(error, OSError):
+            raise
+        name = "" if error.filename is None else f"{displayable(error.filename)}: "
+        print_message(f"{name}{error.strerror or error}")
+        return os.EX_IOERR
+    except MemoryError:
+        print_message("out of memory")
+        print_hint("fewer --jobs, or smaller files")
+        return 1
+    if result == INTERRUPTED:
+        print_message("interrupted; what was saved before stays, nothing is half done")
+    return result
+
+
+def _run(arguments: list[str]) -> int:
+    from typer import Abort, TyperException
+
+    from cli.app import make_app
+
+    try:
+        result = make_app()(args=arguments, prog_name="offspot-metrics", standalone_mode=False)
+    except TyperException as error:  # every wrong use of the command line
+        print_message(error.format_message())
+        context = getattr(error, "ctx", None)
+        print_hint(f"{context.command_path if context else 'offspot-metrics'} --help")
+        return error.exit_code
+    except Abort:
+        return INTERRUPTED
+    except SystemExit as leave:
+        result = leave.code
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,284 @@
+"""The table of settings: a field of `Config` each, with its default and what is said of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from engine.settings import values
+from engine.settings.model import Setting, setting
+from engine.settings.values import Network
+
+INPUT: Final = "What is read"
+DATABASE: Final = "What is kept"
+COUNTING: Final = "How it counts"
+PAGE: Final = "The dashboard"
+OUTPUT: Final = "What is printed"
+
+READERS: Final = ("auto", "filebeat", "tail")
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+PERIODS: Final = ("today", "yesterday", "this-week", "this-month", "this-year")
+
+COMMANDS: Final = {
+    "serve": (
+        *("packages", "logs", "pattern", "reader", "filebeat", "database", "timezone"),
+        *("host", "port", "site"),
+    ),
+    "replay": (
+        *("logfiles", "packages", "merge_into", "allow_overlap", "timezone", "idle_gap", "jobs"),
+        *("figures_format", "quiet"),
+    ),
+    "kpis": ("period", "figures_format", "database", "timezone"),
+    "doctor": (
+        *("packages", "logs", "pattern", "filebeat", "lines", "database", "timezone"),
+        "findings_format",
+    ),
+}
+"""The settings that each command has an option for, in the order of its help."""
+
+
+class FiguresFormat(StrEnum):
+    """How figures are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class FindingsFormat(StrEnum):
+    """How the findings of `doctor` are printed."""
+
+    table = "table"
+    json = "json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What a command runs with."""
+
+    logfiles: list[str] = field(
+        default_factory=list,
+        metadata={
+            "is_argument": True,
+            "metavar": "LOGFILE...",
+            "help": "Logs, plain or .gz; - for standard input.",
+        },
+    )
+    packages: Path = setting(
+        default=values.PACKAGES_PATHS[0],
+        variable="PACKAGE_CONF_FILE",
+        find=values.find_packages,
+        read=values.read_path,
+        group=INPUT,
+        metavar="FILE",
+        help="The hotspot's packages file ({source}).",
+        default_text="`/conf/packages.yml`, else `/conf/packages.yaml`",
+        manual="what the hotspot offers: the dashboard's own file",
+    )
+    logs: Path = setting(
+        default=Path("/reverse-proxy-logs"),
+        variable="REVERSE_PROXY_LOGS_LOCATION",
+        read=values.read_path,
+        group=INPUT,
+        metavar="DIR",
+        help="Folder of the proxy's logs ({source}).",
+        manual="the folder that Caddy logs to",
+    )
+    pattern: str = setting(
+        default="caddy_access_logs*.json",
+        variable="REVERSE_PROXY_LOGS_PATTERN",
+        read=values.read_pattern,
+        group=INPUT,
+        metavar="GLOB",
+        help="Names of the log files ({source}); NAME.gz is read too.",
+        manual="names of the logs in it ([how it is read](#the-pattern)); rolls that gzip has "
+        "compressed are read too, with `.gz` behind the name or not",
+    )
+    database: Path = setting(
+        default=Path("metrics.db"),
+        variable="DATABASE_URL",
+        find=values.find_database,
+        read=values.read_database,
+        group=DATABASE,
+        metavar="FILE",
+        help="The database, a path or sqlite:////path ({source}).",
+        default_text="in the user's data folder",
+        manual="a path, `sqlite:////path` or `sqlite+pysqlite:////path`; when not set, "
+        "`offspot-metrics/metrics.db` in `$XDG_DATA_HOME`, else in `~/.local/share`",
+    )
+    merge_into: Path | None = setting(
+        default=None,
+        read=values.read_database,
+        option="--database",
+        group=DATABASE,
+        metavar="FILE",
+        help="Merge the lines into this database, each line once (without: keep nothing).",
+    )
+    allow_overlap: bool = setting(
+        default=False,
+        group=DATABASE,
+        help="Count also a file whose time is counted already (the log of another proxy).",
+    )
+    timezone: ZoneInfo | None = setting(
+        default=None,
+        variable="TZ",
+        read=values.read_timezone,
+        group=COUNTING,
+        metavar="ZONE",
+        help="Zone of days, weeks, months and years, such as Africa/Bamako ({source}).",
+        default_text="the database's, else UTC",
+        manual="IANA name of the zone of days, weeks, months and years",
+    )
+    reader: str = setting(
+        default="auto",
+        variable="READER",
+        read=values.one_of(READERS),
+        group=INPUT,
+        metavar="|".join(READERS),
+        words=READERS,
+        help="Who reads the logs: Filebeat, the built-in reader, or Filebeat when it is found "
+        "({source}).",
+        manual="*ours*: `filebeat`, `tail` (built in), or `auto`: Filebeat when it is found",
+    )
+    filebeat: str = setting(
+        default="",
+        variable="FILEBEAT",
+        read=str,
+        group=INPUT,
+        metavar="FILE",
+        help="The Filebeat program ({source}).",
+        default_text="next to this program, or in `PATH`",
+        manual="*ours*: the Filebeat program",
+    )
+    lines: int = setting(
+        default=10,
+        group=INPUT,
+        metavar="N",
+        lowest=0,
+        highest=10_000,
+        help="How many of the newest log lines to explain.",
+    )
+    idle_gap: int = setting(
+        default=10,
+        group=COUNTING,
+        unit="minutes",
+        lowest=0,
+        highest=1440,
+        help="The longest silence in which the offspot was on all the same "
+        "(without --database only; {source}).",
+    )
+    jobs: int = setting(
+        default=0,
+        group=COUNTING,
+        metavar="N",
+        lowest=0,
+        highest=64,
+        help="Processes to count with; 0: one per core.",
+    )
+    host: str = setting(
+        default="127.0.0.1",
+        variable="HOST",
+        read=str,
+        group=PAGE,
+        metavar="ADDRESS",
+        help="Address to listen on ({source}; 0.0.0.0: all).",
+        manual="address to listen on; `0.0.0.0` is all",
+    )
+    port: int = setting(
+        default=8000,
+        variable="PORT",
+        read=values.read_port,
+        group=PAGE,
+        metavar="N",
+        help="Port to listen on ({source}; 0: a free one).",
+        manual="port to listen on; `0` takes a free one and says which",
+    )
+    site: str = setting(
+        default="",
+        variable="SITE_NAME",
+        read=str,
+        group=PAGE,
+        metavar="NAME",
+        help="Name of the hotspot on the page ({source}).",
+        default_text="the packages file's",
+        manual="*ours*: name of the hotspot on the page and in exports; when not set, "
+        "`metadata.name` of the packages file",
+    )
+    period: str = setting(
+        default="today",
+        group=OUTPUT,
+        metavar="P",
+        words=PERIODS,
+        help="2026-06-14, 2026-W24, 2026-06, 2026, today, yesterday, this-week, this-month or "
+        "this-year.",
+    )
+    figures_format: FiguresFormat = setting(
+        default=FiguresFormat.table, option="--format", group=OUTPUT, help="How to print."
+    )
+    findings_format: FindingsFormat = setting(
+        default=FindingsFormat.table, option="--format", group=OUTPUT, help="How to print."
+    )
+    quiet: bool = setting(
+        default=False,
+        short="-q",
+        group=OUTPUT,
+        help="No progress bar, no speed.",
+    )
+    processing: bool = setting(
+        default=True,
+        variable="PROCESSING_DISABLED",
+        read=values.read_processing,
+        default_text="`false`",
+        manual="`true` (in any case): show what there is, count nothing (`/health` says what is "
+        "wrong with the database); anything else counts",
+    )
+    allowed_origins: frozenset[str] = setting(
+        default=frozenset(),
+        variable="ALLOWED_ORIGINS",
+        read=values.read_origins,
+        default_text="none",
+        manual="pages elsewhere that may ask the API, with `|`, a comma or a blank between them: "
+        "`http://metrics.box|http://lib.box`; `*` is any",
+    )
+    allowed_hosts: frozenset[str] = setting(
+        default=frozenset(),
+        variable="ALLOWED_HOSTS",
+        read=values.read_hosts,
+        default_text="none",
+        manual="*ours*: more names under which visitors reach the dashboard, with `|`, a comma "
+        "or a blank between them. A scheme and a port are dropped; a name in Unicode is its "
+        "`xn--` form. [Which names are answered anyway](api.md#names-and-other-pages)",
+    )
+    trusted_proxies: tuple[Network, ...] | None = setting(
+        default=None,
+        variable="TRUSTED_PROXIES",
+        read=values.read_networks,
+        default_text="loopback and the gateway",
+        manual="*ours*: addresses or networks of proxies that ask for many visitors, so that "
+        "their connections are not bounded per address; `none` for no such",
+    )
+    ui_location: Path | None = setting(
+        default=None,
+        variable="UI_LOCATION",
+        read=values.read_folder,
+        default_text="the built-in dashboard",
+        manual="a folder with another dashboard",
+    )
+    log_level: str = setting(
+        default="INFO",
+        variable="LOG_LEVEL",
+        read=values.one_of(LOG_LEVELS, values.LOG_LEVEL_ALIASES),
+        manual="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`: how much `serve` says on "
+        "standard error. `WARN`, `FATAL` and `NOTSET` (all there is) are taken too",
+    )
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Option or variable that each setting comes from; a default is not in it."""
+
+
+SETTINGS: Final = {
+    one.name: Setting(name=one.name, type=one.type, default=one.default, **one.metadata)
+    for one in fields(Config)
+    if one.metadata
+}

@@ -1,0 +1,3 @@
+"""The version of the program, and nothing else: `--version` loads no other module."""
+
+__version__ = "0.1.0"
