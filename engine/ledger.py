@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from engine.inputs.formats import second_of
 from engine.pipeline import Tally
-from engine.sources.model import Chunk, Generation, Settled
+from engine.sources.model import Block, LogFile, Rewound
 
 MAX_EQUAL_FATES: Final = 100
 _EVERYWHERE: Final = 1 << 60
@@ -27,124 +27,122 @@ class CountLines(Protocol):
 class Positions:
     """The logs that are known, and how far each has been counted. Owned by the main thread."""
 
-    def __init__(
-        self, known: dict[bytes, Generation] | None = None, unknown_until: int = 0
-    ) -> None:
+    def __init__(self, known: dict[bytes, LogFile] | None = None, unknown_until: int = 0) -> None:
         """`unknown_until`: positions of logs up to this second may be lost with a database."""
-        self.generations = known or {}
+        self.log_files = known or {}
         self.unknown_until = unknown_until
-        self.moved: dict[bytes, Generation] = {}
+        self.moved: dict[bytes, LogFile] = {}
         """Those that have changed since the last save."""
         self._no_stops: set[int] = set()
         self._equal_fates: dict[frozenset[tuple[str, int]], Counter[str]] = {}
 
-    def get(self, identity: bytes, name: str = "") -> Generation:
+    def get(self, identity: bytes, name: str = "") -> LogFile:
         """The log of an id; a new one when it is not known."""
-        found = self.generations.get(identity)
+        found = self.log_files.get(identity)
         if found is None:
-            found = self.generations[identity] = Generation(identity, name=name)
+            found = self.log_files[identity] = LogFile(identity, name=name)
         elif name:
             found.name = name
         return found
 
-    def get_of(self, chunk: Chunk) -> Generation:
+    def get_of(self, block: Block) -> LogFile:
         """The log of a block. When it is not known, it may be one whose position was lost."""
-        is_new = chunk.generation not in self.generations
-        generation = self.get(chunk.generation, chunk.name)
+        is_new = block.log_id not in self.log_files
+        log_file = self.get(block.log_id, block.name)
         if is_new and self.unknown_until:
-            second = _first_second(chunk)
+            second = _first_second(block)
             if second is None or second <= self.unknown_until:
-                generation.doubt_until, generation.doubt_after = _EVERYWHERE, self.unknown_until
-        return generation
+                log_file.ambiguous_until, log_file.ambiguous_after = _EVERYWHERE, self.unknown_until
+        return log_file
 
-    def close(self, identity: bytes) -> Generation | None:
+    def close(self, identity: bytes) -> LogFile | None:
         """No more will come of a log: free what only its next block would need. The log."""
-        generation = self.generations.get(identity)
-        if generation is not None:
-            generation.tail = b""
+        log_file = self.log_files.get(identity)
+        if log_file is not None:
+            log_file.tail = b""
             # There are thousands of them, most alike: equal values are kept once.
-            generation.stops = generation.stops or self._no_stops
+            log_file.resume_points = log_file.resume_points or self._no_stops
             if len(self._equal_fates) > MAX_EQUAL_FATES:
                 self._equal_fates.clear()
-            fates = generation.fates
-            generation.fates = self._equal_fates.setdefault(frozenset(fates.items()), fates)
-        return generation
+            fates = log_file.fates
+            log_file.fates = self._equal_fates.setdefault(frozenset(fates.items()), fates)
+        return log_file
 
-    def skip_gap(self, generation: Generation, chunk: Chunk) -> int:
+    def skip_gap(self, log_file: LogFile, block: Block) -> int:
         """Move the position to a block that begins behind it; how many bytes are skipped."""
-        gap = max(0, chunk.offset - generation.position)
-        generation.position += gap
+        gap = max(0, block.offset - log_file.position)
+        log_file.position += gap
         return gap
 
-    def take(self, generation: Generation, chunk: Chunk, count_lines: CountLines) -> Tally | None:
+    def take(self, log_file: LogFile, block: Block, count_lines: CountLines) -> Tally | None:
         """Count what is new of a block, and move the position; None when nothing is new.
 
         The block must not begin behind the position.
         """
-        new = not_yet_counted(generation, chunk)
+        new = not_yet_counted(log_file, block)
         if new is None:
             return None
-        tally = count(generation, new, count_lines)
-        apply(generation, new, tally)
-        self.moved[generation.id] = generation
+        tally = count(log_file, new, count_lines)
+        apply(log_file, new, tally)
+        self.moved[log_file.id] = log_file
         return tally
 
-    def rewind(self, settled: Settled) -> Generation:
+    def rewind(self, settled: Rewound) -> LogFile:
         """A file was cut or replaced below the position: go on from what agrees. The log."""
-        found = settled.generation
+        found = settled.log_file
         known = self.get(found.id, found.name)
-        known.doubt_until = max(found.doubt_until, known.position)
+        known.ambiguous_until = max(found.ambiguous_until, known.position)
         known.position, known.anchors = found.position, list(found.anchors)
-        known.doubt_after = max(found.doubt_after, known.last_at or 0)
-        known.doubt_before = known.first_at
-        known.stops = {stop for stop in known.stops if stop <= known.position}
+        known.ambiguous_after = max(found.ambiguous_after, known.last_at or 0)
+        known.ambiguous_before = known.first_at
+        known.resume_points = {stop for stop in known.resume_points if stop <= known.position}
         known.tail = found.tail
         self.moved[known.id] = known
         return known
 
 
-def not_yet_counted(generation: Generation, chunk: Chunk) -> Chunk | None:
+def not_yet_counted(log_file: LogFile, block: Block) -> Block | None:
     """The part of a block that lies behind the position; None when nothing does.
 
     The block must not begin behind the position.
     """
-    known = generation.position - chunk.offset
+    known = log_file.position - block.offset
     if known <= 0:
-        return chunk
-    if known >= chunk.length:
+        return block
+    if known >= block.length:
         return None
-    if chunk.length != len(chunk.data):  # one long line, counted whole or not at all
+    if block.length != len(block.data):  # one long line, counted whole or not at all
         return None
-    return Chunk(
-        chunk.offset + known,
-        chunk.data[known:],
-        chunk.length - known,
-        chunk.tail[known - chunk.length :],
-        chunk.generation,
-        chunk.name,
+    return Block(
+        block.offset + known,
+        block.data[known:],
+        block.length - known,
+        block.tail[known - block.length :],
+        block.log_id,
+        block.name,
     )
 
 
-def split_at_ambiguous(generation: Generation, chunk: Chunk) -> tuple[bytes, bytes]:
+def split_at_ambiguous(log_file: LogFile, block: Block) -> tuple[bytes, bytes]:
     """The lines of a block that may have been counted before, and those that cannot have been."""
-    doubtful = generation.doubt_until - chunk.offset
+    doubtful = log_file.ambiguous_until - block.offset
     if doubtful <= 0:
-        return b"", chunk.data
-    if doubtful >= chunk.length:
-        return chunk.data, b""
-    cut = chunk.data.find(b"\n", max(0, doubtful - 1)) + 1
-    return (chunk.data[:cut], chunk.data[cut:]) if cut else (chunk.data, b"")
+        return b"", block.data
+    if doubtful >= block.length:
+        return block.data, b""
+    cut = block.data.find(b"\n", max(0, doubtful - 1)) + 1
+    return (block.data[:cut], block.data[cut:]) if cut else (block.data, b"")
 
 
-def count(generation: Generation, chunk: Chunk, count_lines: CountLines) -> Tally:
+def count(log_file: LogFile, block: Block, count_lines: CountLines) -> Tally:
     """The tally of a block at the position.
 
     Lines that may have been counted before are left out where their second is one of those seen.
     """
-    ambiguous, certain = split_at_ambiguous(generation, chunk)
+    ambiguous, certain = split_at_ambiguous(log_file, block)
     if not ambiguous:
         return count_lines(certain)
-    tally = count_lines(ambiguous, outside=generation.doubted)
+    tally = count_lines(ambiguous, outside=log_file.ambiguous_seconds)
     if certain:
         other = count_lines(certain)
         seconds = tally.seconds | other.seconds
@@ -153,14 +151,14 @@ def count(generation: Generation, chunk: Chunk, count_lines: CountLines) -> Tall
     return tally
 
 
-def apply(generation: Generation, chunk: Chunk, tally: Tally) -> None:
+def apply(log_file: LogFile, block: Block, tally: Tally) -> None:
     """Note that a block at the position has been counted, and move the position behind it."""
-    if not generation.position and generation.began_at is None:
-        generation.began_at = _first_second(chunk)
-    generation.fates = generation.fates + tally.fates  # not in place: logs may share them
-    generation.saw(tally.first_at, tally.last_at)
-    generation.advance(chunk.end, chunk.tail)
+    if not log_file.position and log_file.began_at is None:
+        log_file.began_at = _first_second(block)
+    log_file.fates = log_file.fates + tally.fates  # not in place: logs may share them
+    log_file.saw(tally.first_at, tally.last_at)
+    log_file.advance(block.end, block.tail)
 
 
-def _first_second(chunk: Chunk) -> int | None:
-    return second_of(chunk.data[: chunk.data.find(b"\n")])
+def _first_second(block: Block) -> int | None:
+    return second_of(block.data[: block.data.find(b"\n")])

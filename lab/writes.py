@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from engine.sources.model import Generation
+from engine.sources.model import LogFile
 from engine.store.store import Store
 from engine.times import load_zone
 
@@ -25,11 +25,11 @@ def bytes_a_minute(folder: Path) -> float:
     with Store.open(folder / "metrics.db", load_zone("Europe/Paris")) as store:
         store.put("packages", "x" * 3000)
         for _ in range(100):  # a device that has run for a while
-            old = Generation(rng.randbytes(12))
+            old = LogFile(rng.randbytes(12))
             for end in range(65_536, 17 * 65_536, 65_536):
                 old.advance(end, rng.randbytes(2048))
             store.commit({}, [old], meta={"saved_at": HOUR})
-        generation = Generation(rng.randbytes(12))
+        log_file = LogFile(rng.randbytes(12))
         before = _written()
         for minute in range(MINUTES):
             at = HOUR + minute * 60 + 30
@@ -40,15 +40,15 @@ def bytes_a_minute(folder: Path) -> float:
                 states[hour, 1006, title] = bit
                 if rng.random() < 0.2:
                     states[hour, 1001, title] = states.get((hour, 1001, title), 0) + 1
-            generation.advance(generation.position + LINES * 830, rng.randbytes(2048))
-            generation.fates["counted"] += LINES
+            log_file.advance(log_file.position + LINES * 830, rng.randbytes(2048))
+            log_file.fates["counted"] += LINES
             meta = {
                 "saved_at": at,
                 "steady_seconds": minute * 60,
                 "backup_age": minute * 60,
                 "reading": "x",
             }
-            store.commit(states, [generation], running_hour=hour, meta=meta)
+            store.commit(states, [log_file], running_hour=hour, meta=meta)
         return (_written() - before) / MINUTES
 
 

@@ -57,7 +57,10 @@ OWNERS = {
     # The HTTP server is threads and deadlines, and waits for nobody else's clock.
     "time": CLOCK_AND_THREADS,
     # Each of the server's threads keeps a connection of its own; a file is checked by one of them.
-    "threading": [*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.database"],
+    "threading": [
+        *(*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.database"),
+        "engine.sources.tail.watcher",  # opens logs at once, whatever the reader waits for
+    ],
     "queue": ["engine.runtime"],
     # A replay may use all cores.
     "multiprocessing": ["engine.replay.workers"],

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from engine import ledger
 from engine.ledger import Positions
 from engine.pipeline import Tally
-from engine.sources.model import ANCHOR_WINDOW_BYTES, Chunk, Generation, Settled
-from engine.sources.tracker import settle
+from engine.sources.model import ANCHOR_WINDOW_BYTES, Block, LogFile, Rewound
+from engine.sources.resume import rewind_to
 from tests.support.reading import Ledger, line
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,8 +22,8 @@ WRITERS = {
     "engine/ledger.py": STATE,
     "engine/sources/model.py": {"position"},  # `Generation.advance`
     # Where a source reads on; the ledger decides about it again when it is told.
-    "engine/sources/tracker.py": STATE - {"fates"},
-    "engine/sources/follow.py": {"position"},
+    "engine/sources/resume.py": STATE - {"fates"},
+    "engine/sources/tail/cursor.py": {"position"},
     # Fates of all lines, not of a log.
     "engine/runtime/counting.py": {"fates"},
     "engine/runtime/service_status.py": {"fates"},
@@ -107,21 +107,21 @@ def test_the_tests_own_reader_keeps_to_it(blocks: list[tuple[int, int]], cut: in
         if begin > plain.get(identity, "a.json").position:
             continue
         data = CONTENT[begin:end]
-        block = Chunk(begin, data, len(data), data[-ANCHOR_WINDOW_BYTES:], identity, "a.json")
+        block = Block(begin, data, len(data), data[-ANCHOR_WINDOW_BYTES:], identity, "a.json")
         own.take(block)
         plain.take(plain.get(identity), block, own._count_lines)
     for positions in (own.positions, plain):
         log = positions.get(identity, "a.json")
-        log.stops = {offset for offset, _ in log.anchors}
+        log.resume_points = {offset for offset, _ in log.anchors}
     found = own.positions.get(identity).copy()
     anchors = [anchor for anchor in found.anchors if anchor[0] <= ENDS[cut]]
-    settle(found, anchors[-1] if anchors else None, b"")
-    own.take(Settled(found))
-    plain.rewind(Settled(found.copy()))
+    rewind_to(found, anchors[-1] if anchors else None, b"")
+    own.take(Rewound(found))
+    plain.rewind(Rewound(found.copy()))
     log, expected = own.positions.get(identity), plain.get(identity)
     expected.first_at, expected.last_at = log.first_at, log.last_at  # its lines were counted above
     assert log == expected
-    assert all(stop <= log.position for stop in log.stops)
+    assert all(stop <= log.position for stop in log.resume_points)
     assert own.positions.moved.keys() == plain.moved.keys()
 
 
@@ -129,7 +129,7 @@ def test_ambiguous_and_certain_lines_make_one_tally() -> None:
     """A block that is in doubt up to a line: what is before it is counted outside of the seconds
     that were seen, what follows is counted whole; the seconds of both are those of the tally.
     """
-    log = Generation(b"log", doubt_until=ENDS[1], doubt_after=5, doubt_before=3)
+    log = LogFile(b"log", ambiguous_until=ENDS[1], ambiguous_after=5, ambiguous_before=3)
     asked: list[tuple[bytes, range | None]] = []
 
     def count_lines(lines: bytes, /, *, outside: range | None = None) -> Tally:
@@ -137,7 +137,7 @@ def test_ambiguous_and_certain_lines_make_one_tally() -> None:
         number = len(asked)
         return Tally(first_at=number, last_at=number, seconds=frozenset((number,)))
 
-    block = Chunk(0, CONTENT, len(CONTENT), CONTENT[-ANCHOR_WINDOW_BYTES:], b"log")
+    block = Block(0, CONTENT, len(CONTENT), CONTENT[-ANCHOR_WINDOW_BYTES:], b"log")
     tally = ledger.count(log, block, count_lines)
     assert asked == [(CONTENT[: ENDS[1]], range(3, 6)), (CONTENT[ENDS[1] :], None)]
     assert (tally.first_at, tally.last_at, set(tally.seconds)) == (1, 2, {1, 2})

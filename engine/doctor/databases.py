@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engine.doctor.logs import LogFile
+from engine.doctor.logs import FoundFile
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import DatabaseDamaged, InputMissing, MetricsError, StorageError
 from engine.inputs.model import FATES
 from engine.settings import Config
 from engine.sources.content import first_line
-from engine.sources.model import Generation, generation_id
+from engine.sources.model import LogFile, log_file_id
 from engine.store.database import check_ours, storage_errors
 from engine.store.lock import is_locked
 from engine.store.positions import load_generations
@@ -46,7 +46,7 @@ class Facts:
     steady_seconds: int = 0
     steps: list[tuple[int, int]] = field(default_factory=list)
     fates: Counter[str] = field(default_factory=Counter)
-    known: dict[bytes, Generation] = field(default_factory=dict)
+    known: dict[bytes, LogFile] = field(default_factory=dict)
 
 
 def check_running(config: Config, found: Examination) -> None:
@@ -63,7 +63,7 @@ def check_running(config: Config, found: Examination) -> None:
 
 
 def check_database(
-    config: Config, files: list[LogFile], found: Examination, now: int
+    config: Config, files: list[FoundFile], found: Examination, now: int
 ) -> Facts | None:
     """What the database holds; None when it cannot be read, or is not there yet."""
     name = "database"
@@ -182,13 +182,13 @@ def _free_bytes(path: Path) -> int | None:
     return disk.f_bavail * disk.f_frsize
 
 
-def _progress(files: list[LogFile], facts: Facts) -> Iterator[str]:
+def _progress(files: list[FoundFile], facts: Facts) -> Iterator[str]:
     """How much of each of the newest logs has been counted."""
     for file in files[-SHOWN:]:
         if file.packed:
             continue
         line = _first_line(file.path)
-        known = facts.known.get(generation_id(line)) if line is not None else None
+        known = facts.known.get(log_file_id(line)) if line is not None else None
         if known is None:
             yield f"{file.path.name}: nothing of it has been counted"
         elif known.position < file.size:

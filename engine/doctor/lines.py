@@ -12,7 +12,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final
 
-from engine.doctor.logs import LogFile
+from engine.doctor.logs import FoundFile
 from engine.doctor.model import Check, Examination, SeenLine, State
 from engine.errors import InputDamaged, MetricsError
 from engine.inputs import formats, masking
@@ -33,7 +33,7 @@ NOBODYS_FAULT: Final = {Reason.STATUS, Reason.KIWIX_WORD, Reason.NO_NAME, Reason
 
 
 def check_lines(
-    files: list[LogFile], packages: Packages | None, wanted: int, found: Examination, now: int
+    files: list[FoundFile], packages: Packages | None, wanted: int, found: Examination, now: int
 ) -> None:
     """Explain the newest lines, and say whether any counts."""
     if not any(file.size for file in files):
@@ -113,7 +113,7 @@ def _judge(
     return Check(name, State.OK, text, details=tuple(details))
 
 
-def _newest(files: list[LogFile], wanted: int) -> list[tuple[str, int, bytes, bool]]:
+def _newest(files: list[FoundFile], wanted: int) -> list[tuple[str, int, bytes, bool]]:
     """(file, offset, line, whether its newline is there) of the newest lines, oldest first."""
     newest: list[tuple[str, int, bytes, bool]] = []
     for file in reversed(files):
@@ -136,7 +136,7 @@ def _lines(data: bytes) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
-def _tail(file: LogFile) -> tuple[bytes, int]:
+def _tail(file: FoundFile) -> tuple[bytes, int]:
     """The end of a log's content, and where in it that begins."""
     try:
         with closing(open_content(str(file.path))) as content:

@@ -18,7 +18,7 @@ from engine.errors import InputMissing, InputUnreadable, MetricsError
 from engine.patterns import read_pattern
 from engine.settings import Config
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
-from engine.sources.opening import PackedOtherwise, open_content
+from engine.sources.opening import NotGzip, open_content
 
 SHOWN: Final = 8
 MAX_REFUSED: Final = 50
@@ -32,7 +32,7 @@ _ROOT_ONLY: Final = (
 
 
 @dataclass(frozen=True)
-class LogFile:
+class FoundFile:
     """A file that matches the pattern and can be opened."""
 
     path: Path
@@ -45,7 +45,7 @@ class LogFile:
 class _Seen:
     """What there is in the folder, by what becomes of it."""
 
-    files: list[LogFile] = field(default_factory=list)
+    files: list[FoundFile] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """What has the name of a log and is none that is read, with the way out."""
@@ -57,7 +57,7 @@ class _Seen:
     """Sub-folders that hold logs."""
 
 
-def check_logs(config: Config, found: Examination) -> list[LogFile]:
+def check_logs(config: Config, found: Examination) -> list[FoundFile]:
     """The files that would be read, the one written last at the end."""
     name = "log folder"
     folder = config.logs
@@ -117,8 +117,8 @@ def _look_at(folder: Path, name: str, pattern: str, seen: _Seen) -> None:
             kind = Formats().of(path, status)
         if kind is not None:  # an archive, or one within gzip
             open_content(str(path)).close()
-        seen.files.append(LogFile(path, status.st_size, status.st_mtime, kind is GZIP))
-    except PackedOtherwise as error:
+        seen.files.append(FoundFile(path, status.st_size, status.st_mtime, kind is GZIP))
+    except NotGzip as error:
         seen.refused.append(not_read(name, error.layers))
     except MetricsError as error:
         seen.unreadable.append(error.message)

@@ -14,7 +14,7 @@ from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError, MetricsError, ReaderUnavailable
 from engine.packages import KINDS, Packages, read_packages
 from engine.settings import Config
-from engine.sources.filebeat import find_filebeat, missing_filebeat
+from engine.sources.filebeat.process import find_filebeat, missing_filebeat
 
 VERSION_SECONDS: Final = 30
 """A Raspberry Pi loads Filebeat's 50 MB from a slow card."""

@@ -14,8 +14,8 @@ from typing import Final
 
 from engine.inputs.formats import second_of, time_marks
 from engine.sources.content import Content, first_line
-from engine.sources.model import ANCHOR_WINDOW_BYTES, Chunk, Generation, generation_id
-from engine.sources.tracker import locate, locate_in_stream
+from engine.sources.model import ANCHOR_WINDOW_BYTES, Block, LogFile, log_file_id
+from engine.sources.resume import locate, locate_in_stream
 
 SAME_BYTES: Final = 64 * 1024
 LEAST_SAME_BYTES: Final = 4096
@@ -25,9 +25,9 @@ LEAST_SAME_BYTES: Final = 4096
 class KnownLogs:
     """The logs that can be recognised, by id, and the seconds of their first lines."""
 
-    def __init__(self, counted: dict[bytes, Generation]) -> None:
+    def __init__(self, counted: dict[bytes, LogFile]) -> None:
         self.counted = counted
-        self.upcoming: dict[bytes, Generation] = {}
+        self.upcoming: dict[bytes, LogFile] = {}
         """Logs of later files of this run: they may come inside an earlier file, too."""
         self.seconds: set[int] = set()
         self.has_untimed = False
@@ -35,7 +35,7 @@ class KnownLogs:
         for log in counted.values():
             self.note_beginning(log)
 
-    def note_beginning(self, log: Generation) -> None:
+    def note_beginning(self, log: LogFile) -> None:
         """From now on a log is looked for inside files."""
         if log.began_at is None:
             self.has_untimed = True
@@ -46,7 +46,7 @@ class KnownLogs:
         """Look also for the log that begins with this line, if the line has a time."""
         second = second_of(first_line)
         if second is not None:
-            log = Generation(generation_id(first_line), began_at=second)
+            log = LogFile(log_file_id(first_line), began_at=second)
             self.upcoming[log.id] = log
             self.note_beginning(log)
 
@@ -55,13 +55,13 @@ class KnownLogs:
 class Segment:
     """A part of a file that is to be counted for one log, up to where another log begins."""
 
-    log: Generation
+    log: LogFile
     base: int
     """The offset in the file at which the log begins."""
     begin: int
     """The offset in the log from which on it is new."""
     known: bool
-    continuation: Generation | None = None
+    continuation: LogFile | None = None
     """The log that begins at `begin`, where an earlier reading ended.
 
     It may be one, and come again by itself; or the log before it comes again, and goes on
@@ -77,9 +77,9 @@ class FileLogs:
     def __init__(self, content: Content, known: KnownLogs) -> None:
         self.content = content
         self.known = known
-        self.staged: dict[bytes, Generation] = {}
+        self.staged: dict[bytes, LogFile] = {}
         """What is known of the logs in this file, once it is counted."""
-        self._continuations: list[Generation] = []
+        self._continuations: list[LogFile] = []
         self._differing_repeats = 0  # the first line of a log came again, and the log did not
 
     def segment_at(self, base: int) -> Segment | None:
@@ -99,7 +99,7 @@ class FileLogs:
             begin = self._find_end(log, base) if known else 0
             if begin is None:
                 return None
-            if begin not in before.stops or not 0 < begin < before.position:
+            if begin not in before.resume_points or not 0 < begin < before.position:
                 break
             self.staged[log.id] = before  # what follows is another log, or one that it knows
             base += begin
@@ -108,47 +108,47 @@ class FileLogs:
         if begin and begin == before.position:  # an earlier reading ended here, beyond doubt
             log.resumed = True
             if follower := content.peek_line():
-                id_, second = generation_id(follower), second_of(follower)
-                found.continuation = Generation(id_, began_at=second)
+                id_, second = log_file_id(follower), second_of(follower)
+                found.continuation = LogFile(id_, began_at=second)
         return found
 
-    def _stage(self, line: bytes) -> tuple[Generation, bool]:
+    def _stage(self, line: bytes) -> tuple[LogFile, bool]:
         """A copy of the log that begins with this line, and whether anything of it is counted."""
-        id_ = generation_id(line)
+        id_ = log_file_id(line)
         found = self.staged.get(id_)
         if found is None:
             earlier = self.known.counted.get(id_)
-            found = earlier.copy() if earlier else Generation(id_, began_at=second_of(line))
+            found = earlier.copy() if earlier else LogFile(id_, began_at=second_of(line))
             found.name = Path(self.content.name).name
             self.staged[id_] = found
             self.known.note_beginning(found)
         return found, id_ in self.known.counted or found.position > 0
 
-    def _find_end(self, log: Generation, base: int) -> int | None:
+    def _find_end(self, log: LogFile, base: int) -> int | None:
         """The offset up to which the log at `base` was counted before; None for a shorter copy."""
         if self.content.seekable:
             begin = locate(log, self.content.read_at, base)
         else:
-            stops = log.stops.copy()
+            resume_points = log.resume_points.copy()
             begin, shorter = locate_in_stream(log, self.content)
-            if shorter and begin not in stops:
+            if shorter and begin not in resume_points:
                 return None
         self.content.go_to(base + begin)
         return begin
 
-    def advance_continuation(self, segment: Segment, chunk: Chunk) -> None:
+    def advance_continuation(self, segment: Segment, block: Block) -> None:
         """A chunk of a segment was counted: it is one of its continuation, too."""
         follower, log = segment.continuation, segment.log
         if follower is None:
             return
         if not follower.position:
-            log.stops.add(segment.begin)
+            log.resume_points.add(segment.begin)
             self._continuations.append(follower)
             follower.name = log.name
-        follower.advance(chunk.end - segment.begin, chunk.tail)
+        follower.advance(block.end - segment.begin, block.tail)
         follower.saw(log.first_at, log.last_at)
 
-    def before_next(self, segment: Segment, chunk: Chunk, seconds: Iterable[int]) -> Chunk | None:
+    def before_next(self, segment: Segment, block: Block, seconds: Iterable[int]) -> Block | None:
         """The part of a chunk that comes before a known log; None when none begins in it.
 
         `seconds`: those in which the chunk has valid lines. A chunk of a file may lack its data.
@@ -157,37 +157,37 @@ class FileLogs:
         common = known.seconds.intersection(seconds)
         if not common and not known.has_untimed:
             return None
-        if not chunk.data:
-            data = self.content.read_at(segment.base + chunk.offset, chunk.length)
-            chunk = replace(chunk, data=data, length=len(data))
+        if not block.data:
+            data = self.content.read_at(segment.base + block.offset, block.length)
+            block = replace(block, data=data, length=len(data))
         logs = {**known.upcoming, **known.counted, **self.staged}
-        for begin, id_ in known_lines(chunk.data, None if known.has_untimed else common, logs):
+        for begin, id_ in known_lines(block.data, None if known.has_untimed else common, logs):
             if id_ == segment.log.id:
-                begins = self._begins_again(segment, chunk, begin)
+                begins = self._begins_again(segment, block, begin)
             else:
-                begins = not self._came_before(segment, chunk, begin)
+                begins = not self._came_before(segment, block, begin)
             if begins:
-                return prefix(chunk, begin)
+                return prefix(block, begin)
         return None
 
-    def _came_before(self, segment: Segment, chunk: Chunk, begin: int) -> bool:
+    def _came_before(self, segment: Segment, block: Block, begin: int) -> bool:
         """Whether the line there came shortly before in the same log: then no other begins with it.
 
         Logs without ports and parts of a second have equal lines.
         """
-        data = chunk.data
+        data = block.data
         line = data[begin : data.find(b"\n", begin) + 1]
         if data.startswith(line, 0, begin) or data.rfind(b"\n" + line, 0, begin) >= 0:
             return True
-        size = min(chunk.offset, SAME_BYTES)
+        size = min(block.offset, SAME_BYTES)
         if not size or not self.content.seekable or begin >= SAME_BYTES:
             return False
-        earlier = self.content.read_at(segment.base + chunk.offset - size, size)
+        earlier = self.content.read_at(segment.base + block.offset - size, size)
         return b"\n" + line in b"\n" + earlier
 
-    def _begins_again(self, segment: Segment, chunk: Chunk, begin: int) -> bool:
+    def _begins_again(self, segment: Segment, block: Block, begin: int) -> bool:
         """Whether the log begins there once more, and not only a line like its first one."""
-        place = chunk.offset + begin
+        place = block.offset + begin
         size = min(place, SAME_BYTES)
         earlier = self.known.counted.get(segment.log.id)
         whole = earlier is not None and earlier.position == place  # right behind all we knew of it
@@ -196,8 +196,8 @@ class FileLogs:
         if self.content.seekable:
             again = self.content.read_at(segment.base + place, size)
             before = self.content.read_at(segment.base, len(again))
-        elif chunk.offset == 0:
-            again, before = chunk.data[begin : begin + size], chunk.data[:size]
+        elif block.offset == 0:
+            again, before = block.data[begin : begin + size], block.data[:size]
             before = before[: len(again)]
         else:
             return False
@@ -224,7 +224,7 @@ def known_lines(
     """
     for begin in _all_lines(data) if seconds is None else _lines_of(data, seconds):
         line = first_line(lambda offset, size: data[offset : offset + size], begin)
-        if line is not None and (id_ := generation_id(line)) in logs:
+        if line is not None and (id_ := log_file_id(line)) in logs:
             yield begin, id_
 
 
@@ -242,7 +242,7 @@ def _lines_of(data: bytes, seconds: set[int]) -> list[int]:
     return sorted(found)
 
 
-def prefix(chunk: Chunk, length: int) -> Chunk:
+def prefix(block: Block, length: int) -> Block:
     """The part of a chunk up to an offset in it, where a line begins."""
-    data = chunk.data[:length]
-    return replace(chunk, data=data, length=length, tail=data[-ANCHOR_WINDOW_BYTES:])
+    data = block.data[:length]
+    return replace(block, data=data, length=length, tail=data[-ANCHOR_WINDOW_BYTES:])

@@ -28,7 +28,7 @@ from engine.pipeline import Tally, fill_silences
 from engine.replay.recognise import FileLogs, KnownLogs, Segment
 from engine.replay.workers import BlockCounter, cut_blocks
 from engine.sources.content import STANDARD_INPUT, Content
-from engine.sources.model import Chunk, Generation
+from engine.sources.model import Block, LogFile
 from engine.sources.opening import open_content
 from engine.store.store import Store
 
@@ -145,10 +145,10 @@ class Replay:
 
     def _count_segment(self, file: _File, segment: Segment) -> int | None:
         """Count a segment. The offset of the log that comes next; None at the end of the file."""
-        for chunk, tally in self._tallies(file.content, segment):
-            before = file.logs.before_next(segment, chunk, tally.seconds)
+        for block, tally in self._tallies(file.content, segment):
+            before = file.logs.before_next(segment, block, tally.seconds)
             if before is None:
-                self._take(file, segment, chunk, tally)
+                self._take(file, segment, block, tally)
                 continue
             if before.length:
                 tally = ledger.count(segment.log, before, self.counter.count)  # noqa: PLW2901
@@ -156,24 +156,24 @@ class Replay:
             return segment.base + before.end
         return None
 
-    def _tallies(self, content: Content, segment: Segment) -> Iterator[tuple[Chunk, Tally]]:
+    def _tallies(self, content: Content, segment: Segment) -> Iterator[tuple[Block, Tally]]:
         log, begin = segment.log, segment.begin
         careful = segment.base > 0
-        if begin >= log.doubt_until:
+        if begin >= log.ambiguous_until:
             yield from self.counter.tallies(content, segment.base, begin, careful=careful)
             return
-        for chunk in cut_blocks(content, begin, careful=careful):
-            yield chunk, ledger.count(log, chunk, self.counter.count)
+        for block in cut_blocks(content, begin, careful=careful):
+            yield block, ledger.count(log, block, self.counter.count)
 
-    def _take(self, file: _File, segment: Segment, chunk: Chunk, tally: Tally) -> None:
+    def _take(self, file: _File, segment: Segment, block: Block, tally: Tally) -> None:
         """Apply a chunk that was counted to its log, and to what is to be saved."""
         log = segment.log
         if not self.summary.sample:
-            self.summary.sample = _sample(file.content, segment.base, chunk)
-        if segment.differs and chunk.offset < log.doubt_until:
-            file.ambiguous += chunk.data.count(b"\n") - tally.lines
-        ledger.apply(log, chunk, tally)
-        file.logs.advance_continuation(segment, chunk)
+            self.summary.sample = _sample(file.content, segment.base, block)
+        if segment.differs and block.offset < log.ambiguous_until:
+            file.ambiguous += block.data.count(b"\n") - tally.lines
+        ledger.apply(log, block, tally)
+        file.logs.advance_continuation(segment, block)
         if not segment.known:
             file.new.saw(tally.first_at, tally.last_at)
         file.lines += tally.lines
@@ -216,13 +216,13 @@ class Replay:
         summary.first_at, summary.last_at = span.first_at, span.last_at
 
 
-def _sample(content: Content, base: int, chunk: Chunk) -> bytes:
+def _sample(content: Content, base: int, block: Block) -> bytes:
     """Complete lines from the beginning of a chunk."""
-    data = chunk.data or content.read_at(base + chunk.offset, 8 * SAMPLE_BYTES)
+    data = block.data or content.read_at(base + block.offset, 8 * SAMPLE_BYTES)
     return data[: data.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or data.find(b"\n") + 1]
 
 
-def counted_seconds(logs: Iterable[Generation], first: int, last: int) -> int:
+def counted_seconds(logs: Iterable[LogFile], first: int, last: int) -> int:
     """How much of the time from `first` to `last` lies in the spans of logs."""
     spans = sorted(
         (max(log.first_at, first), min(log.last_at, last))

@@ -22,7 +22,7 @@ from engine.errors import ThreadDied
 from engine.packages import Packages
 from engine.pipeline import Pipeline, Span, Tally
 from engine.sources.content import BLOCK_BYTES, Content, cut_lines
-from engine.sources.model import ANCHOR_WINDOW_BYTES, Chunk
+from engine.sources.model import ANCHOR_WINDOW_BYTES, Block
 
 SMALL_BYTES: Final = 16 * 1024 * 1024
 """Below this, starting processes costs more than they save."""
@@ -53,7 +53,7 @@ class BlockCounter:
 
     def tallies(
         self, content: Content, base: int, begin: int, *, careful: bool
-    ) -> Iterator[tuple[Chunk, Tally]]:
+    ) -> Iterator[tuple[Block, Tally]]:
         """Chunks of the log at the offset `base` of a content, from `begin` on, with their tallies.
 
         The chunk of a range has no data. With `careful`, not much more is counted than is taken.
@@ -62,24 +62,24 @@ class BlockCounter:
         if end - base - begin > SMALL_BYTES:
             yield from self._tallies_of_ranges(content, base, (base + begin, end), careful)
             return
-        chunks = cut_blocks(content, begin, careful=careful)
+        blocks = cut_blocks(content, begin, careful=careful)
         if content.seekable:
-            yield from ((chunk, self.count(chunk.data)) for chunk in chunks)
+            yield from ((block, self.count(block.data)) for block in blocks)
             return
         ahead = self.jobs - 1 if self._workers else -BLOCKS_BEFORE_START
-        tasks = ((chunk, count_block, (chunk.data,)) for chunk in chunks)
+        tasks = ((block, count_block, (block.data,)) for block in blocks)
         yield from self._in_order(tasks, -CAREFUL_BLOCKS if careful else ahead)
 
     def _tallies_of_ranges(
         self, content: Content, base: int, span: tuple[int, int], careful: bool
-    ) -> Iterator[tuple[Chunk, Tally]]:
+    ) -> Iterator[tuple[Block, Tally]]:
         descriptor = content.file.fileno()
         ranges = line_ranges(descriptor, *span, PIECE_BYTES if careful else RANGE_BYTES)
         tasks = ((found, count_range, (content.path, *found)) for found in ranges)
         ahead = -CAREFUL_BLOCKS if careful else self.jobs - 1
         for (low, high), tally in self._in_order(tasks, ahead):
             content.raw_bytes = high
-            yield Chunk(low - base, b"", high - low, last_bytes(descriptor, high)), tally
+            yield Block(low - base, b"", high - low, last_bytes(descriptor, high)), tally
 
     def _in_order(self, tasks: Iterable[Task[Item]], ahead: int) -> Iterator[tuple[Item, Tally]]:
         """Items with their tallies. `ahead` of them are counted ahead, and one more each time.
@@ -191,10 +191,10 @@ def count_range(pipeline: Pipeline, path: str, begin: int, end: int) -> Tally:
             left -= len(data)
             return data
 
-        return pipeline.count_all(chunk.data for chunk in cut_lines(read, begin, PIECE_BYTES))
+        return pipeline.count_all(block.data for block in cut_lines(read, begin, PIECE_BYTES))
 
 
-def cut_blocks(content: Content, offset: int, *, careful: bool) -> Iterator[Chunk]:
+def cut_blocks(content: Content, offset: int, *, careful: bool) -> Iterator[Block]:
     """The lines of a content that stands at this offset, in blocks; the first ones may be short."""
     most = PIECE_BYTES if careful and content.seekable else BLOCK_BYTES
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from engine.errors import ReaderUnavailable
 from engine.settings import Config
-from engine.sources.filebeat import find_filebeat, require_filebeat
-from engine.sources.run_folder import choose_place
+from engine.sources.filebeat.process import find_filebeat, require_filebeat
+from engine.sources.filebeat.run_folder import choose_place
 
 log = logging.getLogger("offspot-metrics")
 

@@ -29,8 +29,8 @@ from engine.runtime.loss import Losses
 from engine.runtime.packages_file import PackagesFile
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
-from engine.sources.folder import LogFolder
-from engine.sources.model import Chunk, Gone, Lost, Message, Settled
+from engine.sources.model import Block, Gone, Lost, Message, Rewound
+from engine.sources.tail.folder import LogFolder
 from engine.store.positions import KEPT_GENERATIONS
 from engine.store.store import Store
 from engine.times import hour_of
@@ -49,7 +49,7 @@ MAX_UNPRUNED: Final = 200
 log = logging.getLogger("offspot-metrics")
 
 
-class Counting:
+class CountingLoop:
     """Counts and saves. Owned by the main thread."""
 
     def __init__(
@@ -140,30 +140,30 @@ class Counting:
     def take(self, message: Message) -> None:
         """Count what a reader hands on."""
         self.status.beat_at = clock.monotonic()
-        if isinstance(message, Chunk):
+        if isinstance(message, Block):
             self._count(message)
-        elif isinstance(message, Settled):
+        elif isinstance(message, Rewound):
             self._adopt(message)
         elif isinstance(message, Gone):
-            self._release(message.generation)
+            self._release(message.log_id)
         else:
             self._lose(message)
         self.save_if_due()
 
-    def _count(self, chunk: Chunk) -> None:
-        generation = self.positions.generations.get(chunk.generation)
-        if generation is None or not generation.position:
+    def _count(self, block: Block) -> None:
+        log_file = self.positions.log_files.get(block.log_id)
+        if log_file is None or not log_file.position:
             self._rotated = True
-        generation = self.positions.get_of(chunk)
-        self._gone.discard(chunk.generation)
-        if gap := self.positions.skip_gap(generation, chunk):  # readers fill those that they can
-            self._lose(Lost(generation.id, gap))
-        before = generation.position
-        tally = self.positions.take(generation, chunk, self._count_lines)
+        log_file = self.positions.get_of(block)
+        self._gone.discard(block.log_id)
+        if gap := self.positions.skip_gap(log_file, block):  # readers fill those that they can
+            self._lose(Lost(log_file.id, gap))
+        before = log_file.position
+        tally = self.positions.take(log_file, block, self._count_lines)
         if tally is None:
             return
         self.tally.add(tally)
-        self._bytes += generation.position - before
+        self._bytes += log_file.position - before
         self._mark_dirty()
         self.status.fates = self.fates_before + self.tally.fates
         if self.tally.last_at is not None:
@@ -189,7 +189,7 @@ class Counting:
                 self.status.not_counted += 1
         return tally
 
-    def _adopt(self, settled: Settled) -> None:
+    def _adopt(self, settled: Rewound) -> None:
         """A file was cut or replaced below what was counted: go on from what agrees."""
         known = self.positions.rewind(settled)
         log.warning(
@@ -198,8 +198,8 @@ class Counting:
 
     def _release(self, identity: bytes) -> None:
         """A log is gone and read: of one without a line that counts, only the sums are kept."""
-        generation = self.positions.close(identity)
-        if generation is not None and not generation.fates["counted"]:
+        log_file = self.positions.close(identity)
+        if log_file is not None and not log_file.fates["counted"]:
             self._gone.add(identity)
 
     def _lose(self, lost: Lost) -> None:
@@ -246,7 +246,7 @@ class Counting:
     def _tidy(self, now: int) -> None:
         """The day's work on the database."""
         for identity in self.housekeeping.tidy(now, self._present()):
-            self.positions.generations.pop(identity, None)
+            self.positions.log_files.pop(identity, None)
 
     # Saving
 
@@ -280,7 +280,7 @@ class Counting:
             "steady_seconds": self.status.steady_seconds,
             "backup_age": self.status.backup_age,
             "clean": int(last and self.ready),
-            **self.losses.facts(self.folder if self.ready else None, self.positions.generations),
+            **self.losses.facts(self.folder if self.ready else None, self.positions.log_files),
         }
         moved = list(self.positions.moved.values())
         folded = self._to_fold()
@@ -307,7 +307,7 @@ class Counting:
         self.tally = Tally()
         self.positions.moved.clear()
         for identity in folded:
-            self.positions.generations.pop(identity, None)
+            self.positions.log_files.pop(identity, None)
             self._gone.discard(identity)
         self._bytes, self._rotated = 0, False
         self._dirty_at = self._dirty_uptime_at = self.status.unsaved_since = None
@@ -315,7 +315,7 @@ class Counting:
         self.status.saved_at, self.status.saved_monotonic = at, clock.monotonic()
         self.status.saves += 1
         self._note_store()
-        if len(self.positions.generations) > KEPT_GENERATIONS + MAX_UNPRUNED:
+        if len(self.positions.log_files) > KEPT_GENERATIONS + MAX_UNPRUNED:
             self._prune()
         return True
 
@@ -323,7 +323,7 @@ class Counting:
         """The logs that can be forgotten: no compressed roll in the folder is one of them."""
         if self.folder is None or not self._gone:
             return list(self._gone)
-        packed = self.folder.packed
+        packed = self.folder.rolls
         if packed.busy or packed.unreadable:  # what is in these is not known yet
             return []
         return list(self._gone - packed.identities)
@@ -338,15 +338,15 @@ class Counting:
             log.warning("%s", error.message)
             return
         for identity in forgotten:
-            self.positions.generations.pop(identity, None)
+            self.positions.log_files.pop(identity, None)
 
     def _present(self) -> list[bytes]:
         """The logs that lie in the folder: they must not be forgotten."""
         if self.folder is None:
             return []
-        logs = list(self.folder.held.values())
-        present = [log.generation.id for log in logs if log.generation]
-        return [*present, *self.folder.packed.identities]
+        logs = list(self.folder.open_logs.values())
+        present = [log.log_file.id for log in logs if log.log_file]
+        return [*present, *self.folder.rolls.identities]
 
     def _note_use(self) -> None:
         """The newest hour of each package, for the status page."""

@@ -16,7 +16,7 @@ from typing import Final
 
 from engine.runtime.clock import monotonic
 from engine.runtime.ticker import Tick
-from engine.sources.model import Chunk, Gone, Lost, Message, Settled
+from engine.sources.model import Block, Gone, Lost, Message, Rewound
 
 QUEUED_MESSAGES: Final = 32
 """Messages of the reader that may wait; a chunk counts for one more with each 256 KiB of it."""
@@ -47,12 +47,12 @@ class Ended:
 
 
 Item = Message | Tick | Stop | Reload | PackagesRead | Ended
-_MESSAGES: Final = (Chunk, Settled, Lost, Gone)
+_MESSAGES: Final = (Block, Rewound, Lost, Gone)
 
 
 def _weight(message: Message) -> int:
     """How much of the room a message takes."""
-    return 1 + len(message.data) // _PIECE_BYTES if isinstance(message, Chunk) else 1
+    return 1 + len(message.data) // _PIECE_BYTES if isinstance(message, Block) else 1
 
 
 class Inbox:

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import boot_id
-from engine.sources.folder import LogFolder
-from engine.sources.held import is_in_memory
-from engine.sources.model import Generation, Lost
+from engine.sources.file_systems import is_in_memory
+from engine.sources.model import LogFile, Lost
+from engine.sources.tail.folder import LogFolder
 from engine.store.store import Store
 
 MAX_CUT_SHORT: Final = 64
@@ -43,7 +43,7 @@ class Losses:
 
     def add(self, lost: Lost) -> None:
         """Something was lost, or was not after all: count it, and log it."""
-        identity = lost.generation.hex() or "-"
+        identity = lost.log_id.hex() or "-"
         known = identity in self._cut_short
         self.status.lost_bytes += lost.length
         if lost.withdrawn:
@@ -62,9 +62,7 @@ class Losses:
 
     def look_for(self, folder: LogFolder) -> None:
         """Tell a folder which logs must still be there: what is gone of them is lost."""
-        folder.packed.cut_short = {
-            bytes.fromhex(name.removeprefix("-")) for name in self._cut_short
-        }
+        folder.rolls.cut_short = {bytes.fromhex(name.removeprefix("-")) for name in self._cut_short}
         with suppress(ValueError, TypeError):
             unread = json.loads(self._unread)
             folder.unread_before = {(device, inode): (n, s) for device, inode, n, s in unread}
@@ -73,9 +71,7 @@ class Losses:
             return  # they were read to their end, and went with the power
         folder.expected = {bytes.fromhex(identity) for identity in self._reading.split()}
 
-    def facts(
-        self, folder: LogFolder | None, counted: Mapping[bytes, Generation]
-    ) -> dict[str, Any]:
+    def facts(self, folder: LogFolder | None, counted: Mapping[bytes, LogFile]) -> dict[str, Any]:
         """What a commit must remember of it."""
         if folder:
             self._reading = " ".join(identity.hex() for identity in folder.unfinished(counted))

@@ -8,8 +8,8 @@ read from the log too, and a Filebeat that goes on saying nothing is ended. With
 while it does not run, the logs are read at each look. Both ways end in the same messages, so the
 figures are the same, whatever Filebeat does.
 
-When to look is told by events of the folder (`engine.sources.watch`); where there are none, as on
-network file systems, the folder is looked into every second.
+When to look is told by events of the folder (`engine.sources.tail.watch`); where there are none, as
+on network file systems, the folder is looked into every second.
 
 State machine of Filebeat: run -> (ended) -> run again at once, then after 10 s; after five ends
 in ten minutes the built-in reader takes over, and Filebeat is tried again every ten minutes.
@@ -28,12 +28,13 @@ from typing import Final
 
 from engine.errors import MetricsError
 from engine.runtime.clock import monotonic
-from engine.runtime.watcher import Watching
-from engine.sources.filebeat import STOP_SECONDS, Event, Filebeat
-from engine.sources.folder import LogFolder
-from engine.sources.follow import CHUNK_BYTES
-from engine.sources.held import FileKey, HeldLog
-from engine.sources.model import Chunk, Generation, Message
+from engine.sources.filebeat.process import STOP_SECONDS, Event, Filebeat
+from engine.sources.model import Block, LogFile, Message
+from engine.sources.tail.cursor import BLOCK_BYTES
+from engine.sources.tail.folder import LogFolder
+from engine.sources.tail.listing import FileKey
+from engine.sources.tail.open_log import OpenLog
+from engine.sources.tail.watcher import Watching
 
 LOOK_SECONDS: Final = 1.0
 BUSY_LOOK_SECONDS: Final = 0.15
@@ -50,7 +51,7 @@ SILENT_SECONDS: Final = 12.0
 """Filebeat has said nothing for so long since then: it hangs."""
 FINGERPRINT_BYTES: Final = 64
 """Shorter logs Filebeat does not read: filebeat.yml."""
-MAX_RUBBISH_BYTES: Final = 8 * 1024 * 1024
+MAX_UNPARSED_BYTES: Final = 8 * 1024 * 1024
 RESTART_SECONDS: Final = 10.0
 FAILURES: Final = 5
 FAILURE_WINDOW_SECONDS: Final = 600.0
@@ -117,7 +118,7 @@ class Reader:
         """Read until stopped; then what is in the logs already, and end Filebeat."""
         try:
             while not self._stopping:
-                self._tend_filebeat()
+                self._ensure_filebeat_running()
                 self._wait(max(0.0, self._next_at() - monotonic()))
                 if monotonic() >= self._look_at and not self._stopping:
                     self._pass()
@@ -146,7 +147,7 @@ class Reader:
                 return
             elif descriptor == self._filebeat.output:
                 self._read_filebeat(self._filebeat)
-            elif descriptor == self._filebeat.errors and not self._filebeat.read_complaints():
+            elif descriptor == self._filebeat.errors and not self._filebeat.read_stderr():
                 self._poll.unregister(descriptor)
 
     def _hasten(self) -> None:
@@ -174,7 +175,7 @@ class Reader:
         self._moved = False
 
     def _pause_now(self) -> float:
-        if self.folder.packed.busy:
+        if self.folder.rolls.busy:
             return self._look_took
         if not self.watching.is_relied_on or self._has_deadlines:
             return self._pause(BUSY_LOOK_SECONDS if self._moved else LOOK_SECONDS)
@@ -185,7 +186,9 @@ class Reader:
     @property
     def _has_deadlines(self) -> bool:
         """Whether something is to be seen to within seconds though nothing happens."""
-        vanished = any(held.vanished_at is not None for held in self.folder.held.values())
+        vanished = any(
+            open_log.vanished_at is not None for open_log in self.folder.open_logs.values()
+        )
         return vanished or bool(self._problems) or self._silent_since is not None
 
     @property
@@ -196,7 +199,7 @@ class Reader:
     def _unpack(self) -> None:
         """Read compressed rolls for a share of each turn: new lines of plain logs go before."""
         until = monotonic() + UNPACK_SECONDS
-        for message in self.folder.packed.steps():
+        for message in self.folder.rolls.steps():
             if message is not None:
                 self.emit(message)
                 self._moved = True
@@ -228,7 +231,7 @@ class Reader:
         for message in messages:
             self.emit(message)
             self._moved = True
-            if self._stopping and isinstance(message, Chunk):
+            if self._stopping and isinstance(message, Block):
                 return
             now = monotonic()
             if now - self._looked_at >= LOOK_SECONDS:
@@ -247,7 +250,7 @@ class Reader:
 
     # Filebeat: its life
 
-    def _tend_filebeat(self) -> None:
+    def _ensure_filebeat_running(self) -> None:
         """Start Filebeat when it is time to."""
         if self.program is None:
             self.state = "running"
@@ -303,15 +306,15 @@ class Reader:
     def _read_filebeat(self, filebeat: Filebeat) -> None:
         events = filebeat.read_events()
         if events is None:
-            complaint = filebeat.complaint()
+            reason = filebeat.last_stderr_line()
             code = self._end_filebeat()
-            self._ended(f"Filebeat ended (exit {code}){': ' + complaint if complaint else ''}")
+            self._ended(f"Filebeat ended (exit {code}){': ' + reason if reason else ''}")
             return
         for event in events:
             if self._stopping:
                 return
             self._take(event, filebeat)
-        if filebeat.rubbish > MAX_RUBBISH_BYTES:
+        if filebeat.unparsed > MAX_UNPARSED_BYTES:
             self._end_filebeat()
             self._ended("Filebeat says what is in no log")
 
@@ -325,33 +328,35 @@ class Reader:
             self.folder.open_through(filebeat.open_files())
             found = self._place(event)
         if found is None:
-            filebeat.rubbish += len(event.data)
+            filebeat.unparsed += len(event.data)
             return
-        filebeat.rubbish = max(0, filebeat.rubbish - len(event.data))
+        filebeat.unparsed = max(0, filebeat.unparsed - len(event.data))
         self._silent_since = None
         if self.state == "fallback":
             self.state = "running"
-        held, generation = found
+        open_log, log_file = found
         end = event.offset + len(event.data)
-        if event.offset > generation.position:  # something was not brought
+        if event.offset > log_file.position:  # something was not brought
             self.repairs += 1
-            self._say(self.folder.follower.read_log(held, until=event.offset))
-        known = generation.position - event.offset
-        if len(event.data) > CHUNK_BYTES:  # a line may be longer than what is kept of one
-            self._say(self.folder.follower.read_log(held, until=end))
+            self._say(self.folder.cursor.read_log(open_log, until=event.offset))
+        known = log_file.position - event.offset
+        if len(event.data) > BLOCK_BYTES:  # a line may be longer than what is kept of one
+            self._say(self.folder.cursor.read_log(open_log, until=end))
         elif 0 <= known < len(event.data):
             data = event.data[known:]
-            chunk = Chunk(generation.position, data, len(data), data)
-            self._say([self.folder.follower.hand_on(generation, held.name, chunk)])
+            block = Block(log_file.position, data, len(data), data)
+            self._say([self.folder.cursor.advance(log_file, open_log.name, block)])
 
-    def _place(self, event: Event) -> tuple[HeldLog, Generation] | None:
+    def _place(self, event: Event) -> tuple[OpenLog, LogFile] | None:
         """The log that has an event's bytes at its offset; the named one is asked first."""
         name = Path(event.path).name
-        for held in sorted(self.folder.held.values(), key=lambda held: held.name != name):
-            if held.read_at(event.offset, len(event.data)) == event.data:
-                self._say(self.folder.follower.identify(held))
-                if held.generation is not None:
-                    return held, held.generation
+        for open_log in sorted(
+            self.folder.open_logs.values(), key=lambda open_log: open_log.name != name
+        ):
+            if open_log.read_at(event.offset, len(event.data)) == event.data:
+                self._say(self.folder.cursor.identify(open_log))
+                if open_log.log_file is not None:
+                    return open_log, open_log.log_file
         return None
 
     def _help(self) -> None:
@@ -359,24 +364,27 @@ class Reader:
         now = monotonic()
         waits: dict[FileKey, tuple[int, float]] = {}
         patience = EVENT_PATIENCE_SECONDS if self.watching.is_relied_on else PATIENCE_SECONDS
-        for held in list(self.folder.held.values()):
-            self._say(self.folder.follower.identify(held))
-            if not held.behind:
+        for open_log in list(self.folder.open_logs.values()):
+            self._say(self.folder.cursor.identify(open_log))
+            if not open_log.behind:
                 continue
-            position, since = self._waits.get(held.key, (-1, now))
-            if not self.folder.is_given_to_filebeat(held.name):
-                self._say(self.folder.follower.read_log(held))
+            position, since = self._waits.get(open_log.key, (-1, now))
+            if not self.folder.is_given_to_filebeat(open_log.name):
+                self._say(self.folder.cursor.read_log(open_log))
                 continue
-            if position != held.position:
+            if position != open_log.position:
                 since = now
-            if now - since >= (patience if held.vanished_at is None else 0.0) and held.has_line():
+            if (
+                now - since >= (patience if open_log.vanished_at is None else 0.0)
+                and open_log.has_line()
+            ):
                 self.repairs += 1
-                self._say(self.folder.follower.read_log(held))
+                self._say(self.folder.cursor.read_log(open_log))
                 since = now
-                if held.size >= FINGERPRINT_BYTES and self._silent_since is None:
+                if open_log.size >= FINGERPRINT_BYTES and self._silent_since is None:
                     self._silent_since = now
-            if held.behind:
-                waits[held.key] = (held.position, since)
+            if open_log.behind:
+                waits[open_log.key] = (open_log.position, since)
         self._waits = waits
         if self._silent_since is not None and now - self._silent_since >= SILENT_SECONDS:
             self._end_filebeat()

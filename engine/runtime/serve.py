@@ -26,7 +26,7 @@ from engine.packages import Packages
 from engine.report import Report
 from engine.runtime import clock, logs
 from engine.runtime.choice import choose_filebeat
-from engine.runtime.counting import Counting
+from engine.runtime.counting import CountingLoop
 from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, PackagesRead, Reload, Stop
 from engine.runtime.notify import Notifier
@@ -35,7 +35,7 @@ from engine.runtime.reader import Reader
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import Tick, Ticker, board_serial
 from engine.settings import Config
-from engine.sources.folder import LogFolder
+from engine.sources.tail.folder import LogFolder
 from engine.store.reader import Reader as StoreReader
 from engine.store.store import Lock, Store
 from engine.version import __version__
@@ -121,16 +121,16 @@ class Service:
 
         self._serve_http(count)
 
-    def _make_counting(self, store: Store) -> Counting:
+    def _make_counting(self, store: Store) -> CountingLoop:
         """Counting from where the store stands, and a reader that begins there."""
-        counting = Counting(
+        counting = CountingLoop(
             store, self.status, self.config.packages, lambda: self.inbox.put(PackagesRead())
         )
         program, place = choose_filebeat(self.config)
         folder = LogFolder(
             self.config.logs,
             self.config.pattern,
-            counting.positions.generations,
+            counting.positions.log_files,
             self.descriptors.logs,
         )
         counting.losses.look_for(folder)
@@ -142,7 +142,7 @@ class Service:
         counting.take_packages(PACKAGES_SECONDS)
         return counting
 
-    def _read_when_ready(self, counting: Counting) -> None:
+    def _read_when_ready(self, counting: CountingLoop) -> None:
         """Start the reader, unless it runs or there are no packages to count by: logs can wait."""
         if counting.ready and not self.reading:
             self._start("reader", self._read)
@@ -179,7 +179,7 @@ class Service:
 
     # Counting
 
-    def _count(self, counting: Counting) -> None:
+    def _count(self, counting: CountingLoop) -> None:
         """Count until told to stop, and save. What fails in counting itself is not saved: the
         last save stands, and the lines after it are read again at the next start.
         """
@@ -201,7 +201,7 @@ class Service:
                     "what came after the last save is read again at the next start; report this",
                 ) from error
 
-    def _loop(self, counting: Counting | None) -> None:
+    def _loop(self, counting: CountingLoop | None) -> None:
         """Take items until told to stop. Raises ThreadDied."""
         pause = min(LOOK_SECONDS, self.notifier.interval or LOOK_SECONDS)
         while True:
@@ -233,7 +233,7 @@ class Service:
             else:
                 counting.take(item)
 
-    def _check_figures(self, counting: Counting) -> None:
+    def _check_figures(self, counting: CountingLoop) -> None:
         """When answers cannot be read, see whether the database is damaged, or gone."""
         if self.app and not self.app.reading.readable:
             try:
@@ -259,7 +259,7 @@ class Service:
             "what was counted is saved; start again, and report this",
         )
 
-    def _begin_again(self, counting: Counting, error: DatabaseDamaged) -> Counting:
+    def _begin_again(self, counting: CountingLoop, error: DatabaseDamaged) -> CountingLoop:
         """The database is damaged: replace it, and read the logs from where the new one stands."""
         log.error("%s", error.message)
         self._end_reader(None)
@@ -276,7 +276,7 @@ class Service:
         self._read_when_ready(again)
         return again
 
-    def _end_counting(self, counting: Counting) -> None:
+    def _end_counting(self, counting: CountingLoop) -> None:
         """Stop reader and timer, count what was handed on, and save."""
         self.notifier.stopping()
         self._end_http()
@@ -290,7 +290,7 @@ class Service:
         except DatabaseDamaged as error:
             log.error("%s; it is repaired at the next start", error.message)  # noqa: TRY400
 
-    def _end_reader(self, counting: Counting | None) -> None:
+    def _end_reader(self, counting: CountingLoop | None) -> None:
         """Stop the reader and count what it has handed on, for a bounded time."""
         self.stopping.add("reader")
         was_reading, self.reading = self.reading, False

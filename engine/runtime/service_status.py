@@ -180,7 +180,7 @@ class ServiceStatus:
                 "state": reader.state if reader else "stopped",
                 "restarts": reader.restarts if reader else 0,
                 "lagBytes": reader.folder.lag_bytes if reader else 0,
-                "files": len(reader.folder.held) if reader else 0,
+                "files": len(reader.folder.open_logs) if reader else 0,
             },
             "loss": {
                 "bytes": self.lost_bytes,

@@ -13,7 +13,7 @@ from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     FIRST_LINE_BYTES,
     LEAST_FIRST_BYTES,
-    Chunk,
+    Block,
 )
 
 BLOCK_BYTES: Final = 1024 * 1024
@@ -34,15 +34,15 @@ def first_line(read_at: Callable[[int, int], bytes], offset: int = 0) -> bytes |
 
 def cut_lines(
     read: Callable[[int], bytes], offset: int, block_bytes: int = BLOCK_BYTES
-) -> Iterator[Chunk]:
-    """Chunks of complete lines of what `read` gives, which begins at a content offset."""
+) -> Iterator[Block]:
+    """Blocks of complete lines of what `read` gives, which begins at a content offset."""
     cutter = LineCutter(offset, block_bytes)
     while data := read(block_bytes):
         yield from cutter.take(data)
 
 
 class LineCutter:
-    """Takes blocks of a content in order, and gives chunks of the lines that are complete.
+    """Takes pieces of a content in order, and gives blocks of the lines that are complete.
 
     Memory is bounded: of a line over the limit only the beginning and the end are kept.
     """
@@ -60,8 +60,8 @@ class LineCutter:
         """How much there is of the line that is not complete."""
         return self._length or len(self._begun)
 
-    def take(self, data: bytes) -> Iterator[Chunk]:
-        """The chunks that a block of at most `block_bytes` completes."""
+    def take(self, data: bytes) -> Iterator[Block]:
+        """The blocks that a piece of at most `block_bytes` completes."""
         if self._length:
             end = data.find(b"\n") + 1
             part, data = (data[:end], data[end:]) if end else (data, b"")
@@ -73,7 +73,7 @@ class LineCutter:
         cut = data.rfind(b"\n") + 1
         if cut:
             block = self._begun + data[:cut] if self._begun else data[:cut]
-            yield Chunk(self.offset, block, len(block), block[-ANCHOR_WINDOW_BYTES:])
+            yield Block(self.offset, block, len(block), block[-ANCHOR_WINDOW_BYTES:])
             self.offset += len(block)
             self._begun = data[cut:]
         else:
@@ -82,8 +82,8 @@ class LineCutter:
             self._length, self._end = len(self._begun), self._begun[-ANCHOR_WINDOW_BYTES:]
             self._begun = self._begun[: MAX_LINE_BYTES + 1]
 
-    def _long_line(self) -> Chunk:
-        chunk = Chunk(self.offset, self._begun + b"\n", self._length, self._end)
+    def _long_line(self) -> Block:
+        block = Block(self.offset, self._begun + b"\n", self._length, self._end)
         self.offset += self._length
         self._begun, self._length = b"", 0
-        return chunk
+        return block

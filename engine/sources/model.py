@@ -1,8 +1,8 @@
-"""The nouns of this stage: a chunk of complete lines, and the life of a log file.
+"""The nouns of this stage: a block of complete lines, and one life of a log file.
 
 In: nothing. Out: small values. It must not know what is in a line.
 
-A *generation* is one life of a log file, known by its content: its id is a hash of its first
+A `LogFile` is one life of a log file, known by its content: its id is a hash of its first
 complete line (which carries a time to the microsecond, a port and a duration). Names, inodes and
 compression are only hints. Its *position* is the number of its bytes that have been applied to
 the states. An *anchor* is a place below the position with a hash of the bytes before it: a file
@@ -34,18 +34,18 @@ Anchor = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Block:
     """Complete lines: `data` begins at byte `offset` of the content and ends with a newline.
 
     Of a line that is too long to be read, `data` has only the beginning (and a newline);
-    `length` is always the number of bytes that the chunk covers, and `tail` what they end with.
+    `length` is always the number of bytes that the block covers, and `tail` what they end with.
     """
 
     offset: int
     data: bytes
     length: int
     tail: bytes
-    generation: bytes = b""
+    log_id: bytes = b""
     name: str = ""
 
     @property
@@ -55,20 +55,20 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A file did not have the content that was counted: its generation as it stands now."""
+class Rewound:
+    """A file did not have the content that was counted: where it is read on."""
 
-    generation: Generation
+    log_file: LogFile
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Bytes of a generation that cannot be read any more; `at_least`: it may be more.
+    """Bytes of a log that cannot be read any more; `at_least`: it may be more.
 
     `provisional`: the file is still there, and may become whole. `withdrawn`: it has.
     """
 
-    generation: bytes
+    log_id: bytes
     length: int
     at_least: bool = False
     name: str = ""
@@ -78,17 +78,17 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The file of a generation was deleted and is read to its end: no more will come of it."""
+    """A log was deleted and is read to its end: no more will come of it."""
 
-    generation: bytes
+    log_id: bytes
 
 
-Message = Chunk | Settled | Lost | Gone
+Message = Block | Rewound | Lost | Gone
 """What a reader hands on."""
 
 
-def generation_id(first_line: bytes, variant: int = 0) -> bytes:
-    """The id of the generation that begins with this line (given with or without newline).
+def log_file_id(first_line: bytes, variant: int = 0) -> bytes:
+    """The id of the log that begins with this line (given with or without newline).
 
     Logs that begin alike and are different all the same are told apart by `variant`.
     """
@@ -106,7 +106,7 @@ def window_hash(window: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class Generation:
+class LogFile:
     """What is known of one life of a log file. Owned by the thread that owns the states."""
 
     id: bytes
@@ -118,15 +118,15 @@ class Generation:
     fates: Counter[str] = field(default_factory=Counter)
     began_at: int | None = None
     """The second of its first line, to find it inside of a longer file."""
-    doubt_until: int = 0
+    ambiguous_until: int = 0
     """Up to this offset the content may have been counted before, in another shape ..."""
-    doubt_after: int = 0
+    ambiguous_after: int = 0
     """... so that only lines later than this second are counted there ..."""
-    doubt_before: int | None = None
+    ambiguous_before: int | None = None
     """... or earlier than this one. Not saved: then only the later ones are."""
     tail: bytes = b""
     """What the bytes below the position end with; not saved."""
-    stops: set[int] = field(default_factory=set)
+    resume_points: set[int] = field(default_factory=set)
     """Anchors where an earlier reading ended: what follows there is known as a log of its own."""
     resumed: bool = False
     """The newest anchor stays where it is; not saved."""
@@ -147,16 +147,19 @@ class Generation:
             del kept[1 : MAX_ANCHORS // 2 : 2]
         self.resumed = False
 
-    def copy(self) -> Generation:
+    def copy(self) -> LogFile:
         """A copy that can be moved without moving this one."""
         return replace(
-            self, anchors=list(self.anchors), fates=self.fates.copy(), stops=self.stops.copy()
+            self,
+            anchors=list(self.anchors),
+            fates=self.fates.copy(),
+            resume_points=self.resume_points.copy(),
         )
 
     @property
-    def doubted(self) -> range:
+    def ambiguous_seconds(self) -> range:
         """The seconds whose lines are not counted again while there is doubt."""
-        return range(self.doubt_before or 0, self.doubt_after + 1)
+        return range(self.ambiguous_before or 0, self.ambiguous_after + 1)
 
     def saw(self, first_at: int | None, last_at: int | None) -> None:
         """Widen the span of event times by that of more valid lines."""
@@ -166,16 +169,16 @@ class Generation:
             self.last_at = last_at if self.last_at is None else max(self.last_at, last_at)
 
 
-def pack_anchors(anchors: list[Anchor], stops: set[int]) -> bytes:
-    """Anchors as bytes for the database; the highest bit of an offset marks a stop."""
+def encode_anchors(anchors: list[Anchor], resume_points: set[int]) -> bytes:
+    """Anchors as bytes for the database; the highest bit of an offset marks a resume point."""
     return b"".join(
-        struct.pack(">Q8s", offset | _STOP * (offset in stops), digest)
+        struct.pack(">Q8s", offset | _STOP * (offset in resume_points), digest)
         for offset, digest in anchors
     )
 
 
-def unpack_anchors(packed: bytes) -> tuple[list[Anchor], set[int]]:
-    """The anchors and stops that `pack_anchors` wrote; a torn end is left out."""
+def decode_anchors(packed: bytes) -> tuple[list[Anchor], set[int]]:
+    """The anchors and resume points that `encode_anchors` wrote; a torn end is left out."""
     whole = len(packed) // 16 * 16
     rows = list(struct.iter_unpack(">Q8s", packed[:whole]))
     anchors = [(offset & ~_STOP, digest) for offset, digest in rows]

@@ -69,15 +69,15 @@ def _content_of(file: BinaryIO, name: str) -> Steps[Content]:
     if kind is None:
         return Content(file, name) if regular else PipeContent(file, name, head)
     if kind is not GZIP:
-        raise PackedOtherwise(name, [kind])
+        raise NotGzip(name, [kind])
     content = GzipContent(file, name, b"" if regular else head)
     inner = format_of((yield from content.peeking(HEAD_BYTES)))
     if inner is not None:
-        raise PackedOtherwise(name, [kind, inner])
+        raise NotGzip(name, [kind, inner])
     return content
 
 
-class PackedOtherwise(InputDamaged):
+class NotGzip(InputDamaged):
     """What a file is packed with is not read; `layers` from the outside in."""
 
     def __init__(self, name: str, layers: list[Format]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from engine.names import displayable
-from engine.sources.model import Generation, pack_anchors, unpack_anchors
+from engine.sources.model import LogFile, decode_anchors, encode_anchors
 from engine.store.schema import FATE_COLUMNS, FATE_SUMS, SEALED
 
 KEPT_GENERATIONS: Final = 5_000
@@ -28,7 +28,7 @@ _SELECT: Final = f"SELECT {_ALL} FROM generation WHERE id <> x'' ORDER BY seen"
 
 
 def save_generations(
-    connection: sqlite3.Connection, generations: Iterable[Generation], seen: int
+    connection: sqlite3.Connection, generations: Iterable[LogFile], seen: int
 ) -> None:
     """Write the generations that moved; `seen` is the number of the commit."""
     connection.executemany(
@@ -37,13 +37,13 @@ def save_generations(
             (
                 g.id,
                 g.position,
-                pack_anchors(g.anchors, g.stops),
+                encode_anchors(g.anchors, g.resume_points),
                 displayable(g.name),
                 g.first_at,
                 g.last_at,
                 g.began_at,
-                g.doubt_until,
-                g.doubt_after,
+                g.ambiguous_until,
+                g.ambiguous_after,
                 seen,
                 *(g.fates[fate] for fate in FATE_COLUMNS),
             )
@@ -52,22 +52,22 @@ def save_generations(
     )
 
 
-def load_generations(connection: sqlite3.Connection) -> dict[bytes, Generation]:
+def load_generations(connection: sqlite3.Connection) -> dict[bytes, LogFile]:
     """Every generation that is remembered, the most recently moved one last."""
-    found: dict[bytes, Generation] = {}
+    found: dict[bytes, LogFile] = {}
     for row in connection.execute(_SELECT):
-        anchors, stops = unpack_anchors(row[2])
-        found[row[0]] = Generation(
+        anchors, resume_points = decode_anchors(row[2])
+        found[row[0]] = LogFile(
             id=row[0],
             position=row[1],
             anchors=anchors,
-            stops=stops,
+            resume_points=resume_points,
             name=row[3],
             first_at=row[4],
             last_at=row[5],
             began_at=row[6],
-            doubt_until=row[7],
-            doubt_after=row[8],
+            ambiguous_until=row[7],
+            ambiguous_after=row[8],
             fates=Counter(dict(zip(FATE_COLUMNS, row[len(_COLUMNS) :], strict=True))),
         )
     return found

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from engine import indicators
 from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
 from engine.indicators.model import NO_DIMENSION, States
-from engine.sources.model import Generation
+from engine.sources.model import LogFile
 from engine.store import database, positions
 from engine.store.files import file_at
 from engine.store.lock import Lock, mark_as_ours
@@ -174,7 +174,7 @@ class Store(MetaTable):
     def commit(
         self,
         states: States,
-        generations: Iterable[Generation] = (),
+        generations: Iterable[LogFile] = (),
         *,
         running_hour: int | None = None,
         meta: dict[str, Any] | None = None,
@@ -209,7 +209,7 @@ class Store(MetaTable):
     def _write(
         self,
         states: States,
-        generations: Iterable[Generation],
+        generations: Iterable[LogFile],
         running_hour: int | None,
         meta: dict[str, Any],
         folded: Sequence[bytes],
@@ -317,7 +317,7 @@ class Store(MetaTable):
         )
         return {(hour, indicators.uptime.id, NO_DIMENSION): minutes for hour, minutes in rows}
 
-    def generations(self) -> dict[bytes, Generation]:
+    def generations(self) -> dict[bytes, LogFile]:
         """Every log that is remembered."""
         return positions.load_generations(self.connection)
 

@@ -17,7 +17,7 @@ PROSE = {"board", "opened"}
 """Words after the name of the program that are no command: in a hash, and in a lock file."""
 OF_OTHERS = {
     "engine/api/documentation.py": {"get", "data-urlencode"},
-    "engine/sources/filebeat.py": {"path"},
+    "engine/sources/filebeat/process.py": {"path"},
     "engine/sources/formats.py": {"to-stdout"},
 }
 """Options of other programs: `curl` in examples, Filebeat, what unpacks archives."""

@@ -51,7 +51,7 @@ def test_rotated_while_down(reader: str, logs: Path, rotations: int) -> None:
     with Following(logs, reader) as following:
         following.wait_for_lines(lines(range(100)))
     ledger = following.ledger
-    last = set(ledger.positions.generations)
+    last = set(ledger.positions.log_files)
     with log.open("ab") as stream:
         stream.write(lines(range(100, 110)))
     kept = [lines(range(110))]
@@ -161,7 +161,7 @@ def test_other_names_of_one_log(reader: str, logs: Path) -> None:
         (logs / "caddy_access_logs-soft.json").symlink_to(log)
         with log.open("ab") as stream:
             stream.write(lines(range(100, 150)))
-        following.wait_for(lambda: len(following.folder.held) == 2, "the copy is seen")
+        following.wait_for(lambda: len(following.folder.open_logs) == 2, "the copy is seen")
         following.wait_for_lines(lines(range(150)))
     with Following(logs, reader, ledger=following.ledger) as following:
         with log.open("ab") as stream:
@@ -197,7 +197,7 @@ def test_an_older_state_comes_back(reader: str, logs: Path) -> None:
     for cut in (399, 250, 1):
         log.write_bytes(lines(range(cut)))
         with Following(logs, reader, ledger=following.ledger) as following:
-            following.wait_for(lambda: len(following.folder.held) == 1, "the log is there")
+            following.wait_for(lambda: len(following.folder.open_logs) == 1, "the log is there")
             first = 10_000 - cut  # later than all before
             with log.open("ab") as stream:
                 stream.write(line(first))
@@ -264,7 +264,7 @@ def test_deleted_while_it_is_written(reader: str, logs: Path) -> None:
         following.wait_for_lines(lines(range(10)))
         log.unlink()
         following.wait_for(
-            lambda: any(held.vanished_at for held in following.folder.held.values()),
+            lambda: any(open_log.vanished_at for open_log in following.folder.open_logs.values()),
             "it is seen to be gone",
         )
         stream.write(lines(range(10, 20)))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.filebeat import Event, events_in
-from engine.sources.folder import LogFolder
-from engine.sources.held import is_in_memory
+from engine.sources.file_systems import is_in_memory
+from engine.sources.filebeat.process import Event, events_in
 from engine.sources.model import Lost
+from engine.sources.tail.folder import LogFolder
 from tests.support.reading import CURRENT, PATTERN, Ledger, line, lines
 
 
@@ -20,15 +20,15 @@ class Looks:
 
     def __init__(self, logs: Path) -> None:
         self.ledger = Ledger()
-        self.folder = LogFolder(logs, PATTERN, self.ledger.positions.generations)
+        self.folder = LogFolder(logs, PATTERN, self.ledger.positions.log_files)
         self.now = 0.0
 
     def look(self, seconds: float = 1.0) -> list[Lost]:
         """Look and read; what was said to be lost."""
         self.now += seconds
         messages = [*self.folder.look(self.now), *self.folder.read_new()]
-        while self.folder.packed.waiting:
-            messages += self.folder.packed.read_next()
+        while self.folder.rolls.waiting:
+            messages += self.folder.rolls.read_next()
         for message in messages:
             self.ledger.take(message)
         return [message for message in messages if isinstance(message, Lost)]
@@ -53,8 +53,8 @@ def test_finished_logs_are_let_go(looks: Looks, logs: Path) -> None:
         log.rename(logs / f"caddy_access_logs-{roll:04d}.json")
         if roll >= 2:
             (logs / f"caddy_access_logs-{roll - 2:04d}.json").unlink()
-        assert len(looks.folder.held) <= 3 + 10 + 1
-        assert len(looks.folder.follower.mirror) <= 3 + 10 + 1
+        assert len(looks.folder.open_logs) <= 3 + 10 + 1
+        assert len(looks.folder.cursor.mirror) <= 3 + 10 + 1
     assert looks.ledger.has(wanted)
 
 
@@ -126,7 +126,7 @@ def test_a_hundred_thousand_files(looks: Looks, logs: Path) -> None:
     (logs / CURRENT).write_bytes(lines(range(10)))
     looks.look()
     assert looks.ledger.has(lines(range(10)))
-    assert len(looks.folder.held) <= 256
+    assert len(looks.folder.open_logs) <= 256
     assert looks.folder.crowded
     assert "logs more than" in looks.folder.problems[""]
 
@@ -186,7 +186,7 @@ def test_the_log_that_we_stopped_in_is_looked_for(looks: Looks, logs: Path) -> N
     log = logs / CURRENT
     log.write_bytes(lines(range(5)))
     looks.look()
-    [identity] = looks.folder.unfinished(looks.ledger.positions.generations)
+    [identity] = looks.folder.unfinished(looks.ledger.positions.log_files)
 
     def missed() -> list[Lost]:
         again = Looks(logs)
@@ -216,7 +216,7 @@ def test_a_finished_log_is_not_waited_for(looks: Looks, logs: Path) -> None:
     roll, log = logs / "caddy_access_logs-1.json", logs / CURRENT
     log.write_bytes(lines(range(5)))
     looks.look()
-    [first] = looks.folder.unfinished(looks.ledger.positions.generations)
+    [first] = looks.folder.unfinished(looks.ledger.positions.log_files)
     with log.open("ab") as stream:
         stream.write(lines(range(5, 9)))
     log.rename(roll)
@@ -225,7 +225,7 @@ def test_a_finished_log_is_not_waited_for(looks: Looks, logs: Path) -> None:
         os.utime(path, ns=(10**18, 10**18))
     looks.folder.expected = {first, b"gone"}
     looks.look()
-    gone, second = looks.folder.unfinished(looks.ledger.positions.generations)
+    gone, second = looks.folder.unfinished(looks.ledger.positions.log_files)
     assert gone == b"gone"
     assert second != first
 
@@ -259,10 +259,12 @@ def test_sixteen_rolls_that_went_stay_open(looks: Looks, logs: Path) -> None:
     for roll in sorted(logs.iterdir()):
         roll.unlink()
         looks.look(0.001)
-    names = sorted(held.name for held in looks.folder.held.values())
+    names = sorted(open_log.name for open_log in looks.folder.open_logs.values())
     assert names == [f"caddy_access_logs-{number:02}.json" for number in range(40)][-17:]
     looks.look(10)
-    assert [held.name for held in looks.folder.held.values()] == ["caddy_access_logs-39.json"]
+    assert [open_log.name for open_log in looks.folder.open_logs.values()] == [
+        "caddy_access_logs-39.json"
+    ]
 
 
 @pytest.mark.parametrize(("many", "more"), [(256, 0), (257, 1), (300, 44)])
@@ -273,7 +275,7 @@ def test_256_logs_are_looked_at(looks: Looks, logs: Path, many: int, more: int) 
         path.write_bytes(line(number))
         os.utime(path, (1_000_000 + number, 1_000_000 + number))
     looks.look()
-    assert len(looks.folder.held) == 256
+    assert len(looks.folder.open_logs) == 256
     assert looks.ledger.has(lines(range(more, many)))
     assert looks.folder.crowded is bool(more)
     said = looks.folder.problems.get("", "")

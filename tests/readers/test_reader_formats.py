@@ -49,7 +49,7 @@ def test_what_filebeat_says_of_compressed_bytes_is_no_reason_to_end_it(
     logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many bytes of compressed files Filebeat brings as lines, they are passed over."""
-    monkeypatch.setattr("engine.runtime.reader.MAX_RUBBISH_BYTES", 100_000)
+    monkeypatch.setattr("engine.runtime.reader.MAX_UNPARSED_BYTES", 100_000)
     for number in range(4):
         noise = os.urandom(150_000).replace(b"\n", b"") + b"\n"
         (logs / f"access-{number}").write_bytes(gzip.compress(lines([number]) + noise, 1))
@@ -81,7 +81,7 @@ def test_what_is_not_read_is_named_and_is_never_lines(logs: Path, reader: str, k
             log.write(line(103))
         following.wait_for_lines(lines(range(100, 104)))
         assert following.folder.problems == {"caddy_access_logs-1.json": said}
-        assert len(following.folder.held) == 1
+        assert len(following.folder.open_logs) == 1
         (logs / "caddy_access_logs-1.json").unlink()
         following.wait_for(lambda: not following.folder.problems, "it is gone")
     assert not following.ledger.lost_at_least
@@ -124,7 +124,7 @@ def test_a_log_becomes_what_it_is_while_it_is_written(looks: Looks, logs: Path) 
     assert looks.look() == []
     assert looks.ledger.has(lines(range(500)))
     assert looks.folder.problems == {}
-    assert looks.folder.held == {}
+    assert looks.folder.open_logs == {}
 
 
 def test_a_link_is_named_unless_it_leads_to_a_log_that_is_read(looks: Looks, logs: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_loss_that_was_said_too_early_is_taken_back(looks: Looks, logs: Path) 
     assert "cut short" in looks.folder.problems[ROLL]
     (logs / ROLL).write_bytes(packed)
     [back] = looks.look()
-    assert (back.generation, back.withdrawn) == (lost.generation, True)
+    assert (back.log_id, back.withdrawn) == (lost.log_id, True)
     assert looks.folder.problems == {}
     assert looks.ledger.has(lines(range(3000)))
 
@@ -269,7 +269,7 @@ def test_lines_count_while_a_bomb_is_unpacked(reader: str, logs: Path, data: byt
             with (logs / CURRENT).open("ab") as log:
                 log.write(line(number))
             following.wait_for(lambda n=number: len(ledger.applied) == n + 1, "one more", 5.0)  # type: ignore[misc]
-        assert following.folder.packed.busy, "the bomb was too small for this test"
+        assert following.folder.rolls.busy, "the bomb was too small for this test"
         following.reader.stop()
         following.thread.join(5.0)
         assert not following.thread.is_alive(), "it did not end in time"

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ReaderUnavailable
-from engine.sources.filebeat import Filebeat, require_filebeat
-from engine.sources.last_words import MAX_LINE_BYTES, LastWords
+from engine.sources.filebeat.process import Filebeat, require_filebeat
+from engine.sources.filebeat.stderr import MAX_LINE_BYTES, StderrLines
 from tests.reliability.serving import ROOT, Serving
 from tests.support.reading import CURRENT, FILEBEAT, Following, lines
 
@@ -57,7 +57,7 @@ def test_the_reason_is_the_last_error(case: str, size: int) -> None:
     """
     said, wanted = SAID[case]
     data = said.encode()
-    words = LastWords()
+    words = StderrLines()
     for place in range(0, len(data), size):
         words.add(data[place : place + size])
     assert words.reason() == wanted
@@ -65,7 +65,7 @@ def test_the_reason_is_the_last_error(case: str, size: int) -> None:
 
 def test_an_endless_line_takes_no_memory() -> None:
     """What has no newline is kept up to a bound."""
-    words = LastWords()
+    words = StderrLines()
     for _ in range(1000):
         words.add(b"x" * 65536)
     assert len(words._begun) <= MAX_LINE_BYTES
@@ -79,7 +79,7 @@ def test_the_real_one_tells_why(tmp_path: Path) -> None:
     (filebeat.run_folder.path / "filebeat.yml").write_text("filebeat.inputs: [}\n")
     while filebeat.read_events() is not None:
         filebeat.process.poll()
-    reason = filebeat.complaint()
+    reason = filebeat.last_stderr_line()
     filebeat.stop()
     assert "error loading config file" in reason
 

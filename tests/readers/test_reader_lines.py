@@ -95,8 +95,8 @@ def test_an_endless_line_costs_no_memory(reader: str, logs: Path) -> None:
         following.wait_for_lines(line(0))
         with log.open("ab") as stream:
             stream.truncate(200_000_000)  # zeros that take no room on the disk
-        held = next(iter(following.folder.held.values()))
-        following.wait_for(lambda: held.searched == 200_000_000, "all is searched")
+        open_log = next(iter(following.folder.open_logs.values()))
+        following.wait_for(lambda: open_log.searched == 200_000_000, "all is searched")
         assert following.folder.lag_bytes == 200_000_000 - len(line(0))
         peak = _peak_kib()
         with log.open("ab") as stream:

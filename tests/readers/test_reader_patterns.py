@@ -13,9 +13,9 @@ import pytest
 from engine.errors import UsageError
 from engine.patterns import BadPattern, read_pattern
 from engine.settings import make_config
-from engine.sources.filebeat import _quoted_glob, events_in
+from engine.sources.filebeat.process import _quoted_glob, events_in
 from engine.sources.formats import Formats
-from engine.sources.held import list_logs
+from engine.sources.tail.listing import list_logs
 from tests.support.reading import FILEBEAT, ROOT, Following, line
 
 NAMES = [

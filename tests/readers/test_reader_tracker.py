@@ -11,13 +11,13 @@ from engine.ledger import Positions, not_yet_counted, split_at_ambiguous
 from engine.pipeline import Tally
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
-    Chunk,
-    Generation,
-    generation_id,
-    pack_anchors,
-    unpack_anchors,
+    Block,
+    LogFile,
+    decode_anchors,
+    encode_anchors,
+    log_file_id,
 )
-from engine.sources.tracker import agrees, locate, settle
+from engine.sources.resume import agrees, locate, rewind_to
 from tests.support.reading import lines
 
 GENERATIONS = 4
@@ -26,7 +26,7 @@ LOGS = [
     b"".join(b'{"ts":%d.%d,"n":%d}%s\n' % (1000 + n, log, n, b"x" * (n % 97)) for n in range(60))
     for log in range(GENERATIONS)
 ]
-IDS = [generation_id(log.split(b"\n", 1)[0]) for log in LOGS]
+IDS = [log_file_id(log.split(b"\n", 1)[0]) for log in LOGS]
 ENDS = [[i + 1 for i, byte in enumerate(log) if byte == 10] for log in LOGS]
 
 pieces = st.tuples(
@@ -36,18 +36,18 @@ pieces = st.tuples(
 although it does not come next (a stream restarted, a copy, events dropped)."""
 
 
-def piece_of(log: int, first: int, count: int) -> Chunk:
+def piece_of(log: int, first: int, count: int) -> Block:
     """Some lines of a log, as a reader would bring them."""
     begin = ENDS[log][first - 1] if first else 0
     end = ENDS[log][min(59, first + count - 1)]
     data = LOGS[log][begin:end]
-    return Chunk(begin, data, len(data), data[-ANCHOR_WINDOW_BYTES:], IDS[log])
+    return Block(begin, data, len(data), data[-ANCHOR_WINDOW_BYTES:], IDS[log])
 
 
-def apply(positions: Positions, chunk: Chunk) -> bytes:
+def apply(positions: Positions, block: Block) -> bytes:
     """What the counting thread counts of a chunk; one behind a gap must wait."""
-    generation = positions.get(chunk.generation)
-    if chunk.offset > generation.position:
+    log_file = positions.get(block.log_id)
+    if block.offset > log_file.position:
         return b""
     counted: list[bytes] = []
 
@@ -56,11 +56,11 @@ def apply(positions: Positions, chunk: Chunk) -> bytes:
         counted.append(lines)
         return Tally()
 
-    positions.take(generation, chunk, count_lines)
+    positions.take(log_file, block, count_lines)
     return b"".join(counted)
 
 
-def streams(moves: list[tuple[int, int, int, bool]]) -> Iterator[Chunk]:
+def streams(moves: list[tuple[int, int, int, bool]]) -> Iterator[Block]:
     """Pieces as up to three streams of each log bring them, interleaved, some out of place."""
     places: dict[tuple[int, int], int] = {}
     for log, first, count, out_of_place in moves:
@@ -77,12 +77,12 @@ def test_each_byte_is_applied_once(moves: list[tuple[int, int, int, bool]]) -> N
     """Whatever streams repeat, drop or swap: what was applied is the log up to its position."""
     positions = Positions()
     applied = dict.fromkeys(IDS, b"")
-    for chunk in streams(moves):
-        applied[chunk.generation] += apply(positions, chunk)
+    for block in streams(moves):
+        applied[block.log_id] += apply(positions, block)
         for log, identity in zip(LOGS, IDS, strict=True):
-            generation = positions.generations.get(identity, Generation(identity))
-            assert applied[identity] == log[: generation.position]
-            assert agrees(generation, lambda at, size, log=log: log[at : at + size])  # type: ignore[misc]
+            log_file = positions.log_files.get(identity, LogFile(identity))
+            assert applied[identity] == log[: log_file.position]
+            assert agrees(log_file, lambda at, size, log=log: log[at : at + size])  # type: ignore[misc]
     for number, identity in enumerate(IDS):  # and the rest, as after a restart
         applied[identity] += apply(positions, piece_of(number, 0, 60))
     assert list(applied.values()) == LOGS
@@ -100,13 +100,13 @@ def test_reading_on_where_a_file_still_agrees(steps: list[int], kept: int, other
         if first < 60:
             apply(positions, piece_of(0, first, step))
             first += step
-    generation = positions.get(IDS[0])
-    counted = generation.position
+    log_file = positions.get(IDS[0])
+    counted = log_file.position
     content = LOGS[0][: ENDS[0][kept]] + other
-    begin = locate(generation, lambda at, size: content[at : at + size])
+    begin = locate(log_file, lambda at, size: content[at : at + size])
     assert begin <= min(counted, len(content))
     assert content[:begin] == LOGS[0][:begin]
-    assert counted in {begin, generation.doubt_until}
+    assert counted in {begin, log_file.ambiguous_until}
     assert begin in {0, *ENDS[0]}
 
 
@@ -117,8 +117,8 @@ def test_reading_on_where_a_file_still_agrees(steps: list[int], kept: int, other
 def test_doubt_splits_at_a_line(until: int, offset: int, sizes: list[int]) -> None:
     """Lines that begin below the doubtful offset are doubtful, all others are not."""
     data = b"".join(b"x" * (size - 1) + b"\n" for size in sizes)
-    generation = Generation(b"g", position=offset, doubt_until=until)
-    doubtful, certain = split_at_ambiguous(generation, Chunk(offset, data, len(data), data))
+    log_file = LogFile(b"g", position=offset, ambiguous_until=until)
+    doubtful, certain = split_at_ambiguous(log_file, Block(offset, data, len(data), data))
     assert doubtful + certain == data
     assert not doubtful or doubtful.endswith(b"\n")
     place = offset
@@ -131,31 +131,31 @@ def test_many_anchors_stay_few() -> None:
     """A log of any length has at most 32 anchors, dense at its end and ever wider towards its
     beginning, and the newest one is where it was read to.
     """
-    generation = Generation(b"g")
+    log_file = LogFile(b"g")
     place = 0
     for number in range(5000):
         place += 70_000
-        generation.advance(place, b"%d" % number * 500)
-    assert len(generation.anchors) <= 32
-    gaps = [b[0] - a[0] for a, b in pairwise(generation.anchors)]
+        log_file.advance(place, b"%d" % number * 500)
+    assert len(log_file.anchors) <= 32
+    gaps = [b[0] - a[0] for a, b in pairwise(log_file.anchors)]
     assert set(gaps[-10:]) == {70_000}
     assert max(gaps) == max(gaps[:4]) > 1_000_000
-    assert generation.anchors[-1][0] == generation.position == place
-    assert settle(generation, generation.anchors[-1], b"") == place
+    assert log_file.anchors[-1][0] == log_file.position == place
+    assert rewind_to(log_file, log_file.anchors[-1], b"") == place
 
 
 def test_a_long_line_is_counted_whole_or_not_at_all() -> None:
     """Of a line over the limit a chunk has the beginning only: no part of it is new once any of it
     is counted; and of other chunks, what is new has the tail of what is new.
     """
-    generation = Generation(b"g", position=100)
-    begun = Chunk(0, b"x" * 50 + b"\n", 5000, b"x" * 9)
-    assert not_yet_counted(generation, begun) is None
+    log_file = LogFile(b"g", position=100)
+    begun = Block(0, b"x" * 50 + b"\n", 5000, b"x" * 9)
+    assert not_yet_counted(log_file, begun) is None
     data = b"a" * 99 + b"\n" + b"b" * 9 + b"\n"
-    new = not_yet_counted(generation, Chunk(0, data, len(data), data))
+    new = not_yet_counted(log_file, Block(0, data, len(data), data))
     assert new
     assert (new.offset, new.data, new.length, new.tail) == (100, b"b" * 9 + b"\n", 10, data[100:])
-    assert not_yet_counted(Generation(b"g", position=110), Chunk(0, data, 110, data)) is None
+    assert not_yet_counted(LogFile(b"g", position=110), Block(0, data, 110, data)) is None
 
 
 def test_what_is_above_the_place_is_forgotten() -> None:
@@ -163,32 +163,32 @@ def test_what_is_above_the_place_is_forgotten() -> None:
     and up to the newest second that was counted there.
     """
     content = lines(range(400))
-    generation = Generation(IDS[0], last_at=1_800_000_000, first_at=1_700_000_000)
+    log_file = LogFile(IDS[0], last_at=1_800_000_000, first_at=1_700_000_000)
     for end in (10, 150, 300, 400):
         place = len(lines(range(end)))
-        generation.advance(place, content[:place])
-        generation.stops.add(place)
-    kept = generation.anchors[0][0]
-    was = generation.position
+        log_file.advance(place, content[:place])
+        log_file.resume_points.add(place)
+    kept = log_file.anchors[0][0]
+    was = log_file.position
     cut = content[: kept + 5]
-    assert locate(generation, lambda at, size: cut[at : at + size]) == kept
-    assert [offset for offset, _ in generation.anchors] == [kept]
-    assert generation.stops == {kept}
-    assert (generation.doubt_until, generation.doubt_after) == (was, 1_800_000_000)
-    assert generation.doubt_before == 1_700_000_000
-    assert generation.tail == content[max(0, kept - 2048) : kept]
+    assert locate(log_file, lambda at, size: cut[at : at + size]) == kept
+    assert [offset for offset, _ in log_file.anchors] == [kept]
+    assert log_file.resume_points == {kept}
+    assert (log_file.ambiguous_until, log_file.ambiguous_after) == (was, 1_800_000_000)
+    assert log_file.ambiguous_before == 1_700_000_000
+    assert log_file.tail == content[max(0, kept - 2048) : kept]
 
 
 def test_stops_and_anchors_outlive_a_restart() -> None:
     """As they are packed for the database."""
-    generation = Generation(b"g")
+    log_file = LogFile(b"g")
     for place in (70_000, 140_000, 210_000):
-        generation.advance(place, b"x" * 2048)
-    packed = pack_anchors(generation.anchors, {70_000, 210_000})
-    assert unpack_anchors(packed) == (generation.anchors, {70_000, 210_000})
-    copy = generation.copy()
+        log_file.advance(place, b"x" * 2048)
+    packed = encode_anchors(log_file.anchors, {70_000, 210_000})
+    assert decode_anchors(packed) == (log_file.anchors, {70_000, 210_000})
+    copy = log_file.copy()
     copy.advance(280_000, b"y" * 2048)
-    assert generation.anchors[-1][0] == 210_000
+    assert log_file.anchors[-1][0] == 210_000
 
 
 def test_the_second_of_a_line() -> None:
@@ -202,13 +202,13 @@ def test_anchors_are_64_kib_apart() -> None:
     """So that a log of megabytes can be found again far before its end; the newest one moves along,
     but not one where an earlier reading went on.
     """
-    generation = Generation(b"g")
+    log_file = LogFile(b"g")
     for place in range(1000, 640_001, 1000):
-        generation.advance(place, b"%d" % place * 500)
-    offsets = [offset for offset, _ in generation.anchors]
+        log_file.advance(place, b"%d" % place * 500)
+    offsets = [offset for offset, _ in log_file.anchors]
     assert offsets[-1] == 640_000
     assert 10 <= len(offsets) <= 12
     assert all(64_000 <= b - a <= 66_000 for a, b in pairwise(offsets[1:-1]))
-    generation.resumed = True
-    generation.advance(641_000, b"x" * 2048)
-    assert [offset for offset, _ in generation.anchors] == [*offsets, 641_000]
+    log_file.resumed = True
+    log_file.advance(641_000, b"x" * 2048)
+    assert [offset for offset, _ in log_file.anchors] == [*offsets, 641_000]

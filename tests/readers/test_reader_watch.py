@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.runtime import reader as reader_module
-from engine.sources import watch as watch_module
-from engine.sources.folder import LogFolder
 from engine.sources.model import Lost
-from engine.sources.watch import Watch
+from engine.sources.tail import watch as watch_module
+from engine.sources.tail.folder import LogFolder
+from engine.sources.tail.watch import Watch
 from lab.processes import wait_until
 from tests.support.reading import CURRENT, PATTERN, Following, Ledger, line, lines
 
@@ -160,7 +160,7 @@ def test_an_overflow_is_said(events: Events, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_room(logs: Path) -> None:
     """Logs beyond the room are left to the reader, who says the size of what is gone by then."""
     ledger = Ledger()
-    folder = LogFolder(logs, PATTERN, ledger.positions.generations, max_open=3)
+    folder = LogFolder(logs, PATTERN, ledger.positions.log_files, max_open=3)
     folder.watch = Watch(logs, PATTERN, 1)
     folder.look(1.0)
     paths = []

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.sources.content import first_line
-from engine.sources.model import FIRST_LINE_BYTES, generation_id
+from engine.sources.model import FIRST_LINE_BYTES, log_file_id
 from lab.browser import Browser
 from lab.processes import LOOPBACK, wait_until
 from tests.reliability.hostile import install
@@ -158,7 +158,7 @@ class Log:
         if self.written < self.count:
             line = first_line(lambda offset, n: head[offset : offset + n])
             assert line is not None
-            self._roll(generation_id(line), size)
+            self._roll(log_file_id(line), size)
 
     def _roll(self, identity: bytes, size: int) -> None:
         while len(self.rolled) >= KEPT:

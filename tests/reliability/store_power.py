@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from engine.runtime.counting import Counting
-from engine.sources.folder import LogFolder
+from engine.runtime.counting import CountingLoop
+from engine.sources.tail.folder import LogFolder
 from engine.store import database
 from engine.store.store import Store
 from tests.reliability.store_support import HOUR, UTC, line, make_counting, write_packages
@@ -101,10 +101,10 @@ def write_much(folder: Path, commits: int) -> None:
     store.close()
 
 
-def _start(store: Store, folder: Path) -> Counting:
+def _start(store: Store, folder: Path) -> CountingLoop:
     counting = make_counting(store, folder)
     logs = log_of(folder)
-    counting.folder = LogFolder(logs.parent, logs.name, counting.positions.generations)
+    counting.folder = LogFolder(logs.parent, logs.name, counting.positions.log_files)
     counting.begin(HOUR)
     return counting
 

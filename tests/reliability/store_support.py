@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from engine import indicators
-from engine.runtime.counting import Counting
+from engine.runtime.counting import CountingLoop
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import Tick
 from engine.settings import Config
-from engine.sources.model import Chunk, generation_id
+from engine.sources.model import Block, log_file_id
 from engine.store import database
 from engine.store.records import merge_record
 from engine.store.store import Store
@@ -93,17 +93,17 @@ class Log:
         self.content += b"".join(lines)
         return self
 
-    def chunk(self) -> Chunk:
+    def block(self) -> Block:
         """All of it; what was counted before is for `Counting` to leave out."""
         first = self.content[: self.content.index(b"\n")]
         data = self.content
-        return Chunk(0, data, len(data), data[-2048:], generation_id(first), self.name)
+        return Block(0, data, len(data), data[-2048:], log_file_id(first), self.name)
 
 
-def make_counting(store: Store, folder: Path) -> Counting:
+def make_counting(store: Store, folder: Path) -> CountingLoop:
     """The real counting over a store."""
     config = Config(database=store.path, packages=write_packages(folder))
-    return Counting(store, ServiceStatus("test", config), write_packages(folder))
+    return CountingLoop(store, ServiceStatus("test", config), write_packages(folder))
 
 
 def minute(at: int, step: int = 0) -> Tick:
@@ -122,17 +122,17 @@ def scenario(folder: Path) -> None:
     counting.begin(HOUR)
     one, two = Log(1), Log(2)
     counting.tick(minute(HOUR + 60))
-    counting.take(one.add(*(line(HOUR + 60 + n, n) for n in range(10))).chunk())
+    counting.take(one.add(*(line(HOUR + 60 + n, n) for n in range(10))).block())
     counting.save(at=HOUR + 61)
-    counting.take(one.add(*(line(HOUR + 900 + n, n) for n in range(5))).chunk())
+    counting.take(one.add(*(line(HOUR + 900 + n, n) for n in range(5))).block())
     counting.tick(minute(HOUR + 3600))  # the hour has ended
-    counting.take(one.add(*(line(HOUR + 3000 + n, n) for n in range(4))).chunk())  # late ones
-    counting.take(two.add(*(line(HOUR + 3660 + n, n) for n in range(8))).chunk())
+    counting.take(one.add(*(line(HOUR + 3000 + n, n) for n in range(4))).block())  # late ones
+    counting.take(two.add(*(line(HOUR + 3660 + n, n) for n in range(8))).block())
     counting.save(at=HOUR + 3700)
     counting.tick(minute(HOUR - 7200, step=-10_900))  # the clock goes back
-    counting.take(two.add(*(line(HOUR - 7200 + n, n) for n in range(4))).chunk())
+    counting.take(two.add(*(line(HOUR - 7200 + n, n) for n in range(4))).block())
     counting.tick(minute(HOUR + 90 * 86400, step=7200 + 90 * 86400))  # and far ahead
-    counting.take(two.add(*(line(HOUR + 90 * 86400 + n, n) for n in range(7))).chunk())
+    counting.take(two.add(*(line(HOUR + 90 * 86400 + n, n) for n in range(7))).block())
     store.back_up()
     store.purge(HOUR - 400 * 86400)
     store.prune([])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.runtime import clock
-from engine.runtime.counting import Counting
+from engine.runtime.counting import CountingLoop
 from engine.runtime.ticker import Tick, Ticker
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -58,11 +58,11 @@ class History:
         self.found_unsaved = 0
         """How often a kill found lines that were not saved."""
         self.store: Store
-        self.counting: Counting
+        self.counting: CountingLoop
         self.store, self.counting = self._start()
-        self.counting.take(self.log.chunk())
+        self.counting.take(self.log.block())
 
-    def _start(self) -> tuple[Store, Counting]:
+    def _start(self) -> tuple[Store, CountingLoop]:
         store = Store.open(self.folder / "metrics.db", UTC)
         counting = support.make_counting(store, self.folder)
         counting.begin(self.now)
@@ -75,7 +75,7 @@ class History:
             self.log.add(support.line(at, len(self.numbers)))
             self.numbers.append(len(self.numbers))
             self.of_lines.add(at // 60)
-        self.counting.take(self.log.chunk())
+        self.counting.take(self.log.block())
 
     def tick(self, step: int = 0) -> None:
         """A real minute passes; the clock may have been set in it."""
@@ -109,7 +109,7 @@ class History:
         self.found_unsaved += bool(self.counting.positions.moved)
         self.store._disconnect()
         self.store, self.counting = self._start()
-        self.counting.take(self.log.chunk())
+        self.counting.take(self.log.block())
         kept = self._minutes()
         assert self.saved <= kept <= self.of_ticks | self.of_lines
         self.of_ticks &= kept
@@ -214,10 +214,10 @@ def test_a_jump_beside_a_save(memory: Path, step: int, when: str) -> None:
     counting = support.make_counting(store, memory)
     counting.begin(HOUR)
     log = support.Log(2).add(*(support.line(HOUR + n, n) for n in range(6)))
-    counting.take(log.chunk())
+    counting.take(log.block())
     jump = Tick(HOUR + 60 + step, step, on=True, elapsed=60.0)
     if when == "before":
-        counting.take(log.add(support.line(HOUR + 7, 1)).chunk())  # not saved yet
+        counting.take(log.add(support.line(HOUR + 7, 1)).block())  # not saved yet
         instants = support.instants_of_commits(store)
         counting.tick(jump)
         store.connection.set_trace_callback(None)
@@ -230,11 +230,11 @@ def test_a_jump_beside_a_save(memory: Path, step: int, when: str) -> None:
         store = Store.open(memory / "metrics.db", UTC)
         counting = support.make_counting(store, memory)
         counting.begin(HOUR + 60 + step)
-        counting.take(log.chunk())
+        counting.take(log.block())
     else:
         counting.save(at=HOUR + 50)
         counting.tick(jump)
-    counting.take(log.add(*(support.line(HOUR + 60 + step + n, n) for n in range(6))).chunk())
+    counting.take(log.add(*(support.line(HOUR + 60 + step + n, n) for n in range(6))).block())
     counting.save(at=HOUR + 100 + step)
     store.close()
     found = support.figures(memory / "metrics.db")["figures"]
@@ -248,7 +248,7 @@ def test_extreme_clocks(memory: Path, now: int) -> None:
     counting = support.make_counting(store, memory)
     counting.begin(now)
     counting.tick(Tick(now, 0, on=True, elapsed=60.0))
-    counting.take(support.Log(1).chunk())
+    counting.take(support.Log(1).block())
     assert counting.save(at=now)
     store.close()
     with contextlib.closing(Store.open(memory / "metrics.db", UTC, repair_at=now)) as again:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.model import generation_id
+from engine.sources.model import log_file_id
 from tests.reliability.serving import Serving
 from tests.reliability.test_many_rolls import HOME, UNKNOWN, line
 
@@ -46,7 +46,7 @@ def remembered(folder: Path) -> bool:
     """Whether the database has the log that was rolled."""
     with contextlib.closing(sqlite3.connect(folder / "data" / "metrics.db")) as database:
         asked = "SELECT count(*) FROM generation WHERE id = ?"
-        found = database.execute(asked, (generation_id(line(0, UNKNOWN)),)).fetchone()
+        found = database.execute(asked, (log_file_id(line(0, UNKNOWN)),)).fetchone()
         return bool(found[0])
 
 

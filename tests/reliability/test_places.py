@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Busy, DatabaseForeign, ReaderUnavailable
-from engine.sources.run_folder import RunFolder, choose_place, left_over, problem_with
+from engine.sources.filebeat.run_folder import RunFolder, choose_place, left_over, problem_with
 from engine.store.files import check_safe_to_write
 from engine.store.lock import Lock, _take_name, is_locked
 from tests.reliability.serving import ROOT, Serving

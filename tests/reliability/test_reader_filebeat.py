@@ -308,7 +308,7 @@ def test_descriptors_stay_few(logs: Path) -> None:
         log.write_bytes(line(5000))
         pid = following.wait_for_filebeat()
         following.wait_for(lambda: _open_logs(pid, logs) <= 6, "Filebeat has let go of old logs")
-        following.wait_for(lambda: len(following.folder.held) <= 3, "so have we")
+        following.wait_for(lambda: len(following.folder.open_logs) <= 3, "so have we")
         assert following.reader.restarts == 0
 
 

@@ -140,7 +140,8 @@ def test_unmounted_and_mounted_again(reader: str, mounted: Path) -> None:
         following.wait_for_lines(lines(range(10)))
         subprocess.run(["umount", "-l", mounted], check=True)  # we hold a log: not without -l
         following.wait_for(
-            lambda: all(held.vanished_at for held in following.folder.held.values()), "it is gone"
+            lambda: all(open_log.vanished_at for open_log in following.folder.open_logs.values()),
+            "it is gone",
         )
         subprocess.run(["mount", "-t", "tmpfs", "none", mounted], check=True)
         log.write_bytes(lines(range(100, 120)))

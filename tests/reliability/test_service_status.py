@@ -15,12 +15,12 @@ import pytest
 
 from engine.packages import parse_packages
 from engine.runtime import clock
-from engine.runtime.counting import Counting
+from engine.runtime.counting import CountingLoop
 from engine.runtime.reader import Reader
 from engine.runtime.service_status import ServiceStatus
 from engine.settings import Config
-from engine.sources.folder import LogFolder
 from engine.sources.model import Lost
+from engine.sources.tail.folder import LogFolder
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, UTC, line, minute
@@ -38,7 +38,7 @@ def status(tmp_path: Path) -> ServiceStatus:
 
 
 @pytest.fixture
-def counting(tmp_path: Path) -> Iterator[Counting]:
+def counting(tmp_path: Path) -> Iterator[CountingLoop]:
     with contextlib.closing(Store.open(tmp_path / "metrics.db", UTC)) as store:
         made = support.make_counting(store, tmp_path)
         made.begin(HOUR)
@@ -144,7 +144,7 @@ def test_times_of_the_status(status: ServiceStatus) -> None:
     assert "last_save_age_seconds" not in status.metrics()
 
 
-def test_loss_is_told_in_bytes_and_logs(counting: Counting) -> None:
+def test_loss_is_told_in_bytes_and_logs(counting: CountingLoop) -> None:
     """Bytes, logs, and whether it may be more: in the status, in the metrics, after a restart."""
     counting.take(Lost(b"x" * 12, 700))
     counting.take(Lost(b"y" * 12, 0, at_least=True, name="caddy_access_logs-1.json"))
@@ -183,7 +183,7 @@ def test_metrics_have_their_kinds(status: ServiceStatus) -> None:
         assert kind == ("counter" if name.endswith("_total") else "gauge"), name
 
 
-def test_steps_of_the_clock_are_counted(counting: Counting) -> None:
+def test_steps_of_the_clock_are_counted(counting: CountingLoop) -> None:
     """How many there were, not how far they went."""
     counting.tick(minute(HOUR + 60 + 7200, step=7200))
     counting.tick(minute(HOUR + 120, step=-7200))
@@ -204,7 +204,7 @@ def test_notes_tell_what_is_not_read(status: ServiceStatus, tmp_path: Path) -> N
     assert status.reader
     folder = status.reader.folder
     folder.look(0.0)
-    assert list(folder.packed.read_next())
+    assert list(folder.rolls.read_next())
     status.not_counted = 2
     assert status.as_json()["notes"] == [
         "log caddy_access_logs-1.json.gz: its last line has no end, and is not read",

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from engine.runtime import clock
-from engine.runtime.counting import Counting
+from engine.runtime.counting import CountingLoop
 from engine.runtime.packages_file import PackagesFile
 from engine.runtime.reader import Reader
-from engine.sources.folder import LogFolder
 from engine.sources.model import Lost
+from engine.sources.tail.folder import LogFolder
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.serving import Serving
@@ -28,10 +28,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def begin(store: Store, logs: Path, now: int = HOUR) -> Counting:
+def begin(store: Store, logs: Path, now: int = HOUR) -> CountingLoop:
     """Counting with a reader over a folder, as `serve` makes both."""
     counting = support.make_counting(store, store.path.parent)
-    folder = LogFolder(logs, "caddy_access_logs*.json", counting.positions.generations)
+    folder = LogFolder(logs, "caddy_access_logs*.json", counting.positions.log_files)
     counting.losses.look_for(folder)
     counting.folder = folder
     counting.status.reader = Reader(
@@ -42,7 +42,7 @@ def begin(store: Store, logs: Path, now: int = HOUR) -> Counting:
     return counting
 
 
-def read(counting: Counting, now: float = 0.0) -> None:
+def read(counting: CountingLoop, now: float = 0.0) -> None:
     """One look into the folder, as the reader does it."""
     assert counting.folder
     for message in [*counting.folder.look(now), *counting.folder.read_new()]:
@@ -70,7 +70,7 @@ def test_health_tells_of_a_late_save(store: Store, logs: Path) -> None:
     read(counting)
     assert counting.save(at=HOUR)
     status = counting.status
-    counting.take(support.Log(2).chunk())
+    counting.take(support.Log(2).block())
     assert status.health() == []
     status.unsaved_since = clock.monotonic() - 178
     assert status.health() == []
@@ -87,7 +87,7 @@ def test_health_tells_of_a_save_that_fails(store: Store, logs: Path) -> None:
     read(counting)
     assert counting.save(at=HOUR)
     store.shorten_timeouts()
-    counting.take(support.Log(2).chunk())
+    counting.take(support.Log(2).block())
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert not counting.save(at=HOUR + 1)
@@ -182,7 +182,7 @@ def test_status_is_what_happened(store: Store, logs: Path) -> None:
     counting = begin(store, logs)
     read(counting)
     counting.tick(minute(HOUR + 60))
-    counting.take(support.Log(9).add(line(HOUR + 130, 8), line(HOUR + 140, 5)).chunk())
+    counting.take(support.Log(9).add(line(HOUR + 130, 8), line(HOUR + 140, 5)).block())
     assert counting.save(at=HOUR + 150)
     counting.tick(minute(HOUR + 180))
     counting.tick(minute(HOUR + 240 + 7200, step=7200))
@@ -222,7 +222,7 @@ def test_status_is_what_happened(store: Store, logs: Path) -> None:
     assert found["lastLineAt"] == HOUR + 140
     assert found["lines"]["read"] == 5
     assert found["clock"]["steps"] == [{"at": HOUR + 7440, "seconds": 7200}]
-    again.take(support.Log(2).add(line(HOUR - 4000, 9)).chunk())  # a late line of Games
+    again.take(support.Log(2).add(line(HOUR - 4000, 9)).block())  # a late line of Games
     assert again.save(at=HOUR + 8000)
     items = again.status.as_json()["packages"]["items"]
     assert {item["title"]: item["lastSeenAt"] for item in items} == seen
@@ -303,7 +303,7 @@ def test_a_hangup_during_a_reading_is_not_forgotten(store: Store, tmp_path: Path
 # Loss
 
 
-def loss(counting: Counting) -> tuple[int, bool]:
+def loss(counting: CountingLoop) -> tuple[int, bool]:
     """Bytes that are known to be lost, and whether there may be more, as the status has it."""
     found = counting.status.as_json()["loss"]
     return found["bytes"], found["atLeast"]
@@ -403,7 +403,7 @@ def test_uptime_that_is_not_saved_outlives_a_damage(store: Store, logs: Path) ->
     read(counting)
     assert counting.save(at=HOUR)
     counting.tick(minute(HOUR + 1800))
-    counting.take(support.Log(2).chunk())
+    counting.take(support.Log(2).block())
     carried = counting.carry_over()
     assert set(carried.states) == {(HOUR, 1004, "")}
     store.recover("as a trial", HOUR)

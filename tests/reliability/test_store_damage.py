@@ -43,8 +43,8 @@ def sound() -> Iterator[Path]:
                     states[hour, 1001, f"Package {number}"] = 1 + (day * 7 + number) % 90
                     states[hour, 1006, f"Package {number}"] = 1 << (day + number) % 60
             log = support.Log(day)
-            generation = store.generations().get(b"") or _generation(log)
-            store.commit(states, [generation], running_hour=hour, meta={"saved_at": hour})
+            log_file = store.generations().get(b"") or _generation(log)
+            store.commit(states, [log_file], running_hour=hour, meta={"saved_at": hour})
             if day == 36:
                 store.back_up()
         shutil.copytree(made, folder)  # as it is while it is open: what a power cut leaves
@@ -53,13 +53,13 @@ def sound() -> Iterator[Path]:
 
 
 def _generation(log: support.Log) -> Any:
-    from engine.sources.model import Generation
+    from engine.sources.model import LogFile
 
-    chunk = log.chunk()
-    generation = Generation(chunk.generation, name=log.name)
-    generation.advance(chunk.end, chunk.tail)
-    generation.fates["counted"] = 1
-    return generation
+    block = log.block()
+    log_file = LogFile(block.log_id, name=log.name)
+    log_file.advance(block.end, block.tail)
+    log_file.fates["counted"] = 1
+    return log_file
 
 
 def rows_of(path: Path) -> dict[str, set[tuple[Any, ...]]]:
@@ -141,9 +141,9 @@ def random_page(rng: random.Random, path: Path) -> str:
 def swap_pages(rng: random.Random, path: Path) -> str:
     data = bytearray(path.read_bytes())
     one, two = rng.sample(range(1, len(data) // 4096), 2)
-    held = data[one * 4096 : (one + 1) * 4096]
+    open_log = data[one * 4096 : (one + 1) * 4096]
     data[one * 4096 : (one + 1) * 4096] = data[two * 4096 : (two + 1) * 4096]
-    data[two * 4096 : (two + 1) * 4096] = held
+    data[two * 4096 : (two + 1) * 4096] = open_log
     path.write_bytes(data)
     return f"pages {one + 1} and {two + 1} swapped"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import MetricsError
-from engine.sources.model import Generation
+from engine.sources.model import LogFile
 from engine.store.repair import backup
 from engine.store.store import Store
 from lab.processes import missing_programs
@@ -289,7 +289,7 @@ def write_on(folder: Path) -> None:
     """
     store = Store.open(folder / "metrics.db", UTC, repair_at=HOUR, may_be_read_only=True)
     kept: dict[tuple[int, int, str], int] = {}
-    log = Generation(b"x" * 12)
+    log = LogFile(b"x" * 12)
     failed = acknowledged = 0
     for number in range(COMMITS + 20):
         hour = HOUR + number // 10 * 3600

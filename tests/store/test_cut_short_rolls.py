@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.folder import LogFolder
+from engine.sources.tail.folder import LogFolder
 from engine.store.store import Store
 from engine.times import load_zone
 from tests.reliability import store_support as support
@@ -24,7 +24,7 @@ class Life:
         self.store = Store.open(folder / "metrics.db", load_zone("UTC"))
         self.counting = support.make_counting(self.store, folder)
         self.counting.begin(support.HOUR)
-        self.logs = LogFolder(folder / "logs", PATTERN, self.counting.positions.generations)
+        self.logs = LogFolder(folder / "logs", PATTERN, self.counting.positions.log_files)
         self.counting.losses.look_for(self.logs)
         self.counting.folder = self.logs
         self.now = 0.0
@@ -33,8 +33,8 @@ class Life:
         self.now += seconds
         for message in self.logs.look(self.now):
             self.counting.take(message)
-        while self.logs.packed.busy:
-            for message in self.logs.packed.read_next():
+        while self.logs.rolls.busy:
+            for message in self.logs.rolls.read_next():
                 self.counting.take(message)
 
     def lost(self) -> bool:

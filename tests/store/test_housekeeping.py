@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.counting import Counting
+from engine.runtime.counting import CountingLoop
 from engine.runtime.reader import Reader
 from engine.runtime.ticker import Tick
-from engine.sources.folder import LogFolder
-from engine.sources.model import Generation, Message
+from engine.sources.model import LogFile, Message
+from engine.sources.tail.folder import LogFolder
 from engine.store import database
 from engine.store.repair import backup, check
 from engine.store.store import Store
@@ -32,7 +32,7 @@ class Running:
         self.folder = folder
         self.store = Store.open(folder / "metrics.db", load_zone(zone))
         self.now = now
-        self.counting: Counting
+        self.counting: CountingLoop
         self.start()
 
     def start(self) -> None:
@@ -227,11 +227,11 @@ def test_a_jump_while_on_ends_the_steady_time(running: Running, step: int, *, ke
 # Logs that are forgotten
 
 
-def many_logs(count: int, begin: int = 0) -> list[Generation]:
+def many_logs(count: int, begin: int = 0) -> list[LogFile]:
     """Logs that were counted to an end, and are gone."""
     found = []
     for number in range(begin, begin + count):
-        log = Generation(number.to_bytes(12, "big"))
+        log = LogFile(number.to_bytes(12, "big"))
         log.advance(100, b"x" * 100)
         log.fates["counted"] = 1
         found.append(log)
@@ -248,7 +248,7 @@ def test_five_thousand_logs_are_remembered(running: Running) -> None:
     running.restart()
     running.run(60)
     assert set(running.store.generations()) == {log.id for log in logs[3:]}
-    assert set(running.counting.positions.generations) == {log.id for log in logs[3:]}
+    assert set(running.counting.positions.log_files) == {log.id for log in logs[3:]}
     assert running.store.reader().fates()["counted"] == 5003
 
 
@@ -263,11 +263,11 @@ def test_two_hundred_logs_more_are_kept_until_the_hour_ends(running: Running) ->
     running.run(1)
     assert running.counting.save(at=HOUR)
     assert len(running.store.generations()) == 5200
-    running.counting.take(support.Log(1).chunk())
+    running.counting.take(support.Log(1).block())
     assert running.counting.save(at=HOUR)
-    kept = {log.id for log in logs[201:]} | {support.Log(1).chunk().generation}
+    kept = {log.id for log in logs[201:]} | {support.Log(1).block().log_id}
     assert set(running.store.generations()) == kept
-    assert set(running.counting.positions.generations) == kept
+    assert set(running.counting.positions.log_files) == kept
     assert running.store.reader().fates()["counted"] == 5201
 
 
@@ -283,13 +283,13 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
 
     def read() -> None:
         counting = running.counting
-        logs = LogFolder(folder, "caddy_access_logs*.json", counting.positions.generations)
+        logs = LogFolder(folder, "caddy_access_logs*.json", counting.positions.log_files)
         counting.folder = logs
         messages: list[Message] = []
         reader = Reader(logs, messages.append, filebeat=None, base=tmp_path)
         thread = threading.Thread(target=reader.run, daemon=True)
         thread.start()
-        support.wait_for(lambda: bool(logs.held and logs.packed.identities), 30)
+        support.wait_for(lambda: bool(logs.open_logs and logs.rolls.identities), 30)
         reader.stop()
         thread.join(30)
         for message in messages:
@@ -298,7 +298,7 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
     read()
     assert running.counting.save(at=HOUR)
     assert len(running.store.generations()) == 2
-    ids = {plain.chunk().generation, roll.chunk().generation}
+    ids = {plain.block().log_id, roll.block().log_id}
     running.store.commit({}, many_logs(5205))
     running.restart()
     read()

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import MetricsError
-from engine.runtime.counting import Counting
+from engine.runtime.counting import CountingLoop
 from engine.runtime.ticker import Tick
-from engine.sources.model import Chunk, Generation, Gone, Lost, Settled
+from engine.sources.model import Block, Gone, LogFile, Lost, Rewound
 from engine.store.repair import backup
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -24,16 +24,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def counting(store: Store, tmp_path: Path) -> Counting:
+def counting(store: Store, tmp_path: Path) -> CountingLoop:
     made = support.make_counting(store, tmp_path)
     made.begin(HOUR)
     return made
 
 
-def at_work(counting: Counting) -> Log:
+def at_work(counting: CountingLoop) -> Log:
     """A log of which something has been counted and saved."""
     log = Log(1)
-    counting.take(log.chunk())
+    counting.take(log.block())
     assert counting.save(at=HOUR + 1)
     return log
 
@@ -41,65 +41,65 @@ def at_work(counting: Counting) -> Log:
 # When
 
 
-def test_lines_are_saved_after_a_minute(counting: Counting) -> None:
+def test_lines_are_saved_after_a_minute(counting: CountingLoop) -> None:
     """Lines of a log that is known are saved within a minute, and not much earlier."""
     log = at_work(counting)
-    counting.take(log.add(line(HOUR + 2, 2)).chunk())
+    counting.take(log.add(line(HOUR + 2, 2)).block())
     assert 50 < counting.due_in() <= 60
 
 
-def test_the_first_save_comes_early(counting: Counting, store: Store) -> None:
+def test_the_first_save_comes_early(counting: CountingLoop, store: Store) -> None:
     """The first lines of a life are saved within two seconds: killed often, it gets on."""
     log = at_work(counting)
     again = support.make_counting(store, store.path.parent)
     again.begin(HOUR + 60)
-    again.take(log.add(line(HOUR + 2, 2)).chunk())
+    again.take(log.add(line(HOUR + 2, 2)).block())
     assert again.due_in() <= 2
 
 
-def test_uptime_alone_waits_ten_minutes(counting: Counting) -> None:
+def test_uptime_alone_waits_ten_minutes(counting: CountingLoop) -> None:
     """When only minutes of uptime came, they are saved after ten minutes; with lines, after one."""
     log = at_work(counting)
     counting.tick(minute(HOUR + 60))
     assert 590 < counting.due_in() <= 600
-    counting.take(log.add(line(HOUR + 61, 2)).chunk())
+    counting.take(log.add(line(HOUR + 61, 2)).block())
     assert 50 < counting.due_in() <= 60
     assert counting.save(at=HOUR + 62)
     assert counting.due_in() == float("inf")
 
 
 @pytest.mark.parametrize(("kib", "soon"), [(255, False), (256, True)])
-def test_much_of_a_log_is_saved_soon(counting: Counting, kib: int, *, soon: bool) -> None:
+def test_much_of_a_log_is_saved_soon(counting: CountingLoop, kib: int, *, soon: bool) -> None:
     """256 KiB of log are saved at once, two seconds after the last save at the earliest; less
     waits for the minute.
     """
     log = at_work(counting)
     bad = b"x" * 1023 + b"\n"
-    counting.take(log.add(bad * kib).chunk())
+    counting.take(log.add(bad * kib).block())
     assert (counting.due_in() <= 2) is soon
 
 
-def test_bytes_are_counted_anew_after_a_save(counting: Counting) -> None:
+def test_bytes_are_counted_anew_after_a_save(counting: CountingLoop) -> None:
     """What has been saved does not make the next save earlier."""
     log = at_work(counting)
     bad = b"x" * 1023 + b"\n"
     for _ in range(2):
-        counting.take(log.add(bad * 200).chunk())
+        counting.take(log.add(bad * 200).block())
         assert counting.due_in() > 50
         assert counting.save(at=HOUR + 2)
 
 
-def test_a_new_log_is_saved_soon(counting: Counting) -> None:
+def test_a_new_log_is_saved_soon(counting: CountingLoop) -> None:
     """A rotation is saved at once: the rolled log may be deleted next."""
     at_work(counting)
-    counting.take(Log(2).chunk())
+    counting.take(Log(2).block())
     assert 0 < counting.due_in() <= 2
 
 
-def test_the_end_of_an_hour_is_saved(counting: Counting, store: Store) -> None:
+def test_the_end_of_an_hour_is_saved(counting: CountingLoop, store: Store) -> None:
     """When an hour ends, all of it is saved, and its states are records."""
     log = at_work(counting)
-    counting.take(log.add(line(HOUR + 3599, 6)).chunk())
+    counting.take(log.add(line(HOUR + 3599, 6)).block())
     assert store.reader().state_hours() == [HOUR]
     counting.tick(minute(HOUR + 3600))
     assert store.reader().state_hours() == []
@@ -112,13 +112,13 @@ def test_the_end_of_an_hour_is_saved(counting: Counting, store: Store) -> None:
 
 @pytest.mark.parametrize("step", [-7200, -90, 90, 7200, 400 * 86400])
 def test_a_step_of_the_clock_is_saved_before_it(
-    counting: Counting, store: Store, step: int
+    counting: CountingLoop, store: Store, step: int
 ) -> None:
     """When the clock is set, what was counted before is saved first, under the old time, with the
     position that belongs to it, and the step is noted (D6).
     """
     log = at_work(counting)
-    counting.take(log.add(line(HOUR + 30, 6)).chunk())
+    counting.take(log.add(line(HOUR + 30, 6)).block())
     trusted = counting.status.clock_trusted
     counting.status.clock_trusted = not trusted  # as it was before the step
     seen = support.instants_of_commits(store)
@@ -136,12 +136,12 @@ def test_a_step_of_the_clock_is_saved_before_it(
     assert store.connection.execute(newest, (HOUR + 60 + step,)).fetchone() == (trusted,)
 
 
-def test_the_last_save_is_made_and_marked(counting: Counting, store: Store) -> None:
+def test_the_last_save_is_made_and_marked(counting: CountingLoop, store: Store) -> None:
     """At the end everything is saved, and that it was the end; the next start takes the mark away,
     so that a kill is never taken for an end.
     """
     log = at_work(counting)
-    counting.take(log.add(line(HOUR + 2, 2)).chunk())
+    counting.take(log.add(line(HOUR + 2, 2)).block())
     counting.tick(minute(HOUR + 60))
     assert store.get("clean") == 0
     assert counting.save(at=HOUR + 61, last=True)
@@ -156,7 +156,7 @@ def test_the_last_save_is_made_and_marked(counting: Counting, store: Store) -> N
     assert store.get("clean") == 0
 
 
-def test_nothing_new_is_not_written(counting: Counting, store: Store) -> None:
+def test_nothing_new_is_not_written(counting: CountingLoop, store: Store) -> None:
     """Without anything new no commit is made: the card is spared."""
     at_work(counting)
     before = store.commits
@@ -175,21 +175,21 @@ def undisturbed(folder: Path) -> dict[str, object]:
         counting = support.make_counting(store, folder)
         counting.begin(HOUR)
         count_some(counting, at_work(counting))
-        counting.take(Log(3).chunk())
+        counting.take(Log(3).block())
         assert counting.save(at=HOUR + 200, last=True)
     return figures(folder / "metrics.db")
 
 
-def count_some(counting: Counting, log: Log) -> None:
+def count_some(counting: CountingLoop, log: Log) -> None:
     """Lines of two logs and three hours, and minutes of uptime."""
-    counting.take(log.add(*(line(HOUR + 60 + n, n) for n in range(12))).chunk())
+    counting.take(log.add(*(line(HOUR + 60 + n, n) for n in range(12))).block())
     counting.tick(minute(HOUR + 60))
-    counting.take(Log(2).add(*(line(HOUR - 4000 + n * 600, n) for n in range(12))).chunk())
+    counting.take(Log(2).add(*(line(HOUR - 4000 + n * 600, n) for n in range(12))).block())
     counting.tick(minute(HOUR + 120))
 
 
 def test_a_save_that_fails_keeps_everything(
-    counting: Counting, store: Store, tmp_path: Path
+    counting: CountingLoop, store: Store, tmp_path: Path
 ) -> None:
     """While another program holds the database nothing is saved and nothing is lost: visits,
     minutes, positions and fates are complete with the next save, each once. It is said, and tried
@@ -211,7 +211,7 @@ def test_a_save_that_fails_keeps_everything(
     assert counting.status.save_problem == ""
     assert not counting.status.unsaved_since
     assert counting.status.fates["counted"] == 22
-    counting.take(Log(3).chunk())
+    counting.take(Log(3).block())
     assert counting.due_in() <= 2, "as ever"
     assert counting.save(at=HOUR + 200)
     store.close()
@@ -219,7 +219,7 @@ def test_a_save_that_fails_keeps_everything(
 
 
 def test_a_save_that_fails_at_a_step_of_the_clock(
-    counting: Counting, store: Store, tmp_path: Path
+    counting: CountingLoop, store: Store, tmp_path: Path
 ) -> None:
     """What could not be saved when the clock was set is saved later, in its own hours."""
     log = at_work(counting)
@@ -229,7 +229,7 @@ def test_a_save_that_fails_at_a_step_of_the_clock(
         count_some(counting, log)
         counting.tick(Tick(HOUR + 86_400, 86_280, on=False, elapsed=60.0))
         other.execute("ROLLBACK")
-    counting.take(Log(3).chunk())
+    counting.take(Log(3).block())
     assert counting.save(at=HOUR + 86_400)
     store.close()
     found = figures(store.path)
@@ -288,16 +288,16 @@ def test_a_purge_that_fails_changes_nothing(store: Store) -> None:
 # What is seen of it before it is saved
 
 
-def test_the_status_does_not_wait_for_a_save(counting: Counting) -> None:
+def test_the_status_does_not_wait_for_a_save(counting: CountingLoop) -> None:
     """Lines by fate and the newest line are those of this moment, not of the last save."""
     log = at_work(counting)
-    counting.take(log.add(line(HOUR + 55, 6), b"no json\n").chunk())
-    counting.take(log.add(line(HOUR + 40, 5)).chunk())
+    counting.take(log.add(line(HOUR + 55, 6), b"no json\n").block())
+    counting.take(log.add(line(HOUR + 40, 5)).block())
     assert counting.status.fates == {"counted": 2, "unmatched": 1, "not-json": 1}
     assert counting.status.last_line_at == HOUR + 55
     assert counting.status.saves == 1
     assert counting.save(at=HOUR + 60)
-    counting.take(log.add(line(HOUR + 50, 0)).chunk())
+    counting.take(log.add(line(HOUR + 50, 0)).block())
     assert counting.status.last_line_at == HOUR + 55
     assert counting.status.fates["counted"] == 3
 
@@ -316,19 +316,19 @@ def test_an_end_without_packages_is_no_orderly_end(store: Store, tmp_path: Path)
 
 
 def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
-    counting: Counting, store: Store
+    counting: CountingLoop, store: Store
 ) -> None:
     """Its lines stay counted and its row goes: a visitor can make the proxy begin any number of
     logs. One with lines that count stays known, in case a copy of it comes back.
     """
-    useful = at_work(counting).chunk()
-    useless = Log(5).chunk()
+    useful = at_work(counting).block()
+    useless = Log(5).block()
     counting.take(useless)
-    for chunk in (useful, useless):
-        counting.take(Gone(chunk.generation))
+    for block in (useful, useless):
+        counting.take(Gone(block.log_id))
     assert counting.save(at=HOUR + 2)
-    assert set(store.generations()) == {useful.generation}
-    assert set(counting.positions.generations) == {useful.generation}
+    assert set(store.generations()) == {useful.log_id}
+    assert set(counting.positions.log_files) == {useful.log_id}
     assert +store.reader().fates() == {"counted": 1, "unmatched": 1}
     said: list[str] = []
     counting.tick(minute(HOUR + 60))
@@ -337,10 +337,10 @@ def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
     store.connection.set_trace_callback(None)
     assert not [sql for sql in said if "DELETE FROM generation" in sql], "once"
     counting.take(useless)  # it is there again, before it is saved once more
-    counting.take(Gone(useless.generation))
+    counting.take(Gone(useless.log_id))
     counting.take(useless)
     assert counting.save(at=HOUR + 3)
-    assert useless.generation in counting.positions.generations
+    assert useless.log_id in counting.positions.log_files
 
 
 def test_each_boot_is_noted_once(store: Store, tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_each_boot_is_noted_once(store: Store, tmp_path: Path) -> None:
     assert store.connection.execute(many).fetchone() == (2, HOUR + 120)
 
 
-def test_a_loss_is_saved_within_a_minute(counting: Counting, store: Store) -> None:
+def test_a_loss_is_saved_within_a_minute(counting: CountingLoop, store: Store) -> None:
     """Also when no line comes any more; a gap in what is handed on is one, and what is behind it
     is counted from there.
     """
@@ -363,10 +363,10 @@ def test_a_loss_is_saved_within_a_minute(counting: Counting, store: Store) -> No
     assert 50 < counting.due_in() <= 60
     assert counting.save(at=HOUR + 2)
     assert store.get("lost_bytes") == 5
-    whole = log.add(line(HOUR + 2, 2), line(HOUR + 3, 3)).chunk()
+    whole = log.add(line(HOUR + 2, 2), line(HOUR + 3, 3)).block()
     last = line(HOUR + 3, 3)
     begin = whole.length - len(last)
-    counting.take(Chunk(begin, last, len(last), last, whole.generation, whole.name))
+    counting.take(Block(begin, last, len(last), last, whole.log_id, whole.name))
     assert counting.status.lost_bytes == 5 + len(line(HOUR + 2, 2))
     assert counting.status.fates["counted"] == 2
     counting.take(whole)
@@ -383,23 +383,23 @@ def test_a_packages_file_that_is_missing_is_said_at_the_start(store: Store, tmp_
 
 
 def test_a_log_that_is_not_what_it_was_is_counted_where_it_is_new(
-    counting: Counting, store: Store
+    counting: CountingLoop, store: Store
 ) -> None:
     """Read again from where it still agrees: up to where it was read, only lines earlier or later
     than all that was counted of it; and where it stands now is saved.
     """
     log = Log(0)
     log.content = b"".join(line(HOUR + 100 + n, 0) for n in range(0, 60, 10))
-    chunk = log.chunk()
-    counting.take(chunk)
+    block = log.block()
+    counting.take(block)
     assert counting.save(at=HOUR + 200)
-    counting.take(Settled(Generation(chunk.generation, name=log.name)))
+    counting.take(Rewound(LogFile(block.log_id, name=log.name)))
     counting.tick(minute(HOUR + 240))
     assert counting.save(at=HOUR + 240)
-    assert store.generations()[chunk.generation].position == 0
+    assert store.generations()[block.log_id].position == 0
     assert counting.status.fates["counted"] == 6
     log.content = b"".join(line(HOUR + at, 0) for at in (100, 50, 120, 150, 151))
-    counting.take(log.chunk())
+    counting.take(log.block())
     assert counting.status.fates["counted"] == 8, "those of 50 and 151"
 
 
@@ -413,14 +413,16 @@ def test_after_a_repair_a_log_that_is_not_known_is_in_doubt(store: Store, tmp_pa
     for begin, counted in ((HOUR + 199, 1), (HOUR + 201, 4)):
         log = Log(0)
         log.content = line(begin, 0) + line(begin + 1, 0) + line(begin + 2, 0)
-        counting.take(log.chunk())
+        counting.take(log.block())
         assert counting.status.fates["counted"] == counted
 
 
-def test_an_hour_that_could_not_be_saved_is_not_tidied(counting: Counting, store: Store) -> None:
+def test_an_hour_that_could_not_be_saved_is_not_tidied(
+    counting: CountingLoop, store: Store
+) -> None:
     """No backup is made, nor is its day begun anew, before what has ended is in the database."""
     log = at_work(counting)
-    counting.take(log.add(line(HOUR + 60, 2)).chunk())
+    counting.take(log.add(line(HOUR + 60, 2)).block())
     store.shorten_timeouts()
     counting.status.backup_age = 90_000
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as other:

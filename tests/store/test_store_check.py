@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.model import Generation
+from engine.sources.model import LogFile
 from engine.store.repair import check, checksums
 from engine.store.store import Store
 from tests.reliability.store_support import HOUR, UTC, Log
@@ -21,18 +21,18 @@ def path(tmp_path: Path) -> Path:
     found = tmp_path / "metrics.db"
     with contextlib.closing(Store.open(found, UTC, repair_at=HOUR)) as store:
         log = Log(1)
-        generation = store_generation(log)
+        log_file = store_generation(log)
         states = {(HOUR, 1001, "Bees"): 3, (HOUR - 3600, 1001, "Bees"): 2, (HOUR, 1004, ""): 7}
-        store.commit(states, [generation], running_hour=HOUR)
+        store.commit(states, [log_file], running_hour=HOUR)
     return found
 
 
-def store_generation(log: Log) -> Generation:
+def store_generation(log: Log) -> LogFile:
     """The log, counted to its end."""
-    chunk = log.chunk()
-    generation = Generation(chunk.generation, name=log.name)
-    generation.advance(chunk.end, chunk.tail)
-    return generation
+    block = log.block()
+    log_file = LogFile(block.log_id, name=log.name)
+    log_file.advance(block.end, block.tail)
+    return log_file
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from engine.indicators.model import States
 from engine.report import Report
-from engine.sources.model import Generation
+from engine.sources.model import LogFile
 from engine.store.store import Store
 from engine.times import hour_of, labels_of_hour, load_zone, period_of, slots
 
@@ -190,15 +190,15 @@ def test_unsaved_states_grow_with_hours_and_packages_only(tmp_path: Path) -> Non
 
 def test_positions_come_back_as_they_were(store: Store) -> None:
     """A generation is read back with its position, anchors, times, doubt and fates."""
-    generation = Generation(b"g" * 12, name="a.json", first_at=1, last_at=2, began_at=1)
-    generation.advance(5000, b"x" * 3000)
-    generation.fates.update({"counted": 3, "not-json": 1})
-    generation.doubt_until, generation.doubt_after = 7, 8
-    store.commit({}, [generation])
-    found = store.generations()[generation.id]
-    generation.tail = b""
+    log_file = LogFile(b"g" * 12, name="a.json", first_at=1, last_at=2, began_at=1)
+    log_file.advance(5000, b"x" * 3000)
+    log_file.fates.update({"counted": 3, "not-json": 1})
+    log_file.ambiguous_until, log_file.ambiguous_after = 7, 8
+    store.commit({}, [log_file])
+    found = store.generations()[log_file.id]
+    log_file.tail = b""
     assert {f: getattr(found, f) for f in found.__slots__ if f != "fates"} == {
-        f: getattr(generation, f) for f in generation.__slots__ if f != "fates"
+        f: getattr(log_file, f) for f in log_file.__slots__ if f != "fates"
     }
-    assert +found.fates == generation.fates
+    assert +found.fates == log_file.fates
     assert store.reader().fates()["counted"] == 3

@@ -17,8 +17,8 @@ from engine.inputs.formats import second_of
 from engine.ledger import Positions
 from engine.pipeline import Tally
 from engine.runtime.reader import Reader
-from engine.sources.folder import LogFolder
-from engine.sources.model import Gone, Lost, Message, Settled
+from engine.sources.model import Gone, Lost, Message, Rewound
+from engine.sources.tail.folder import LogFolder
 from lab.processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -65,15 +65,15 @@ class Ledger:
             self.lost_bytes += message.length
             self.lost_at_least |= message.at_least
         elif isinstance(message, Gone):
-            self.gone.append(message.generation)
-        elif isinstance(message, Settled):
+            self.gone.append(message.log_id)
+        elif isinstance(message, Rewound):
             self.settled += 1
             self.positions.rewind(message)
         else:
             assert message.data.endswith(b"\n")
-            generation = self.positions.get(message.generation, message.name)
-            assert not self.positions.skip_gap(generation, message), "the reader left a gap"
-            self.positions.take(generation, message, self._count_lines)
+            log_file = self.positions.get(message.log_id, message.name)
+            assert not self.positions.skip_gap(log_file, message), "the reader left a gap"
+            self.positions.take(log_file, message, self._count_lines)
 
     def _count_lines(self, data: bytes, /, *, outside: range | None = None) -> Tally:
         tally = Tally()
@@ -113,7 +113,7 @@ class Following:
         expected: Iterable[bytes] = (),
     ) -> None:
         self.ledger = ledger or Ledger()
-        self.folder = LogFolder(folder, pattern, self.ledger.positions.generations)
+        self.folder = LogFolder(folder, pattern, self.ledger.positions.log_files)
         self.folder.expected = set(expected)
         self.reader = Reader(
             self.folder,

@@ -22,8 +22,8 @@ from typing import Final, NamedTuple
 
 from engine.errors import ReaderUnavailable
 from engine.patterns import read_pattern
-from engine.sources.last_words import LastWords
-from engine.sources.run_folder import RunFolder, left_over
+from engine.sources.filebeat.stderr import StderrLines
+from engine.sources.filebeat.run_folder import RunFolder, left_over
 
 STOP_SECONDS: Final = 3.0
 MAX_LAST_READS: Final = 64
@@ -125,8 +125,8 @@ class Filebeat:
         os.set_blocking(self.errors, False)
         self._begun: list[bytes] = []
         self._begun_bytes = 0
-        self._said = LastWords()
-        self.rubbish = 0
+        self._said = StderrLines()
+        self.unparsed = 0
         """Bytes of output that were no event."""
 
     def _start(self, program: str, folder: Path, pattern: str) -> subprocess.Popen[bytes]:
@@ -167,16 +167,16 @@ class Filebeat:
             self._begun.append(data)
             self._begun_bytes += len(data)
             if self._begun_bytes > MAX_EVENT_BYTES:
-                self.rubbish += self._begun_bytes
+                self.unparsed += self._begun_bytes
                 self._begun, self._begun_bytes = [], 0
             return []
         whole = b"".join([*self._begun, data[:cut]])
         self._begun, self._begun_bytes = [data[cut:]], len(data) - cut
-        events, rubbish = events_in(whole)
-        self.rubbish += rubbish
+        events, unparsed = events_in(whole)
+        self.unparsed += unparsed
         return events
 
-    def read_complaints(self) -> bool:
+    def read_stderr(self) -> bool:
         """Take what came on standard error; False when that has ended."""
         try:
             data = os.read(self.errors, 64 * 1024)
@@ -185,11 +185,11 @@ class Filebeat:
         self._said.add(data)
         return bool(data)
 
-    def complaint(self) -> str:
+    def last_stderr_line(self) -> str:
         """The last error that Filebeat reported on standard error, else its last line."""
         for _ in range(MAX_LAST_READS):
             self._said.grew = False
-            if not self.read_complaints() or not self._said.grew:
+            if not self.read_stderr() or not self._said.grew:
                 break
         return self._said.reason()
 
@@ -251,7 +251,7 @@ def _configuration() -> bytes:
     packed = resources.files("engine.sources").joinpath("filebeat.yml")
     if packed.is_file():
         return packed.read_bytes()
-    return (Path(__file__).resolve().parents[2] / "filebeat.yml").read_bytes()
+    return (Path(__file__).resolve().parents[3] / "filebeat.yml").read_bytes()
 
 
 def _quoted_glob(folder: Path, pattern: str) -> str:

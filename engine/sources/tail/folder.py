@@ -1,7 +1,7 @@
 """The folder that the proxy logs to: which logs are there, and what of them is new.
 
-In: a folder, a pattern, the generations that are counted. Out: chunks at the position of their
-generation, in order, without gaps, each byte once; what was cut, replaced or lost is said.
+In: a folder, a pattern, the logs that are counted. Out: blocks at the position of their log, in
+order, without gaps, each byte once; what was cut, replaced or lost is said.
 
 Logs are held open from the event that announces them (`Watch`), or from the first look: one that is
 renamed or deleted is still read to its end, and one that is deleted while the proxy goes on writing
@@ -17,22 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from engine.patterns import read_pattern
-from engine.sources.filebeat import is_told_by_filebeat
-from engine.sources.follow import Follower
+from engine.sources.filebeat.process import is_told_by_filebeat
 from engine.sources.formats import Formats
-from engine.sources.held import (
-    MAX_HELD,
-    FileKey,
-    Found,
-    HeldLog,
-    Listing,
-    OpenFiles,
-    list_logs,
-    regular_key,
-)
-from engine.sources.model import Generation, Gone, Lost, Message
-from engine.sources.packed import PackedLogs
-from engine.sources.watch import LISTED, Watch
+from engine.sources.model import Gone, LogFile, Lost, Message
+from engine.sources.tail.compressed import CompressedRolls
+from engine.sources.tail.cursor import Cursor
+from engine.sources.tail.listing import MAX_OPEN, FileKey, Found, Listing, list_logs
+from engine.sources.tail.open_log import OpenFiles, OpenLog, regular_key
+from engine.sources.tail.watch import LISTED, Watch
 
 MAX_EXPECTED: Final = 16
 GRACE_SECONDS: Final = 10.0
@@ -48,19 +40,19 @@ class LogFolder:
         self,
         folder: Path,
         pattern: str,
-        known: Mapping[bytes, Generation],
-        max_open: int = MAX_HELD,
+        known: Mapping[bytes, LogFile],
+        max_open: int = MAX_OPEN,
     ) -> None:
         self.folder = folder
         self.pattern = pattern
-        self.held: dict[FileKey, HeldLog] = {}
+        self.open_logs: dict[FileKey, OpenLog] = {}
         self.room = max(1, max_open // 3)
         """Of the logs that may be open, so many are for those that the watch opens."""
         self.files = OpenFiles(max_open - self.room)
         self.watch: Watch | None = None
         """None where the system has no events to give."""
-        self.follower = Follower(known, self.held)
-        self.packed = PackedLogs(folder, self.follower)
+        self.cursor = Cursor(known, self.open_logs)
+        self.rolls = CompressedRolls(folder, self.cursor)
         self.formats = Formats()
         self._others: set[FileKey] = set()
         self._problems: dict[str, str] = {}
@@ -81,18 +73,18 @@ class LogFolder:
         said += self._drop_others(listing)
         there = {found.key: found for found in listing.logs}
         for found in listing.logs:
-            if found.key not in self.held:
-                self.held[found.key] = HeldLog(self.folder, found.name, found.key, self.files)
-        for held in self.held.values():
-            self._measure(held, there.get(held.key), now)
-            if held.is_written_unseen:
-                problems[held.name] = (
-                    f"log {held.name} was deleted while the proxy writes to it: "
+            if found.key not in self.open_logs:
+                self.open_logs[found.key] = OpenLog(self.folder, found.name, found.key, self.files)
+        for open_log in self.open_logs.values():
+            self._measure(open_log, there.get(open_log.key), now)
+            if open_log.is_written_unseen:
+                problems[open_log.name] = (
+                    f"log {open_log.name} was deleted while the proxy writes to it: "
                     "it is read on, but after a restart of this program it is out of reach"
                 )
-            if held.error and held.vanished_at is None:
-                problems[held.name] = f"log {held.name}: {held.error}"
-        said += self.packed.note(listing.packed, now)
+            if open_log.error and open_log.vanished_at is None:
+                problems[open_log.name] = f"log {open_log.name}: {open_log.error}"
+        said += self.rolls.note(listing.rolls, now)
         self._problems, self._unread = problems, listing.unread
         if "" not in problems:
             said += self._unread_and_gone(listing)
@@ -103,7 +95,7 @@ class LogFolder:
         """Without a watch: where a log came and went from one look to the next, others may have."""
         if self.watch is not None:
             return []
-        gone = [log.name for log in self.held.values() if log.vanished_at == now]
+        gone = [log.name for log in self.open_logs.values() if log.vanished_at == now]
         return [
             Lost(b"", 0, at_least=True, name=f"{name} (its rolls)")
             for name in gone
@@ -111,11 +103,11 @@ class LogFolder:
         ]
 
     @staticmethod
-    def _measure(held: HeldLog, found: Found | None, now: float) -> None:
-        if found and not held.was_open:
-            held.name = found.name
-            held.open()
-        held.measure(found, now)
+    def _measure(open_log: OpenLog, found: Found | None, now: float) -> None:
+        if found and not open_log.was_open:
+            open_log.name = found.name
+            open_log.open()
+        open_log.measure(found, now)
 
     def _take_arrivals(self) -> list[Message]:
         """Logs that were opened as they came, and what is known of those that could not be."""
@@ -124,22 +116,22 @@ class LogFolder:
         said: list[Message] = []
         while self.watch.arrivals:
             arrival = self.watch.arrivals.popleft()
-            held = self.held.get(arrival.key)
+            open_log = self.open_logs.get(arrival.key)
             if (
-                held is not None
-                and held.descriptor < 0
-                and held.life not in {None, LISTED, arrival.life}
+                open_log is not None
+                and open_log.descriptor < 0
+                and open_log.life not in {None, LISTED, arrival.life}
             ):
-                said += self._forget(held)  # its number is another file's by now
-                held = None
-            if held is None:
-                held = HeldLog(self.folder, arrival.name, arrival.key, self.files)
-                self.held[held.key] = held
-            held.life, held.name = arrival.life, arrival.name
+                said += self._forget(open_log)  # its number is another file's by now
+                open_log = None
+            if open_log is None:
+                open_log = OpenLog(self.folder, arrival.name, arrival.key, self.files)
+                self.open_logs[open_log.key] = open_log
+            open_log.life, open_log.name = arrival.life, arrival.name
             if arrival.descriptor >= 0:
-                held.adopt(arrival.descriptor)
-            elif not held.was_open:
-                held.size = max(held.size, arrival.size)
+                open_log.adopt(arrival.descriptor)
+            elif not open_log.was_open:
+                open_log.size = max(open_log.size, arrival.size)
         while self.watch.lost:
             said.append(self.watch.lost.popleft())
         return said
@@ -147,28 +139,28 @@ class LogFolder:
     def _drop_others(self, listing: Listing) -> list[Message]:
         """Let go of files that were taken for logs while there was too little in them to tell."""
         said: list[Message] = []
-        self._others = listing.others | {found.key for found in listing.packed}
-        for key in self._others & self.held.keys():
-            held = self.held.pop(key)
-            if held.generation and held.behind:  # a log that was written over
-                said.append(Lost(held.generation.id, held.behind, at_least=True))
-            held.close()
+        self._others = listing.others | {found.key for found in listing.rolls}
+        for key in self._others & self.open_logs.keys():
+            open_log = self.open_logs.pop(key)
+            if open_log.log_file and open_log.behind:  # a log that was written over
+                said.append(Lost(open_log.log_file.id, open_log.behind, at_least=True))
+            open_log.close()
         return said
 
     @property
     def problems(self) -> dict[str, str]:
         """File name, or empty for the folder itself -> what is wrong with it."""
-        return self._problems | self.packed.problems | self.not_logs
+        return self._problems | self.rolls.problems | self.not_logs
 
     @property
     def not_logs(self) -> dict[str, str]:
         """Of these, what is no log that is read: nothing of what was expected can be in it."""
-        return self._unread | self.packed.refused
+        return self._unread | self.rolls.refused
 
     @property
     def notes(self) -> set[str]:
         """What is not read of the logs though nothing is wrong with them."""
-        return set(self.packed.notes.values())
+        return set(self.rolls.notes.values())
 
     def is_given_to_filebeat(self, name: str) -> bool:
         """Whether Filebeat reads a log of this name: filebeat.yml leaves some out."""
@@ -177,7 +169,7 @@ class LogFolder:
 
     def is_plain(self, name: str) -> bool:
         """Whether a log of this name is plain, as far as is known."""
-        return name not in self.not_logs and not self.packed.has(name)
+        return name not in self.not_logs and not self.rolls.has(name)
 
     def _list(self, problems: dict[str, str]) -> Listing:
         try:
@@ -200,7 +192,7 @@ class LogFolder:
             try:
                 target, status = str(path.readlink()), path.stat()
                 key = (status.st_dev, status.st_ino)
-                if not target.startswith(folder) or key in self.held or key in self._others:
+                if not target.startswith(folder) or key in self.open_logs or key in self._others:
                     continue
                 descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError:
@@ -209,8 +201,8 @@ class LogFolder:
                 os.close(descriptor)
                 continue
             name = Path(target).name.removesuffix(" (deleted)")
-            self.held[key] = HeldLog(self.folder, name, key, self.files)
-            self.held[key].adopt(descriptor)
+            self.open_logs[key] = OpenLog(self.folder, name, key, self.files)
+            self.open_logs[key].adopt(descriptor)
 
     def _let_go(self, names: set[str], now: float) -> list[Message]:
         """Close logs that vanished, are read, and will not grow.
@@ -219,83 +211,101 @@ class LogFolder:
         under the name under which it was written (a roll never is), until the name is used again.
         """
         said: list[Message] = []
-        newest = self._newest(list(self.held.values()))
+        newest = self._newest(list(self.open_logs.values()))
         lingering = 0
-        vanished = [held for held in self.held.values() if held.vanished_at is not None]
-        for held in sorted(vanished, key=_quiet_since, reverse=True):
-            if not held.was_open and held.vanished_at == now:
+        vanished = [
+            open_log for open_log in self.open_logs.values() if open_log.vanished_at is not None
+        ]
+        for open_log in sorted(vanished, key=_quiet_since, reverse=True):
+            if not open_log.was_open and open_log.vanished_at == now:
                 continue  # it may have been renamed while the folder was listed
-            if held.descriptor >= 0:
-                active = held.written_as == held.name and held.name not in names
-                known = held.generation is not None or not held.was_read
-                if active or held is newest or (known and held.behind and held.has_line()):
+            if open_log.descriptor >= 0:
+                active = open_log.written_as == open_log.name and open_log.name not in names
+                known = open_log.log_file is not None or not open_log.was_read
+                if (
+                    active
+                    or open_log is newest
+                    or (known and open_log.behind and open_log.has_line())
+                ):
                     continue
                 lingering += 1
-                if now - _quiet_since(held) < GRACE_SECONDS and lingering <= MAX_LINGERING:
+                if now - _quiet_since(open_log) < GRACE_SECONDS and lingering <= MAX_LINGERING:
                     continue
-            said += self._forget(held)
+            said += self._forget(open_log)
         return said
 
-    def _forget(self, held: HeldLog) -> list[Message]:
+    def _forget(self, open_log: OpenLog) -> list[Message]:
         """Close a log; what of it was not read is lost, unless there is a copy."""
         said: list[Message] = []
-        generation = held.generation
-        if not any(o is not held and o.first == held.first != b"" for o in self.held.values()):
-            if held.behind if held.was_open else held.life is not None or self.watch is None:
+        log_file = open_log.log_file
+        if not any(
+            o is not open_log and o.first == open_log.first != b"" for o in self.open_logs.values()
+        ):
+            if (
+                open_log.behind
+                if open_log.was_open
+                else open_log.life is not None or self.watch is None
+            ):
                 # a last line that never became complete, or what could not be opened
-                identity = generation.id if generation else b""
-                unopened = held.descriptor < 0
-                said.append(Lost(identity, held.behind, at_least=unopened, name=held.name))
-            if generation:
-                self.follower.mirror.pop(generation.id, None)
-                said.append(Gone(generation.id))
-        held.close()
-        del self.held[held.key]
+                identity = log_file.id if log_file else b""
+                unopened = open_log.descriptor < 0
+                said.append(Lost(identity, open_log.behind, at_least=unopened, name=open_log.name))
+            if log_file:
+                self.cursor.mirror.pop(log_file.id, None)
+                said.append(Gone(log_file.id))
+        open_log.close()
+        del self.open_logs[open_log.key]
         return said
 
     def missed(self) -> list[Message]:
         """Once, after the first reading: of the logs that we stopped in, those that are gone."""
-        hidden = self.problems.keys() - self.not_logs.keys() - self.packed.damaged.keys()
-        if not self.expected or hidden or self.packed.busy:
+        hidden = self.problems.keys() - self.not_logs.keys() - self.rolls.damaged.keys()
+        if not self.expected or hidden or self.rolls.busy:
             return []
         expected, self.expected = self.expected, set()
-        present = {held.generation.id for held in self.held.values() if held.generation}
-        present |= self.packed.identities
+        present = {
+            open_log.log_file.id for open_log in self.open_logs.values() if open_log.log_file
+        }
+        present |= self.rolls.identities
         return [Lost(identity, 0, at_least=True) for identity in sorted(expected - present)]
 
     def unread(self) -> dict[FileKey, tuple[str, int]]:
         """The logs that could never be opened: name, and size as far as it was seen."""
-        never = [held for held in list(self.held.values()) if not held.was_open]
-        return self.unread_before | {held.key: (held.name, held.size) for held in never}
+        never = [open_log for open_log in list(self.open_logs.values()) if not open_log.was_open]
+        return self.unread_before | {
+            open_log.key: (open_log.name, open_log.size) for open_log in never
+        }
 
     def _unread_and_gone(self, listing: Listing) -> list[Message]:
         """Once: of the logs that an earlier start could not open, those that are gone."""
         unread, self.unread_before = self.unread_before, {}
-        there = {found.key for found in (*listing.logs, *listing.packed)} | listing.others
-        names = {found.name for found in (*listing.logs, *listing.packed)}
+        there = {found.key for found in (*listing.logs, *listing.rolls)} | listing.others
+        names = {found.name for found in (*listing.logs, *listing.rolls)}
         return [
             Lost(b"", size, at_least=True, name=name)
             for key, (name, size) in unread.items()
             if key not in there and not {name, f"{name}.gz"} & names
         ]
 
-    def unfinished(self, counted: Mapping[bytes, Generation]) -> list[bytes]:
+    def unfinished(self, counted: Mapping[bytes, LogFile]) -> list[bytes]:
         """The logs of which there is more to count, or may be: the newest may always grow."""
-        logs = list(self.held.values())
+        logs = list(self.open_logs.values())
         newest = self._newest(logs)
         # As long as it is not known whether they are there; those that are speak for themselves.
-        found = sorted(self.expected - {held.generation.id for held in logs if held.generation})
-        for held in logs:
-            generation = held.generation
-            if generation is None or len(found) >= MAX_EXPECTED:
+        found = sorted(
+            self.expected - {open_log.log_file.id for open_log in logs if open_log.log_file}
+        )
+        for open_log in logs:
+            log_file = open_log.log_file
+            if log_file is None or len(found) >= MAX_EXPECTED:
                 continue
-            known = counted.get(generation.id)
-            if held is newest or known is None or known.position < held.size:
-                found.append(generation.id)
+            known = counted.get(log_file.id)
+            if open_log is newest or known is None or known.position < open_log.size:
+                found.append(log_file.id)
         return found
 
     @staticmethod
-    def _newest(logs: list[HeldLog]) -> HeldLog | None:
+    def _newest(logs: list[OpenLog]) -> OpenLog | None:
         """The one that grew last; of several at one look and one tick of the clock, the last seen:
         a roll is seen before the log that takes its place.
         """
@@ -305,31 +315,31 @@ class LogFolder:
 
     def read_new(self) -> Iterator[Message]:
         """Everything complete that has not been handed on, of all logs, the oldest first."""
-        for held in sorted(self.held.values(), key=lambda log: (log.modified, log.name)):
-            yield from self.follower.read_log(held)
+        for open_log in sorted(self.open_logs.values(), key=lambda log: (log.modified, log.name)):
+            yield from self.cursor.read_log(open_log)
 
     # For all
 
     def sync(self) -> None:
         """Make durable what has been read, so that no position is ever ahead of its log."""
-        for held in list(self.held.values()):
+        for open_log in list(self.open_logs.values()):
             try:
-                os.fdatasync(held.descriptor)
+                os.fdatasync(open_log.descriptor)
             except (OSError, ValueError):
                 continue  # on tmpfs, gone, or closed: then nothing can be made durable
 
     @property
     def lag_bytes(self) -> int:
         """Bytes that are in the logs and have not been handed on."""
-        return sum(held.behind for held in list(self.held.values()))
+        return sum(open_log.behind for open_log in list(self.open_logs.values()))
 
     def close(self) -> None:
         """Let go of all files. What was seen of them is still known."""
-        for held in self.held.values():
-            held.close()
+        for open_log in self.open_logs.values():
+            open_log.close()
         if self.watch is not None:
             self.watch.close()
 
 
-def _quiet_since(held: HeldLog) -> float:
-    return max(held.vanished_at or 0.0, held.grew_at)
+def _quiet_since(open_log: OpenLog) -> float:
+    return max(open_log.vanished_at or 0.0, open_log.grew_at)

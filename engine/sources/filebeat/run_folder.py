@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ReaderUnavailable
-from engine.sources.held import is_in_memory
+from engine.sources.file_systems import is_in_memory
 
 _PREFIX: Final = "offspot-metrics-"
 _LOCK: Final = "owner.lock"

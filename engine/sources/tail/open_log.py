@@ -1,13 +1,10 @@
-"""Log files: found in a folder, opened, and held open.
+"""A log file that is kept open, so that it is read to its end whatever becomes of its name.
 
-In: a folder and a pattern. Out: a `Listing` of what lies there, and `HeldLog`s. Only plain files
-are opened, never what a link, a pipe or a device of that name leads to. It must not write, and it
-knows nothing of what has been counted.
+Only plain files are opened, never what a link, a pipe or a device of that name leads to.
 """
 
 from __future__ import annotations
 
-import heapq
 import os
 import stat
 from collections import OrderedDict
@@ -15,103 +12,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-from engine.patterns import read_pattern
-from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
-from engine.sources.model import Generation
+from engine.sources.model import LogFile
+from engine.sources.tail.listing import FileKey, Found
 
-MAX_HELD: Final = 256
-"""Logs that are held open; of a folder with more of them the newest are read, and it is said."""
-MAX_PACKED: Final = 10_000
-MAX_UNREAD: Final = 100
-"""Files of which it is said that they are not read."""
 SEARCH_BYTES: Final = 64 * 1024
 LOG_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
-
-FileKey = tuple[int, int]
-"""(device, inode): a hint that a file is the same; its content decides."""
-
-
-class Found(NamedTuple):
-    """A plain file in the folder, in the order of when it was last written.
-
-    Of a compressed one `modified` also changes with its rights.
-    """
-
-    modified: int
-    name: str
-    key: FileKey
-    size: int
-
-
-class Listing(NamedTuple):
-    """What lies in a folder: logs, compressed rolls, and how many more than can be read.
-
-    `unread` are names of what is not read, with the reason; `others` the keys of such files.
-    """
-
-    logs: list[Found]
-    packed: list[Found]
-    too_many: int
-    unread: dict[str, str]
-    others: set[FileKey]
-
-
-def list_logs(folder: Path, pattern: str, formats: Formats | None = None) -> Listing:
-    """The logs in a folder, oldest first. Raises OSError. Its memory does not grow with them.
-
-    What each is, is told by its content: a pattern may match compressed rolls as well, and a plain
-    log may have a name that ends in .gz.
-    """
-    formats = formats or Formats()
-    matches = read_pattern(pattern).matches
-    logs: list[Found] = []
-    rolls: list[Found] = []
-    unread: dict[str, str] = {}
-    others: set[FileKey] = set()
-    too_many = 0
-
-    def is_log(name: str) -> bool:
-        return is_log_name(name, matches)
-
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not is_log(entry.name):
-                continue
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except PermissionError:  # it may be listed, not entered: none of its logs can be seen
-                raise
-            except OSError:  # gone in between
-                continue
-            path = folder / entry.name
-            if not stat.S_ISREG(status.st_mode):
-                reason = no_file(path, status, is_log)
-                if reason and len(unread) < MAX_UNREAD:
-                    unread[entry.name] = reason
-                continue
-            key = (status.st_dev, status.st_ino)
-            is_old = len(logs) == MAX_HELD and status.st_mtime_ns < logs[0].modified
-            if is_old and matches(entry.name):  # too many to look into each
-                too_many += 1
-                continue
-            kind = formats.of(path, status)
-            if kind not in {None, GZIP}:
-                others.add(key)
-                if len(unread) < MAX_UNREAD:
-                    unread[entry.name] = not_read(entry.name, [kind])
-                continue
-            into, limit = (logs, MAX_HELD) if kind is None else (rolls, MAX_PACKED)
-            modified = status.st_mtime_ns if into is logs else status.st_ctime_ns
-            found = Found(modified, entry.name, key, status.st_size)
-            if len(into) < limit:
-                heapq.heappush(into, found)
-            else:
-                heapq.heappushpop(into, found)
-                too_many += 1
-    formats.keep({found.key for found in (*logs, *rolls)} | others)
-    return Listing(sorted(logs), sorted(rolls), too_many, unread, others)
 
 
 class OpenFiles:
@@ -122,12 +29,12 @@ class OpenFiles:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._logs: OrderedDict[int, HeldLog] = OrderedDict()
+        self._logs: OrderedDict[int, OpenLog] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._logs)
 
-    def used(self, log: HeldLog) -> None:
+    def used(self, log: OpenLog) -> None:
         """A log was opened, or read: close others where they are too many."""
         self._logs[id(log)] = log
         self._logs.move_to_end(id(log))
@@ -139,16 +46,16 @@ class OpenFiles:
             if other is not log:
                 other.close(again=True)
 
-    def closed(self, log: HeldLog) -> None:
+    def closed(self, log: OpenLog) -> None:
         """A log is not open any more."""
         self._logs.pop(id(log), None)
 
 
 @dataclass(slots=True, eq=False)
-class HeldLog:
+class OpenLog:
     """A log file that is known, and open unless there are too many or it may not be read.
 
-    `generation` is None until its first line is complete.
+    `log_file` is None until its first line is complete.
     """
 
     folder: Path
@@ -161,9 +68,9 @@ class HeldLog:
     modified: int = 0
     first: bytes = b""
     """The hash of its first line."""
-    generation: Generation | None = None
+    log_file: LogFile | None = None
     largest: int = 0
-    """The largest size it had with this generation."""
+    """The largest size it had with this log."""
     searched: int = 0
     """Up to this offset, no line ends behind the position."""
     copied: tuple[int, int] | None = None
@@ -254,7 +161,7 @@ class HeldLog:
     @property
     def position(self) -> int:
         """Where to read on."""
-        return self.generation.position if self.generation else 0
+        return self.log_file.position if self.log_file else 0
 
     @property
     def behind(self) -> int:
@@ -275,7 +182,7 @@ class HeldLog:
         """Whether a line ends between two offsets."""
         return any(b"\n" in block for block in self._blocks(begin, end))
 
-    def common_with(self, other: HeldLog) -> int:
+    def common_with(self, other: OpenLog) -> int:
         """How many bytes of complete lines two logs begin with alike."""
         common = place = 0
         for block in self._blocks(0, self.size):
@@ -319,23 +226,3 @@ def regular_key(descriptor: int) -> FileKey | None:
     """The key of an open file; None when it is no plain file."""
     status = os.fstat(descriptor)
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-
-
-def file_system_of(folder: Path) -> str:
-    """The type of the file system of a folder; empty when it is not known."""
-    try:
-        device = folder.stat().st_dev
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for mount in mounts.splitlines():
-        fields, _, rest = mount.partition(" - ")
-        if fields.split()[2:3] == [number]:
-            return rest.split(" ", 1)[0]
-    return ""
-
-
-def is_in_memory(folder: Path) -> bool:
-    """Whether a folder lies on a file system that is empty after each boot."""
-    return file_system_of(folder) in {"tmpfs", "ramfs"}

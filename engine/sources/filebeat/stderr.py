@@ -16,7 +16,7 @@ _FATAL = re.compile(r"(?:Exiting|panic|fatal error|runtime): ")
 _SOURCE = re.compile(r"[^\s:]+\.go:[0-9]+$")
 
 
-class LastWords:
+class StderrLines:
     """The last lines of a stream: of all, and of those that report an error."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ In: a folder and a pattern. Out: `Arrival`s, new logs opened at the event that a
 anything in the folder has changed.
 
 Two queues of the kernel: `births` has what happens to names, few events that must be answered at
-once (by a thread of its own, `engine.runtime.watcher`); `changes` has every write too, and only
+once (by a thread of its own, `watcher.py`); `changes` has every write too, and only
 says that there is something to look for. Neither is waited for here.
 """
 
@@ -26,9 +26,11 @@ from inotify_simple import Event, INotify, parse_events
 from inotify_simple import flags as on
 
 from engine.patterns import read_pattern
+from engine.sources.file_systems import file_system_of
 from engine.sources.formats import Formats
-from engine.sources.held import LOG_FLAGS, FileKey, file_system_of, list_logs
 from engine.sources.model import Lost
+from engine.sources.tail.listing import FileKey, list_logs
+from engine.sources.tail.open_log import LOG_FLAGS
 
 NAMES: Final = on.CREATE | on.MOVED_FROM | on.MOVED_TO | on.DELETE
 ITSELF: Final = on.DELETE_SELF | on.MOVE_SELF

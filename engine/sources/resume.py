@@ -8,45 +8,45 @@ from engine.sources.content import Content, Steps, result_of, skipping
 from engine.sources.model import (
     ANCHOR_WINDOW_BYTES,
     Anchor,
-    Generation,
+    LogFile,
     window_hash,
 )
 
 ReadAt = Callable[[int, int], bytes]
 
 
-def settle(generation: Generation, anchor: Anchor | None, tail: bytes) -> int:
+def rewind_to(log_file: LogFile, anchor: Anchor | None, tail: bytes) -> int:
     """Make the position the newest anchor that a file agrees with. The offset to read on from.
 
     When that is not where we stopped, the file was cut or replaced below the position: what lies
     between is counted only where it is later, or earlier, than all that was counted.
     """
     offset = anchor[0] if anchor else 0
-    if offset < generation.position:
-        generation.doubt_until = max(generation.doubt_until, generation.position)
-        generation.doubt_after = max(generation.doubt_after, generation.last_at or 0)
-        generation.doubt_before = generation.first_at
-        generation.anchors = [kept for kept in generation.anchors if kept[0] <= offset]
-        generation.stops = {stop for stop in generation.stops if stop <= offset}
-        generation.position = offset
-    generation.tail = tail
+    if offset < log_file.position:
+        log_file.ambiguous_until = max(log_file.ambiguous_until, log_file.position)
+        log_file.ambiguous_after = max(log_file.ambiguous_after, log_file.last_at or 0)
+        log_file.ambiguous_before = log_file.first_at
+        log_file.anchors = [kept for kept in log_file.anchors if kept[0] <= offset]
+        log_file.resume_points = {stop for stop in log_file.resume_points if stop <= offset}
+        log_file.position = offset
+    log_file.tail = tail
     return offset
 
 
-def agrees(generation: Generation, read_at: ReadAt, base: int = 0) -> bool:
+def agrees(log_file: LogFile, read_at: ReadAt, base: int = 0) -> bool:
     """Whether a file has, below the position, the content that was counted."""
-    if not generation.anchors:
+    if not log_file.anchors:
         return True
-    return _matches(generation.anchors[-1], read_at, base) is not None
+    return _matches(log_file.anchors[-1], read_at, base) is not None
 
 
-def locate(generation: Generation, read_at: ReadAt, base: int = 0) -> int:
-    """Where to read on in a file whose content from `base` on is of this generation."""
-    for anchor in reversed(generation.anchors):
+def locate(log_file: LogFile, read_at: ReadAt, base: int = 0) -> int:
+    """Where to read on in a file whose content from `base` on is this log."""
+    for anchor in reversed(log_file.anchors):
         content = _matches(anchor, read_at, base)
         if content is not None:
-            return settle(generation, anchor, content)
-    return settle(generation, None, b"")
+            return rewind_to(log_file, anchor, content)
+    return rewind_to(log_file, None, b"")
 
 
 def _matches(anchor: Anchor, read_at: ReadAt, base: int) -> bytes | None:
@@ -60,22 +60,22 @@ def _window(offset: int) -> tuple[int, int]:
     return begin, offset - begin
 
 
-def locate_in_stream(generation: Generation, content: Content) -> tuple[int, bool]:
+def locate_in_stream(log_file: LogFile, content: Content) -> tuple[int, bool]:
     """The same for a content that is only read forward; `go_to` must follow.
 
     With it, whether the content ended before anything in it was found to differ: then it is a
-    shorter copy, the generation is left as it is, and there is nothing to read on, unless from
-    the newest stop, where the offset is.
+    shorter copy, the log is left as it is, and there is nothing to read on, unless from
+    the newest resume point, where the offset is.
     """
-    return result_of(locating(generation, content))
+    return result_of(locating(log_file, content))
 
 
-def locating(generation: Generation, content: Content) -> Steps[tuple[int, bool]]:
+def locating(log_file: LogFile, content: Content) -> Steps[tuple[int, bool]]:
     """The same in steps."""
     best: Anchor | None = None
     tail = b""
     place = 0
-    for anchor in generation.anchors:
+    for anchor in log_file.anchors:
         begin, size = _window(anchor[0])
         if begin < place:  # windows overlap: what is missing is in the tail
             window = tail[begin - place :]
@@ -87,8 +87,10 @@ def locating(generation: Generation, content: Content) -> Steps[tuple[int, bool]
             place += len(data or b"")
             yield
         if len(window) != size:
-            return best[0] if best and best[0] in generation.stops else generation.position, True
+            return best[0] if best and best[
+                0
+            ] in log_file.resume_points else log_file.position, True
         if window_hash(window) != anchor[1]:
             break
         best, tail = anchor, window
-    return settle(generation, best, tail), False
+    return rewind_to(log_file, best, tail), False

@@ -18,13 +18,13 @@ from typing import Final
 
 from engine.errors import MetricsError
 from engine.sources.content import Content, skipping
-from engine.sources.follow import Follower
 from engine.sources.formats import not_read
-from engine.sources.held import FileKey, Found
 from engine.sources.lines import LineCutter
-from engine.sources.model import Generation, Gone, Lost, Message, Settled, generation_id
-from engine.sources.opening import PackedOtherwise, opening
-from engine.sources.tracker import locating
+from engine.sources.model import Gone, LogFile, Lost, Message, Rewound, log_file_id
+from engine.sources.opening import NotGzip, opening
+from engine.sources.resume import locating
+from engine.sources.tail.cursor import Cursor
+from engine.sources.tail.listing import FileKey, Found
 
 STILL_SECONDS: Final = 60.0
 """What has not changed for so long is not being copied any more."""
@@ -47,12 +47,12 @@ class _Roll:
     """Whether its end was said to be lost."""
 
 
-class PackedLogs:
+class CompressedRolls:
     """The compressed rolls of one folder. Owned by the reader thread."""
 
-    def __init__(self, folder: Path, follower: Follower) -> None:
+    def __init__(self, folder: Path, cursor: Cursor) -> None:
         self.folder = folder
-        self.follower = follower
+        self.cursor = cursor
         self.waiting: deque[Found] = deque()
         """New, or changed since they were read."""
         self.seen: dict[FileKey, _Roll] = {}
@@ -62,7 +62,7 @@ class PackedLogs:
         self.damaged: dict[str, str] = {}
         self.notes: dict[str, str] = {}
         self.cut_short: set[bytes] = set()
-        """Generations whose end an earlier life said to be lost, though it may come."""
+        """Logs whose end an earlier life said to be lost, though it may come."""
         self._names: set[str] = set()
         self._vanished: list[_Roll] = []
         self._steps: Iterator[Message | None] | None = None
@@ -80,25 +80,25 @@ class PackedLogs:
 
     @property
     def identities(self) -> set[bytes]:
-        """The generations of the rolls that are there."""
+        """The logs of the rolls that are there."""
         return {roll.identity for roll in list(self.seen.values())}
 
     def has(self, name: str) -> bool:
         """Whether a file of this name is compressed."""
         return name in self._names
 
-    def note(self, packed: list[Found], now: float) -> list[Message]:
+    def note(self, rolls: list[Found], now: float) -> list[Message]:
         """See which there are now; what of those that vanished, or will not be whole, is lost."""
         self._now = now
-        keys = {found.key for found in packed}
-        self._names = {found.name for found in packed}
+        keys = {found.key for found in rolls}
+        self._names = {found.name for found in rolls}
         self._vanished += [roll for key, roll in self.seen.items() if key not in keys]
         self.seen = {key: roll for key, roll in self.seen.items() if key in keys}
         for kind in (self.unreadable, self.refused, self.damaged, self.notes):
             for name in kind.keys() - self._names:
                 del kind[name]
         waiting = {found.key for found in self.waiting}
-        for found in packed:
+        for found in rolls:
             roll = self.seen.get(found.key)
             if found.key not in waiting and (
                 roll is None or roll.stamp != (found.size, found.modified)
@@ -110,19 +110,19 @@ class PackedLogs:
         said: list[Message] = []
         whole = {roll.identity for roll in self.seen.values() if not roll.damage}
         for roll in self._vanished:
-            if roll.identity in whole or self.follower.is_held(roll.identity):
+            if roll.identity in whole or self.cursor.is_open(roll.identity):
                 continue
             if roll.damage and not roll.said:
                 said.append(Lost(roll.identity, 0, at_least=True, name=roll.name))
             elif roll.torn_bytes:
                 said.append(Lost(roll.identity, roll.torn_bytes, name=roll.name))
         gone = {roll.identity for roll in self._vanished} - self.identities - {b""}
-        said += [Gone(one) for one in sorted(gone) if not self.follower.is_held(one)]
+        said += [Gone(one) for one in sorted(gone) if not self.cursor.is_open(one)]
         self._vanished = []
         for roll in self.seen.values():
             if roll.damage and not roll.said and now - roll.since >= STILL_SECONDS:
                 roll.said = True
-                if not self.follower.is_held(roll.identity):
+                if not self.cursor.is_open(roll.identity):
                     self.damaged[roll.name] = f"log {roll.name}: {roll.damage}; copy it again"
                     said.append(
                         Lost(roll.identity, 0, at_least=True, provisional=True, name=roll.name)
@@ -153,7 +153,7 @@ class PackedLogs:
     def _read(self, found: Found) -> Iterator[Message | None]:
         try:
             content = yield from opening(str(self.folder / found.name))
-        except PackedOtherwise as error:
+        except NotGzip as error:
             self.refused[found.name] = not_read(found.name, error.layers)
             self.seen[found.key] = self._roll_of(found)
             return
@@ -175,7 +175,7 @@ class PackedLogs:
         if line is None and not content.damage:
             line = content.peek_short() or None
         before = self.seen.get(found.key)
-        identity = generation_id(line) if line else b""
+        identity = log_file_id(line) if line else b""
         roll = self.seen[found.key] = self._roll_of(found, identity)
         roll.said = before is not None and before.said
         if line:
@@ -193,22 +193,22 @@ class PackedLogs:
 
     def _read_lines(self, roll: _Roll, content: Content) -> Iterator[Message | None]:
         identity = roll.identity
-        generation = self.follower.generation(identity) or Generation(identity, name=roll.name)
-        trial = generation.copy()
+        log_file = self.cursor.log_file(identity) or LogFile(identity, name=roll.name)
+        trial = log_file.copy()
         if trial.position:
             begin, shorter = yield from locating(trial, content)
-            if shorter or (begin != generation.position and self.follower.is_held(identity)):
+            if shorter or (begin != log_file.position and self.cursor.is_open(identity)):
                 return
-            if begin != generation.position:
-                yield Settled(trial.copy())
+            if begin != log_file.position:
+                yield Rewound(trial.copy())
             content.rewind()
             yield from skipping(content, begin)
-        if self.follower.is_held(identity):
-            self.follower.mirror[identity] = generation
-            trial = generation
+        if self.cursor.is_open(identity):
+            self.cursor.mirror[identity] = log_file
+            trial = log_file
         cutter = LineCutter(trial.position, STEP_BYTES)
         while (data := content.pull(STEP_BYTES)) != b"":
-            for chunk in cutter.take(data or b""):
-                yield self.follower.hand_on(trial, roll.name, chunk)
+            for block in cutter.take(data or b""):
+                yield self.cursor.advance(trial, roll.name, block)
             yield None
         roll.torn_bytes = cutter.begun_bytes

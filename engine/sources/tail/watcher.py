@@ -15,8 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from engine.sources.folder import LogFolder
-from engine.sources.watch import Watch
+from engine.sources.tail.folder import LogFolder
+from engine.sources.tail.watch import Watch
 
 JOIN_SECONDS: Final = 1.0
 URGENT: Final = -10
