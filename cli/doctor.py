@@ -115,7 +115,7 @@ def _text(text: str) -> Any:
     """A text that is printed as it is, whatever is in it."""
     from rich.text import Text
 
-    from engine.names import displayable
+    from engine.text import displayable
 
     return Text(displayable(text))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cli.messages import INTERRUPTED, exit_code_of, print_error, print_hint, print_message
 from engine import errors
-from engine.names import displayable
+from engine.text import displayable
 
 
 def run(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from engine import errors
-from engine.names import displayable
+from engine.text import displayable
 
 EXIT_CODES: Final[tuple[tuple[type[errors.MetricsError], int], ...]] = (
     (errors.UsageError, 2),

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from engine.names import displayable_json
+from engine.text import displayable_json
 
 if TYPE_CHECKING:
     from rich.console import Console

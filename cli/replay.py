@@ -87,7 +87,7 @@ def _print_speed(summary: Summary, seconds: float) -> None:
 def _print_remarks(summary: Summary, packages: Packages) -> None:
     """What was not counted as might be expected, and why."""
     from cli.messages import print_error, print_message
-    from engine.names import displayable
+    from engine.text import displayable
 
     for name in summary.known:
         print_message(f"{displayable(name)}: known already, nothing new in it")

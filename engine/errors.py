@@ -25,7 +25,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from engine.names import displayable
+from engine.text import displayable
 
 
 class MetricsError(Exception):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from engine.names import displayable
+from engine.text import displayable
 
 _ALTERNATIVES = re.compile(r"\{[^{}]*(?:,|\.\.)[^{}]*\}")
 _GO_SPECIAL: Final = frozenset("*?[]\\-^")

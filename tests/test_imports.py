@@ -36,7 +36,7 @@ ROWS = [
     ["engine.patterns", "engine.times"],
     ["engine.csv_text", "engine.hosts"],
     ["engine.errors"],
-    ["engine.names"],
+    ["engine.text"],
     ["engine.version", "static"],
 ]
 

@@ -16,17 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import ConfigError
-from engine.packages import (
-    Package,
-    Packages,
-    clean_text,
-    normal_host,
-    parse_packages,
-    read_packages,
-)
+from engine.hosts import normal_host
+from engine.packages import Package, Packages, parse_packages, read_packages
 from engine.packages.document import _Loader as Loader
 from engine.packages.document import load_document
-from engine.packages.text import cut_text
+from engine.text import clean_text, cut_text
 from tests.support.measured import measured
 
 BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2003\u2028\u2029\u202f\u3000"

@@ -15,11 +15,13 @@ from typing import Final
 from engine.doctor.logs import FoundFile
 from engine.doctor.model import Check, Examination, SeenLine, State
 from engine.errors import InputDamaged, MetricsError
+from engine.hosts import without_port
 from engine.inputs import formats, masking
 from engine.inputs.model import MAX_LINE_BYTES, Reason
 from engine.inputs.reasons import Explanation, explain
-from engine.packages import Packages, clean_text, without_port
+from engine.packages import Packages
 from engine.sources.opening import open_content
+from engine.text import clean_text
 
 SAMPLE: Final = 2_000
 """Lines that are looked at: enough to see what is usual."""

@@ -11,9 +11,10 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
+from engine.hosts import normal_host
 from engine.inputs.model import Request
 from engine.inputs.rules import KIWIX_WORDS
-from engine.packages import Packages, normal_host
+from engine.packages import Packages
 
 HIDDEN: Final = "…"
 MAX_SHOWN: Final = 100

@@ -16,26 +16,15 @@ from urllib.parse import unquote
 import yaml
 
 from engine.errors import ConfigError, InputUnreadable
+from engine.hosts import host_of_url, why_impossible, without_port
 from engine.packages.document import load_document
-from engine.packages.hosts import (
-    fill_in,
-    host_of_url,
-    needs_fqdn,
-    why_impossible,
-    without_port,
-)
 from engine.packages.model import KINDS, Package, Packages
-from engine.packages.text import (
-    MAX_TEXT_LENGTH,
-    MAX_TITLE_LENGTH,
-    clean_scalar,
-    cut_text,
-    visible_text,
-)
+from engine.text import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean_scalar, cut_text, visible_text
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024  # a thousand packages with their icons; a bomb is more
 
 _URL = re.compile(r"(?P<start>//|https?://)?(?P<host>[^/?#\s@\\]+)(?P<rest>[/?#].*)?", re.I | re.S)
+_PLACEHOLDER = re.compile(r"\{(?:(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)-)?fqdn\}", re.I)
 _VIEWER = re.compile(r"(?P<prefix>(?:/[^?#]*)?)/viewer(?:\?[^#]*)?#(?P<name>.*)", re.S)
 _CONTENT = re.compile(r"(?P<prefix>(?:/[^?#]*?)?)/content/(?P<name>[^/?#]+)(?:[/?#].*)?", re.S)
 
@@ -46,6 +35,24 @@ def read_packages(path: Path) -> Packages:
     Raises ConfigError (missing, not YAML, empty, without `packages`, too large or too deep)
     and InputUnreadable (no permission); a single bad entry is only a warning.
     """
+    with os.fdopen(_open(path), "rb") as file:
+        try:
+            content = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise ConfigError(
+                f"packages file {path} cannot be read: {error.strerror or error}",
+                "copy it to another place and name that; is the card damaged?",
+            ) from error
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError(
+            f"packages file {path} is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB",
+            "is it the dashboard's packages file? remove what is not needed",
+        )
+    return parse_packages(content, str(path))
+
+
+def _open(path: Path) -> int:
+    """The descriptor of a regular file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -69,20 +76,7 @@ def read_packages(path: Path) -> Packages:
             f"packages file {path} is not a regular file",
             "name the YAML file itself, not a folder or a device",
         )
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            content = file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise ConfigError(
-                f"packages file {path} cannot be read: {error.strerror or error}",
-                "copy it to another place and name that; is the card damaged?",
-            ) from error
-    if len(content) > MAX_FILE_BYTES:
-        raise ConfigError(
-            f"packages file {path} is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB",
-            "is it the dashboard's packages file? remove what is not needed",
-        )
-    return parse_packages(content, str(path))
+    return descriptor
 
 
 def parse_packages(content: bytes, origin: str) -> Packages:
@@ -174,10 +168,10 @@ def _read_entry(entry: Any, title: str, fqdn: str) -> Package | str:
 
 def _read_url(url: str, fqdn: str) -> tuple[str, str, str]:
     """(host, what comes after it, what is wrong with them) of a URL."""
-    if needs_fqdn(url):
+    if _PLACEHOLDER.search(url):
         if not fqdn:
             return "", "", "needs the hotspot's name: give it as fqdn in metadata"
-        url = fill_in(url, fqdn)
+        url = _fill_in(url, fqdn)
     match = _URL.fullmatch(url)
     rest = (match["rest"] or "") if match else ""
     if not match or not (match["start"] or rest.startswith("/")):
@@ -185,6 +179,14 @@ def _read_url(url: str, fqdn: str) -> tuple[str, str, str]:
     host = host_of_url(match["host"])
     why = why_impossible(host)
     return host, rest, f"has the host {host[:100]!r}, which cannot exist: {why}" if why else ""
+
+
+def _fill_in(url: str, fqdn: str) -> str:
+    """A URL whose `{fqdn}` is the hotspot's name, and `{browse-fqdn}` is `browse.` and that name.
+
+    This is what the dashboard makes of it.
+    """
+    return _PLACEHOLDER.sub(lambda found: f"{found['name']}.{fqdn}" if found["name"] else fqdn, url)
 
 
 def _zim_path(rest: str) -> tuple[str, str]:

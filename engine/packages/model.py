@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Final
 
 from engine.errors import ConfigError
-from engine.packages.hosts import IMPLIED_PORTS, normal_host, without_port
-from engine.packages.text import clean_text, cut_text
+from engine.hosts import IMPLIED_PORTS, normal_host, without_port
+from engine.text import clean_text, cut_text
 
 KINDS: Final = ("zim", "files", "app")
 EDUPI: Final = "edupi.offspot.kiwix.org"

@@ -13,8 +13,8 @@ import select
 from collections import Counter
 from typing import Final
 
-from engine.names import displayable
 from engine.runtime.clock import monotonic
+from engine.text import displayable
 
 PER_MINUTE: Final = 10
 VALUE_LENGTH: Final = 200

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from engine.api.hosts import names_of_hotspot
-from engine.hosts import ascii_name
+from engine.hosts import ascii_name, without_port
 from engine.inputs.model import FATES
-from engine.names import displayable
-from engine.packages import Packages, without_port
-from engine.packages.text import cut_text, visible_text
+from engine.packages import Packages
 from engine.runtime import clock
 from engine.runtime.reader import Reader
 from engine.settings import Config
+from engine.text import cut_text, displayable, visible_text
 
 SAVE_LATE_SECONDS: Final = 180.0
 MAX_PROBLEMS: Final = 20

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from engine.names import displayable
 from engine.sources.model import LogFile, decode_anchors, encode_anchors
 from engine.store.schema import FATE_COLUMNS, FATE_SUMS, SEALED
+from engine.text import displayable
 
 KEPT_GENERATIONS: Final = 5_000
 """Logs that are remembered; the counts of older ones are added up in one row of empty id."""

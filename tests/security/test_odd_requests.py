@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.packages import clean_text, parse_packages
+from engine.packages import parse_packages
+from engine.text import clean_text
 from lab.browser import Browser
 from lab.caddy import Caddy
 from lab.processes import missing_programs

@@ -23,10 +23,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from engine.hosts import without_port
 from engine.inputs.caddy.line import SHAPE, TEXT, read_headers
 from engine.inputs.model import MAX_LINE_BYTES, Request
 from engine.inputs.rules import first_value
-from engine.packages import FILE_MANAGER, Packages, without_port
+from engine.packages import FILE_MANAGER, Packages
 
 Found = tuple[bytes, bytes, bytes, bytes]
 """A request key (second, request, response, b""); of a fallback line only the last, its text.
