@@ -115,6 +115,7 @@ class Hotspot:
     folder: Path
     titles: Sequence[str] = TITLES
     processing: bool = False
+    program: Sequence[str | Path] = (PROGRAM,)
     port: int = field(default=0, init=False)
     _process: subprocess.Popen[str] | None = field(default=None, init=False)
 
@@ -133,7 +134,7 @@ class Hotspot:
         if log.stat().st_size:
             common = ["--packages", str(packages), "--database", str(self.folder / "metrics.db")]
             subprocess.run(
-                [PROGRAM, "replay", "--quiet", *common, str(log)],
+                [*self.program, "replay", "--quiet", *common, str(log)],
                 check=True,
                 capture_output=True,
                 timeout=120,
@@ -151,7 +152,7 @@ class Hotspot:
         paths = {"packages": "packages.yml", "database": "metrics.db", "logs": "logs"}
         options = [text for n, p in paths.items() for text in (f"--{n}", str(self.folder / p))]
         self._process = subprocess.Popen(
-            [PROGRAM, "serve", *options, "--reader", "tail", "--port", str(self.port)],
+            [*self.program, "serve", *options, "--reader", "tail", "--port", str(self.port)],
             env=self._environment(),
             stderr=subprocess.PIPE,
             text=True,

@@ -107,6 +107,15 @@ def settled(page: Page) -> None:
     page.wait_for_selector("main :is(.cards.whole, .fact-groups, .notice, .prose)")
 
 
+def saved(page: Page, choice: str) -> tuple[str, bytes]:
+    """Name and content of what the export menu saves."""
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name=choice).click()
+    download = started.value
+    return download.suggested_filename, Path(download.path()).read_bytes()
+
+
 def violations(page: Page) -> list[str]:
     """What axe objects to, told so that it can be found."""
     if not page.evaluate("typeof axe === 'object'"):

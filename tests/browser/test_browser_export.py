@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.hotspot import FQDN, NAME, Hotspot
-from tests.browser.pages import neighbours, opened, settled
+from tests.browser.pages import neighbours, opened, saved, settled
 
 COLUMNS = ["agg_kind", "agg_value", "kpi_id", "kpi", "package", "metric", "value"]
 TREND = {
@@ -28,14 +28,6 @@ OTHERS = {
     2003: ["minutesActivity", "packagesUsed"],
 }
 OTHERS_ROWS = {2001: "othersVisits", 2003: "othersMinutesActivity"}
-
-
-def saved(page: Page, choice: str) -> tuple[str, bytes]:
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as started:
-        page.get_by_role("button", name=choice).click()
-    download = started.value
-    return download.suggested_filename, Path(download.path()).read_bytes()
 
 
 def expected_rows(period: dict[str, Any], ids: list[int]) -> set[tuple[str, int, str, str, int]]:

@@ -40,7 +40,7 @@ function day(aggValue: string, start: number, minutes: number[]): Period {
     complete: true,
     hasData: true,
     kpis: [],
-    others: { visits: 0, packagesVisited: 0, minutesActivity: 0, packagesUsed: 0 },
+    others: {} as Period['others'],
     previous: null,
     trend: [],
     uptime: { unit: 'hour', minutes },
