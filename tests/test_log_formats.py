@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.metrics import Metrics
-from tests.test_recipes import Copy
+from tests.recipes.tree import Copy
 
 COLUMNS = '''"""Three columns: the second, host and path, the status."""
 
