@@ -58,7 +58,7 @@ OWNERS = {
     "time": CLOCK_AND_THREADS,
     # Each of the server's threads keeps a connection of its own; a file is checked by one of them.
     "threading": [
-        *(*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.database"),
+        *(*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.header"),
         "engine.sources.tail.watcher",  # opens logs at once, whatever the reader waits for
     ],
     "queue": ["engine.runtime"],

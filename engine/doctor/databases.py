@@ -23,11 +23,13 @@ from engine.inputs.model import FATES
 from engine.settings import Config
 from engine.sources.content import first_line
 from engine.sources.model import LogFile, log_file_id
-from engine.store.database import check_ours, storage_errors
+from engine.store.files import free_bytes
+from engine.store.header import check_ours
 from engine.store.lock import is_locked
 from engine.store.positions import load_generations
 from engine.store.reader import Reader
 from engine.store.repair.check import problems_of
+from engine.store.transactions import storage_errors
 
 SAVE_LATE_SECONDS: Final = 15 * 60
 """Serve saves at least every ten minutes."""
@@ -150,7 +152,7 @@ def _judge(path: Path, facts: Facts, now: int) -> Check:
         details[0] += f"; {', '.join(rest)}"
     if lost:
         details.append(f"at least {lost:,} bytes of logs were lost before they could be read")
-    free = _free_bytes(path)
+    free = free_bytes(path)
     text = f"{path}: sound, {size:,} bytes"
     age = now - facts.saved_at
     if facts.saved_at:
@@ -172,14 +174,6 @@ def _judge(path: Path, facts: Facts, now: int) -> Check:
         hint = "the clock was ahead then, or is behind now: see the clock below"
         return Check(name, State.WARNING, text, hint, tuple(details))
     return Check(name, State.OK, text, details=tuple(details))
-
-
-def _free_bytes(path: Path) -> int | None:
-    try:
-        disk = os.statvfs(path.parent)
-    except OSError:
-        return None
-    return disk.f_bavail * disk.f_frsize
 
 
 def _progress(files: list[FoundFile], facts: Facts) -> Iterator[str]:

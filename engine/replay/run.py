@@ -119,7 +119,7 @@ class Replay:
 
     def fill_silences(self, gap_minutes: int, now: int) -> None:
         """Switch on the minutes between two that are at most `gap_minutes` apart."""
-        states = self.store.uptime_states()
+        states = self.store.reader().uptime_states()
         before = dict(states)
         fill_silences(states, gap_minutes)
         changed = {key: state for key, state in states.items() if before.get(key) != state}

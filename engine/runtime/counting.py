@@ -360,7 +360,7 @@ class CountingLoop:
         """What the status page says of the database."""
         reader = self.store.reader()
         self.status.timezone = self.store.zone.key
-        self.status.notes = [*self.store.notes, *self.store.kept_notes()]
+        self.status.notes = [*self.store.notes, *self.store.current_notes()]
         if self.status.collecting_since is None:
             self.status.collecting_since = reader.first_minute()
         self.status.fates = self.fates_before.copy()

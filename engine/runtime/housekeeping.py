@@ -8,23 +8,21 @@ that jumps must not remove anything.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
 from typing import Final
 
 from engine.errors import DatabaseDamaged, MetricsError
 from engine.runtime import clock
 from engine.runtime.service_status import ServiceStatus
-from engine.store import database
 from engine.store.repair import backup
 from engine.store.store import Store
+from engine.store.transactions import storage_errors
 from engine.times import local_day, period_of
 
 STEADY_SECONDS: Final = 24 * 3600
 """Records are only purged after the clock has been steady for so long, over restarts."""
 BACKUP_SECONDS: Final = 24 * 3600
 FIRST_BACKUP_SECONDS: Final = 3600
-SPARE_BYTES: Final = 8 * 1024 * 1024
 
 log = logging.getLogger("offspot-metrics")
 
@@ -50,15 +48,14 @@ class Housekeeping:
             return []
 
     def _back_up(self) -> None:
-        with database.storage_errors(self.store.path):
+        with storage_errors(self.store.path):
             there = backup.newest_path(self.store.path).exists()
         if self.status.backup_age < (BACKUP_SECONDS if there else FIRST_BACKUP_SECONDS):
             return
         self.status.backup_age = 0  # a disk without room is not asked again each hour
-        with database.storage_errors(self.store.path):
-            disk = os.statvfs(self.store.path.parent)
-            needed = 2 * self.store.path.stat().st_size + SPARE_BYTES
-        if disk.f_bavail * disk.f_frsize < needed:
+        with storage_errors(self.store.path):
+            enough = backup.has_room(self.store.path)
+        if not enough:
             log.warning("there is no room for a backup of the database")
             return
         self.store.back_up()

@@ -17,6 +17,7 @@ from engine.runtime.service_status import ServiceStatus
 from engine.settings import Config
 from engine.store import database
 from engine.store.reader import Reader
+from engine.store.transactions import storage_errors
 
 log = logging.getLogger("offspot-metrics")
 
@@ -43,7 +44,7 @@ class ReadOnlyDashboard:
         """Those in the database; none where there is no such database, or nothing in it of them."""
         path = self.config.database
         with suppress(MetricsError), closing(Reader.open(path)) as reader:
-            with database.storage_errors(path):
+            with storage_errors(path):
                 kept = reader.get("packages")
             if kept is not None:
                 return Packages.from_json(str(kept))
@@ -80,7 +81,7 @@ class ReadOnlyDashboard:
             self._reader.close()
             self._reader = None
         try:
-            with database.storage_errors(self.config.database):
+            with storage_errors(self.config.database):
                 self._note()
         except MetricsError as error:
             log.debug("%s", error.message)

@@ -6,7 +6,6 @@ Attributes are only ever replaced by the main thread, so a reader sees an old or
 
 from __future__ import annotations
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +20,7 @@ from engine.packages import Packages
 from engine.runtime import clock
 from engine.runtime.reader import Reader
 from engine.settings import Config
+from engine.store.files import free_bytes
 from engine.text import cut_text, displayable, visible_text
 
 SAVE_LATE_SECONDS: Final = 180.0
@@ -117,17 +117,10 @@ class ServiceStatus:
             reasons.append(f"counting has stood still for {now - self.beat_at:.0f} seconds")
         if not self.figures_are_readable():
             reasons.append("the figures cannot be read from the database; the log says why")
-        free = self._free_bytes()
+        free = free_bytes(self.config.database)
         if free is not None and free < LOW_DISK_BYTES:
             reasons.append(f"the disk is full: {free} bytes are left")
         return reasons
-
-    def _free_bytes(self) -> int | None:
-        try:
-            disk = os.statvfs(self.config.database.parent)
-        except OSError:
-            return None
-        return disk.f_bavail * disk.f_frsize
 
     def _database_bytes(self) -> int:
         total = 0
@@ -193,7 +186,7 @@ class ServiceStatus:
             },
             "disk": {
                 "databaseBytes": self._database_bytes(),
-                "freeBytes": self._free_bytes() or 0,
+                "freeBytes": free_bytes(self.config.database) or 0,
             },
             "notes": self._all_notes(),
             "health": {"ok": not reasons, "reasons": reasons},

@@ -1,6 +1,6 @@
-"""What stands at the path of a database: a plain file of ours, nothing yet, or what is not touched.
+"""What is at the path of a database: a plain file of ours, nothing yet, or what is not touched.
 
-In: a path. Out: an answer, or DatabaseForeign. Nothing is written, and links are not followed.
+Symbolic links are not followed.
 """
 
 from __future__ import annotations
@@ -9,10 +9,35 @@ import errno
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from engine.errors import DatabaseForeign
+
+_COMPANIONS: Final = ("", "-wal", "-shm")
+
+
+def companions(path: Path) -> list[Path]:
+    """The file of a database, and those that SQLite keeps next to it."""
+    return [path.with_name(path.name + suffix) for suffix in _COMPANIONS]
+
+
+def free_bytes(path: Path) -> int | None:
+    """The room that is left for a database; None when its folder cannot be looked at."""
+    with suppress(OSError):
+        disk = os.statvfs(path.parent)
+        return disk.f_bavail * disk.f_frsize
+    return None
+
+
+def sync_path(path: Path) -> None:
+    """Make a file or a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_plain(path: Path) -> IO[bytes]:
@@ -37,8 +62,7 @@ def open_plain(path: Path) -> IO[bytes]:
 
 def check_safe_to_write(path: Path) -> None:
     """Raise DatabaseForeign when somebody else may have put the file or its companions there."""
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
+    for part in companions(path):
         try:
             found = part.lstat()
         except FileNotFoundError:
@@ -74,8 +98,8 @@ def is_to_be_made(path: Path) -> bool:
         return True
     if found.st_size or not stat.S_ISREG(found.st_mode):
         return False
-    beside = (path.with_name(path.name + suffix) for suffix in ("-wal", ".backup", ".backup-old"))
-    return not any(os.path.lexists(part) for part in beside)
+    others = (path.with_name(path.name + suffix) for suffix in ("-wal", ".backup", ".backup-old"))
+    return not any(os.path.lexists(part) for part in others)
 
 
 def file_at(path: Path) -> tuple[int, int] | None:

@@ -1,8 +1,7 @@
-"""The right to write a database: one process has it, until it ends, however it ends.
+"""The lock of the one process that may write a database, released however that process ends.
 
-In: the path of a database. Out: a lock on a file beside it. That file also tells, by not being
-empty, that a database of ours was opened here once: then a file that is no database any more is a
-damaged one, and not somebody else's.
+The locked file also records, by not being empty, that a database of ours was opened here once: a
+file that is no database any more is a damaged one then, and not another program's.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import Busy, DatabaseForeign, StorageError
-from engine.store import database
 from engine.store.files import check_safe_to_write
+from engine.store.header import check_header
+from engine.store.transactions import NotADatabase, storage_errors
 
 _MARK: Final = b"offspot-metrics opened its database here\n"
 _FLAGS: Final = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -96,15 +96,15 @@ def _check_usable(path: Path) -> None:
 
     To be called before anything is made beside it, and without a connection to it.
     """
-    with database.storage_errors(path):
+    with storage_errors(path):
         try:
             found = path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return
         if found.st_size or not stat.S_ISREG(found.st_mode):
             try:
-                database.check_header(path)
-            except database.NotADatabase:
+                check_header(path)
+            except NotADatabase:
                 if not os.path.lexists(path.with_name(f"{path.name}.backup")):
                     raise
         check_safe_to_write(path)

@@ -1,7 +1,7 @@
-"""The store as its readers see it: sums per period, labels, facts. Nothing here writes.
+"""What is read of a database: sums per period, labels, values of `meta`. Nothing here writes.
 
-In: a connection. Out: plain values. Sums are those of the stored totals or, for a period that is
-not stored, of its records; the saved states of the running hour are added when they are read.
+Sums are those of the stored totals or, for a period that is not stored, of its records; the saved
+states of the running hour are added when they are read.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine import indicators
+from engine.indicators.model import NO_DIMENSION, States
 from engine.store import database
+from engine.store.meta import MetaTable
+from engine.store.positions import fates_in, sum_fates
 from engine.store.records import merge_record, record_hours
-from engine.store.schema import FATE_COLUMNS, FATE_SUMS
+from engine.store.transactions import storage_errors
 from engine.times import KINDS, MINUTE_SECONDS, Period, labels_of_hour
 
 Sums = dict[int, dict[str, int]]
@@ -46,7 +49,7 @@ class Reader:
         if self.connection.in_transaction:
             yield
             return
-        with database.storage_errors(self.path):
+        with storage_errors(self.path):
             self.connection.execute("BEGIN")
             try:
                 yield
@@ -58,15 +61,14 @@ class Reader:
         return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
 
     def get(self, key: str, default: Any = None) -> Any:
-        """A fact about this database."""
-        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return default if row is None else row[0]
+        """A value of `meta`."""
+        return MetaTable(self.connection).get(key, default)
 
     def stored_labels(self, kind: str) -> list[str]:
         """The labels whose totals are stored, ascending."""
         return [
-            row[0]
-            for row in self.connection.execute(
+            label
+            for (label,) in self.connection.execute(
                 "SELECT agg_value FROM period WHERE agg_kind = ? ORDER BY agg_value", (kind,)
             )
         ]
@@ -77,7 +79,7 @@ class Reader:
 
     def state_hours(self) -> list[int]:
         """Every hour that has a saved state: the running one, or the last before a stop."""
-        return [row[0] for row in self.connection.execute("SELECT DISTINCT hour FROM state")]
+        return [hour for (hour,) in self.connection.execute("SELECT DISTINCT hour FROM state")]
 
     def stored_sums(self, period: Period, zone: ZoneInfo) -> Sums:
         """Sums of a period whose totals are stored, the running hour included."""
@@ -131,7 +133,7 @@ class Reader:
         return values
 
     def _states(self) -> list[tuple[int, int, str, int, int | None, int | None, int | None]]:
-        """Saved states, each beside what the record of its hour already has."""
+        """Saved states, each next to what the record of its hour already has."""
         return self.connection.execute(
             "SELECT state.hour, state.indicator_id, value0, state, value, minutes, imported "
             "FROM state "
@@ -159,15 +161,22 @@ class Reader:
             ).fetchall()
         )
 
+    def uptime_states(self) -> States:
+        """The minutes of every hour in which the offspot was on."""
+        rows = self.connection.execute(
+            "SELECT hour, minutes FROM record WHERE indicator_id = ? AND minutes IS NOT NULL",
+            (indicators.uptime.id,),
+        )
+        return {(hour, indicators.uptime.id, NO_DIMENSION): minutes for hour, minutes in rows}
+
     def fates(self) -> Counter[str]:
         """Lines by fate since the database was made."""
-        row = self.connection.execute(FATE_SUMS).fetchone()
-        return Counter({fate: n or 0 for fate, n in zip(FATE_COLUMNS, row, strict=True)})
+        return fates_in(sum_fates(self.connection))
 
     def last_line_at(self) -> int | None:
         """The newest time of a valid line."""
-        row = self.connection.execute("SELECT max(last_at) FROM generation").fetchone()
-        return None if row[0] is None else int(row[0])
+        (at,) = self.connection.execute("SELECT max(last_at) FROM generation").fetchone()
+        return None if at is None else int(at)
 
     def first_minute(self) -> int | None:
         """The first minute that was on; the beginning of the oldest hour if that is all we know."""

@@ -1,12 +1,10 @@
-"""States, records and totals: where what was counted since the last save is written.
+"""States, records and totals: where what was counted since the last commit is written.
 
-In: states counted since the last save (they are differences: sums to add, minutes to unite).
-Out: rows. It must not begin or end a transaction: `Store.commit` does that.
-
-A state of the running hour goes to `state`; any other goes to its hour's record at once, because
-an hour that is not running is over. Records are merged, never overwritten, so that a late line,
-a clock that went back and a second replay all land exactly where they belong. Totals of stored
-periods move by the difference that a record made.
+States are differences: sums to add, minutes to unite. Those of the running hour go to `state`; any
+other goes to its hour's record at once, because an hour that is not running is over. Records are
+merged, never overwritten, so that a late line, a clock that went back and a second replay all land
+exactly where they belong. Totals of stored periods move by the difference that a record made.
+Nothing here begins or ends a transaction.
 """
 
 from __future__ import annotations
@@ -19,37 +17,12 @@ from zoneinfo import ZoneInfo
 from engine import indicators
 from engine.indicators.folds import Fold
 from engine.indicators.model import NO_DIMENSION, States
-from engine.store.schema import seal_of
+from engine.store.schema import tables_at
 from engine.times import KEPT, KINDS, labels_of_hour, period_of
 
-_MERGE_STATE: Final = {
-    operator: (
-        "INSERT INTO state (hour, indicator_id, dimension_id, state, seal) "
-        "VALUES (?1, ?2, ?3, ?4, seal_of(?1, ?2, ?3, ?4)) "
-        "ON CONFLICT (hour, indicator_id, dimension_id) DO UPDATE SET "
-        f"state = state {operator} excluded.state, "
-        f"seal = seal_of(hour, indicator_id, dimension_id, state {operator} excluded.state)"
-    )
-    for operator in ("+", "|")
-}
-"""The statement that merges a state into the stored one, by the operator of its fold."""
-_RECORD: Final = (
-    "INSERT OR REPLACE INTO record "
-    "(hour, indicator_id, dimension_id, value, minutes, imported, seal) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, seal_of(?1, ?2, ?3, ?4, ?5, ?6))"
-)
-_ADD_TOTAL: Final = (
-    "INSERT INTO total (agg_kind, agg_value, indicator_id, dimension_id, value, seal) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, seal_of(?1, ?2, ?3, ?4, ?5)) "
-    "ON CONFLICT (agg_kind, agg_value, indicator_id, dimension_id) DO UPDATE SET "
-    "value = value + excluded.value, "
-    "seal = seal_of(agg_kind, agg_value, indicator_id, dimension_id, value + excluded.value)"
-)
 _COMPUTE_TOTAL: Final = (
-    "INSERT INTO total (agg_kind, agg_value, indicator_id, dimension_id, value, seal) "
-    f"SELECT agg_kind, agg_value, indicator_id, dimension_id, value, {seal_of('total')} FROM ("
     "SELECT ?1 AS agg_kind, ?2 AS agg_value, indicator_id, dimension_id, sum(value) AS value "
-    "FROM record WHERE hour >= ?3 AND hour < ?4 GROUP BY indicator_id, dimension_id)"
+    "FROM record WHERE hour >= ?3 AND hour < ?4 GROUP BY indicator_id, dimension_id"
 )
 
 Difference = dict[tuple[str, str], dict[tuple[int, int], int]]
@@ -90,17 +63,18 @@ class RecordWriter:
         ).fetchall()
         if rows:
             self.connection.execute("DELETE FROM state WHERE hour <> ?", (hour,))
-        return {(row[0], row[1], row[2]): row[3] for row in rows}
+        return {(hour, indicator_id, title): state for hour, indicator_id, title, state in rows}
 
     def _save_states(self, states: States) -> None:
-        rows: dict[str, list[tuple[int, int, int, int]]] = {
-            operator: [] for operator in _MERGE_STATE
-        }
+        rows: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
         for (hour, indicator_id, dimension), state in states.items():
             row = (hour, indicator_id, self.dimension_id(dimension), state)
             rows[indicators.FOLDS[indicator_id].operator].append(row)
-        for operator, merge_state in _MERGE_STATE.items():
-            self.connection.executemany(merge_state, rows[operator])
+        columns = ("hour", "indicator_id", "dimension_id", "state")
+        for operator, of_operator in rows.items():
+            merge = f"state = state {operator} excluded.state"
+            insert = tables_at()["state"].insert_or_merge(*columns, merge=merge)
+            self.connection.executemany(insert, of_operator)
 
     def _save_records(self, states: States) -> None:
         by_hour: dict[int, dict[tuple[int, int], int]] = defaultdict(dict)
@@ -123,8 +97,8 @@ class RecordWriter:
     ) -> dict[tuple[int, int], int]:
         """Merge states into the records of one hour. What it changed of their values."""
         existing = {
-            (row[0], row[1]): (row[2], row[3], row[4])
-            for row in self.connection.execute(
+            (indicator_id, dimension_id): (value, minutes, imported)
+            for indicator_id, dimension_id, value, minutes, imported in self.connection.execute(
                 "SELECT indicator_id, dimension_id, value, minutes, imported "
                 "FROM record WHERE hour = ?",
                 (hour,),
@@ -138,7 +112,8 @@ class RecordWriter:
             if key not in existing or (value, minutes) != (old_value, old_minutes):
                 rows.append((hour, *key, value, minutes, imported))
                 changed[key] = value - old_value
-        self.connection.executemany(_RECORD, rows)
+        columns = ("hour", "indicator_id", "dimension_id", "value", "minutes", "imported")
+        self.connection.executemany(tables_at()["record"].insert(*columns, replace=True), rows)
         return changed
 
     def _add_to_period(self, kind: str, label: str, total: dict[tuple[int, int], int]) -> None:
@@ -146,10 +121,12 @@ class RecordWriter:
             "SELECT 1 FROM period WHERE agg_kind = ? AND agg_value = ?", (kind, label)
         ).fetchone()
         if stored:
-            self.connection.executemany(
-                _ADD_TOTAL,
-                [(kind, label, *key, difference) for key, difference in total.items()],
+            add = tables_at()["total"].insert_or_merge(
+                *("agg_kind", "agg_value", "indicator_id", "dimension_id", "value"),
+                merge="value = value + excluded.value",
             )
+            rows = [(kind, label, *key, difference) for key, difference in total.items()]
+            self.connection.executemany(add, rows)
         else:
             self._compute_period(kind, label)
 
@@ -164,10 +141,10 @@ class RecordWriter:
         if newer >= KEPT.get(kind, newer + 1):
             return
         self.connection.execute(
-            "INSERT INTO period (agg_kind, agg_value, seal) VALUES (?1, ?2, seal_of(?1, ?2))",
-            (kind, label),
+            tables_at()["period"].insert("agg_kind", "agg_value"), (kind, label)
         )
-        self.connection.execute(_COMPUTE_TOTAL, (kind, label, period.start, period.end))
+        compute = tables_at()["total"].insert_selected(_COMPUTE_TOTAL)
+        self.connection.execute(compute, (kind, label, period.start, period.end))
 
     def _drop_old_periods(self, kinds: set[str]) -> None:
         for kind in kinds & set(KEPT):
@@ -179,7 +156,7 @@ class RecordWriter:
             )
 
     def recompute_periods(self) -> None:
-        """Store the totals of all kept periods anew from the records (the zone has changed)."""
+        """Store the totals of all kept periods again from the records (the zone has changed)."""
         self.totals_changed = True
         for kind, label in self.connection.execute(
             "SELECT agg_kind, agg_value FROM period"
@@ -203,7 +180,6 @@ class RecordWriter:
         The stored totals of the years before stay. The number of records removed.
         """
         removed = self.connection.execute("DELETE FROM record WHERE hour < ?", (before,)).rowcount
-        self.complete_from = max(self.complete_from, before)
         if removed:
             self.connection.execute(
                 "DELETE FROM dimension WHERE id <> 0 AND id NOT IN "
@@ -220,17 +196,15 @@ class RecordWriter:
             row = self.connection.execute(
                 "SELECT id FROM dimension WHERE value0 = ?", (value0,)
             ).fetchone()
-            found = row[0] if row else self._add_dimension(value0)
+            found = int(row[0]) if row else self._add_dimension(value0)
             self._dimensions[value0] = found
         return found
 
     def _add_dimension(self, value0: str) -> int:
-        row = self.connection.execute("SELECT max(id) + 1 FROM dimension").fetchone()
-        self.connection.execute(
-            "INSERT INTO dimension (id, value0, seal) VALUES (?1, ?2, seal_of(?1, ?2))",
-            (row[0], value0),
-        )
-        return int(row[0])
+        (number,) = self.connection.execute("SELECT max(id) + 1 FROM dimension").fetchone()
+        insert = tables_at()["dimension"].insert("id", "value0")
+        self.connection.execute(insert, (number, value0))
+        return int(number)
 
 
 def merge_record(
@@ -249,8 +223,8 @@ def merge_record(
 def record_hours(connection: sqlite3.Connection) -> list[int]:
     """Every hour that has a record, ascending; steps over the rows between them."""
     return [
-        row[0]
-        for row in connection.execute(
+        hour
+        for (hour,) in connection.execute(
             "WITH RECURSIVE step (hour) AS (SELECT min(hour) FROM record UNION ALL "
             "SELECT (SELECT min(hour) FROM record WHERE hour > step.hour) FROM step "
             "WHERE step.hour IS NOT NULL) SELECT hour FROM step WHERE hour IS NOT NULL"

@@ -1,4 +1,4 @@
-"""The tables and their columns, as the newest migration leaves them (`engine/store/migrations`).
+"""The tables and their columns, as the migrations leave them, and the statements that write rows.
 
     meta        one row per fact about this database (zone, identity, saved packages, clock)
     dimension   what an indicator is counted by; the empty text is "nothing"
@@ -9,71 +9,118 @@
     generation  reading positions: one row per life of a log file, known by its content
     clock_epoch stretches of steady time: a new one at each boot and at each step of the clock
 
-Every row has a seal, a checksum of its other columns and of the database's salt (`seal.py`):
-SQLite notices a broken page, but not a digit that has changed inside of one.
+Every row has a checksum of its other columns and of the database's salt (`repair/checksums.py`):
+SQLite notices a broken page, but not a digit that has changed inside of one. Nothing here lists
+columns: they are read from an empty database that the migrations make.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
 
+from engine.inputs.model import FATES
 from engine.store import migrations
+from engine.store.repair import checksums
 
 APPLICATION_ID: Final = 0x6F_66_73_6D  # "ofsm"
+CHECKSUM: Final = "seal"
+"""The column of the checksum."""
+CHECKSUMS_SINCE: Final = 2
+"""The migration that brought the checksums of rows."""
+TABLE_CHECKSUMS_SINCE: Final = 3
 
-FATE_COLUMNS: Final = {
-    "counted": "counted",
-    "unmatched": "unmatched",
-    "bad-time": "bad_time",
-    "incomplete": "incomplete",
-    "not-access-log": "not_access_log",
-    "not-json": "not_json",
-    "too-long": "too_long",
-}
+FATE_COLUMNS: Final = {fate: fate.replace("-", "_") for fate in FATES}
 """Fate of a line -> column of `generation`."""
-FATE_SUMS: Final = (
-    f"SELECT {', '.join(f'sum({column})' for column in FATE_COLUMNS.values())} FROM generation"
-)
-"""Lines by fate since the database was made, in the order of FATE_COLUMNS."""
 
-SEALED: Final[dict[str, tuple[str, ...]]] = {
-    "meta": ("key", "value"),
-    "dimension": ("id", "value0"),
-    "state": ("hour", "indicator_id", "dimension_id", "state"),
-    "record": ("hour", "indicator_id", "dimension_id", "value", "minutes", "imported"),
-    "period": ("agg_kind", "agg_value"),
-    "total": ("agg_kind", "agg_value", "indicator_id", "dimension_id", "value"),
-    "generation": (
-        "id",
-        "position",
-        "anchors",
-        "name",
-        "first_at",
-        "last_at",
-        "began_at",
-        "doubt_until",
-        "doubt_after",
-        "seen",
-        *FATE_COLUMNS.values(),
-    ),
-    "clock_epoch": ("id", "boot_id", "started_at", "step_seconds", "trusted"),
-}
-"""Table -> the columns that its seal covers, which are all others, the parents first."""
-
-
-def seal_of(table: str) -> str:
-    """The seal of a row as an SQL expression over its columns."""
-    return f"seal_of({', '.join(SEALED[table])})"
-
-
-TIES: Final = {
-    "tie_state": "SELECT coalesce(sum(seal), 0) FROM state",
-    "tie_total": "SELECT coalesce(sum(seal), 0) FROM total",
+TABLE_CHECKSUMS: Final = {
+    "tie_state": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM state",
+    "tie_total": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM total",
     "tie_seen": "SELECT coalesce(max(seen), 0) FROM generation",
 }
-"""Facts that each commit writes of other tables: pages of two commits do not fit each other.
+"""Rows of `meta` that each commit writes of other tables: pages of two commits do not match.
 
-Records are tied by their totals, which are compared with them.
+Records need none, as their totals are compared with them.
 """
 
-MIGRATIONS: Final = migrations.ALL
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, and the statements that write its rows with their checksums.
+
+    A column that a statement is not given gets its default.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    """Each column that the checksum covers, which are all others, and its default as SQL."""
+    key: tuple[str, ...]
+
+    @property
+    def names(self) -> str:
+        """The columns, separated by commas."""
+        return ", ".join(self.columns)
+
+    def checksum(self, values: Mapping[str, str] | None = None) -> str:
+        """The checksum of a row as SQL: over its columns, or what they are to become."""
+        return f"seal_of({', '.join((values or {}).get(name, name) for name in self.columns)})"
+
+    def insert(self, *given: str, replace: bool = False) -> str:
+        """Insert a row; the values are bound in the order of the columns `given`."""
+        if unknown := set(given) - set(self.columns):
+            raise ValueError(f"table {self.name} has no column {', '.join(unknown)}")
+        values = {**self.columns, **{name: f"?{n}" for n, name in enumerate(given, start=1)}}
+        return (
+            f"INSERT {'OR REPLACE ' if replace else ''}INTO {self.name} ({self.names}, {CHECKSUM}) "
+            f"VALUES ({', '.join(values.values())}, {self.checksum(values)})"
+        )
+
+    def insert_or_merge(self, *given: str, merge: str) -> str:
+        """Insert a row, or where its key is there `merge` it: `value = value + excluded.value`."""
+        column, _, change = merge.partition(" = ")
+        return (
+            f"{self.insert(*given)} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {merge}, "
+            f"{CHECKSUM} = {self.checksum({column: change})}"
+        )
+
+    def insert_selected(self, select: str) -> str:
+        """Insert what a SELECT gives, which has every column without a default, by name."""
+        return (
+            f"INSERT INTO {self.name} ({self.names}, {CHECKSUM}) "
+            f"SELECT {self.names}, {self.checksum()} FROM ({select})"
+        )
+
+    def key_of(self, row: Sequence[Any]) -> Row:
+        """The key of a row that has all columns."""
+        values = dict(zip(self.columns, row, strict=True))
+        return tuple(values[name] for name in self.key)
+
+
+@cache
+def tables_at(version: int = migrations.NEWEST) -> dict[str, Table]:
+    """Every table of a version of the schema, by name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        checksums.install(connection)
+        migrations.apply(connection, version)
+        names = connection.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
+        ).fetchall()
+        return {name: _table_of(connection, name) for (name,) in names}
+
+
+def _table_of(connection: sqlite3.Connection, name: str) -> Table:
+    columns = connection.execute(
+        "SELECT name, coalesce(dflt_value, 'NULL'), pk FROM pragma_table_info(?)", (name,)
+    ).fetchall()
+    key = sorted((place, column) for column, _, place in columns if place)
+    return Table(
+        name,
+        {column: default for column, default, _ in columns if column != CHECKSUM},
+        tuple(column for _, column in key),
+    )

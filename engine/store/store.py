@@ -1,13 +1,11 @@
-"""The store as its writer sees it: one file, one writing connection, one commit at a time.
+"""What writes a database: one file, one writing connection, one commit at a time.
 
-In: what was counted since the last commit. Out: a durable database. Everything of one instant
-(states, records, totals, positions) is in one transaction: after a power cut it is all there or
-nothing of it, and what is missing is read again from the logs.
+Everything of one instant (states, records, totals, positions) is in one transaction: after a power
+cut it is all there or nothing of it, and what is missing is read again from the logs.
 """
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,62 +13,51 @@ from pathlib import Path
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
-from engine import indicators
 from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
-from engine.indicators.model import NO_DIMENSION, States
+from engine.indicators.model import States
 from engine.sources.model import LogFile
-from engine.store import database, positions
+from engine.store import clock_epochs, positions, site
 from engine.store.files import file_at
 from engine.store.lock import Lock, mark_as_ours
 from engine.store.meta import MetaTable
 from engine.store.reader import Reader
 from engine.store.records import RecordWriter
 from engine.store.repair import backup, check, recovery
-from engine.store.schema import TIES
-from engine.times import load_zone, zone_data
+from engine.store.repair.notes import current_notes
+from engine.store.schema import TABLE_CHECKSUMS
+from engine.store.transactions import DiskFull, atomic, storage_errors
+from engine.store.unconfirmed import Unconfirmed
+from engine.store.writer import Writer
+from engine.store.zones import choose_zone, is_stored, store_zone
 
 __all__ = ["Lock", "Store"]
-
 
 _CANNOT_WRITE: Final = "the database cannot be written"
 
 
-class Store(MetaTable):
-    """The writing side of a database. Owned by one thread.
+class Store:
+    """The writing side of a database. Owned by one thread."""
 
-    After an error of the disk the connection is given up, as SQLite cannot know any more what has
-    reached the disk; the next commit opens the database again and finds out.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        connection: sqlite3.Connection,
-        zone: ZoneInfo | None,
-        *,
-        writable: bool = True,
-    ) -> None:
-        self.path = path
+    def __init__(self, writer: Writer, zone: ZoneInfo | None) -> None:
+        self.path = writer.path
         self.notes: list[str] = []
         self.repairs: list[str] = []
-        """What was set aside and replaced when this was opened, and since."""
+        """What was moved to quarantine and replaced when this was opened, and since."""
         self.verified = False
-        self._connection: sqlite3.Connection | None = connection
-        self._file = file_at(path)
-        """The file that is open, by device and inode."""
-        self._writable = writable
-        self._unsure: States | None = None
-        """States of a commit that failed in such a way that it may have landed all the same."""
-        self._landed: States = {}
-        """What the caller still gives as new and the database has: from commits that failed."""
-        self.zone = self._settle_zone(zone)
-        self.records = RecordWriter(connection, self.zone, int(self.get("complete_from", 0)))
-        if writable and not self._is_of_this_zone():
-            with database.atomic(connection):
-                self._set("timezone", self.zone.key)
-                self._set("zone_data", zone_data(self.zone.key))
+        self._writer = writer
+        self._unconfirmed = Unconfirmed()
+        self.zone, changed = choose_zone(self.meta, zone)
+        if changed:
+            self.notes.append(
+                f"{changed}: days, weeks, months and years are computed again from the hourly "
+                "records"
+            )
+        self.records = self._record_writer()
+        if writer.writable and not is_stored(self.meta, self.zone):
+            with atomic(self.connection):
+                store_zone(self.meta, self.zone)
                 self.records.recompute_periods()
-                self._tie()
+                self._write_table_checksums()
         self.commits = int(self.get("commits", 0))
 
     @classmethod
@@ -84,24 +71,23 @@ class Store(MetaTable):
     ) -> Store:
         """Open a database for writing; `zone` None is the one it has (UTC for a new one).
 
-        With `repair_at` (now), it is checked first, and a damaged one is set aside and replaced.
-        With `may_be_read_only`, one on a disk that cannot be written is opened for reading, and
-        every commit tries again.
+        With `repair_at` (now), it is checked first, and a damaged one is replaced. With
+        `may_be_read_only`, one on a disk that cannot be written is opened for reading, and every
+        commit tries again.
         """
         repairs = recovery.ensure_valid(path, repair_at) if repair_at is not None else []
-        with database.storage_errors(path):
-            connection = None
+        with storage_errors(path):
+            writer = None
             try:
-                connection = database.open_writer(path, lambda c: backup.back_up(c, path))
-                store = cls(path, connection, zone)
+                writer = Writer.open(path)
+                store = cls(writer, zone)
             except (StorageError, sqlite3.OperationalError) as error:
-                if connection is not None:
-                    connection.close()
+                if writer is not None:
+                    writer.disconnect()
                 is_there = file_at(path) and path.stat().st_size
                 if not (may_be_read_only and is_there) or isinstance(error, DatabaseDamaged):
                     raise
-                connection = database.open_reader(path)
-                store = cls(path, connection, zone, writable=False)
+                store = cls(Writer.open_read_only(path), zone)
                 store.notes.append(f"{_CANNOT_WRITE} ({error}): counting in memory")
             store.repairs = repairs
             store.verified = repair_at is not None
@@ -111,65 +97,30 @@ class Store(MetaTable):
     @property
     def connection(self) -> sqlite3.Connection:
         """The connection; raises StorageError while there is none."""
-        if self._connection is None:
-            raise StorageError(f"database {self.path} is not open", "it is tried again")
-        return self._connection
+        return self._writer.connection
+
+    @property
+    def meta(self) -> MetaTable:
+        """The table `meta`."""
+        return MetaTable(self.connection)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A value of `meta`."""
+        return self.meta.get(key, default)
+
+    def put(self, key: str, value: Any) -> None:
+        """Write a value of `meta` at once."""
+        with storage_errors(self.path), atomic(self.connection):
+            self.meta.set(key, value)
 
     def reopen(self) -> None:
-        """Open the file again that stands at the path: after an error, or another one."""
-        self._disconnect()
-        self._check_there()
-        with database.storage_errors(self.path):
-            connection = database.open_writer(self.path, lambda c: backup.back_up(c, self.path))
-            # What a failed sync left in the log may be in memory only: write it once more.
-            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            if busy and self._unsure is not None:
-                connection.close()
-                raise Busy(f"database {self.path} is being read", "it is tried again")
-            if not self._writable:
-                self.notes = [note for note in self.notes if _CANNOT_WRITE not in note]
-            self._connection, self._writable = connection, True
-            self._file = file_at(self.path)
-            complete_from = int(self.get("complete_from", 0))
-            self.records = RecordWriter(connection, self.zone, complete_from)
+        """Open the file again that is at the path: after an error, or another one."""
+        self._writer.reopen(must_be_alone=self._unconfirmed.is_open)
+        self.notes = [note for note in self.notes if _CANNOT_WRITE not in note]
+        self.records = self._record_writer()
 
-    def _check_there(self) -> None:
-        """Raise DatabaseDamaged when the file was removed, or another thing stands in its place.
-
-        What is written would go with it, and nobody could read it.
-        """
-        if self.path == database.MEMORY or file_at(self.path):
-            return
-        what = "was replaced by what is no file" if os.path.lexists(self.path) else "is gone"
-        raise DatabaseDamaged(f"the file of database {self.path} {what}")
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                connection.close()
-            except sqlite3.Error:
-                return  # nothing is lost by it: all that matters is in the file or in memory
-
-    def _settle_zone(self, zone: ZoneInfo | None) -> ZoneInfo:
-        stored = self.get("timezone")
-        zone = zone or load_zone(str(stored or "UTC"))
-        was = ""
-        if stored is not None and zone.key != stored:
-            was = f"time zone is now {zone.key}, was {stored}"
-        elif stored is not None and zone_data(zone.key) != self.get("zone_data", ""):
-            tables = str(self.get("zone_data", "")) or "those of this machine"
-            was = f"the tables of time zones are now {zone_data(zone.key)}, were {tables}"
-        if was:
-            self.notes.append(
-                f"{was}: days, weeks, months and years are computed again from the hourly records"
-            )
-        return zone
-
-    def _is_of_this_zone(self) -> bool:
-        """Whether the stored periods are of this zone, by the tables that are here."""
-        tables = zone_data(self.zone.key)
-        return bool(self.get("timezone") == self.zone.key and self.get("zone_data", "") == tables)
+    def _record_writer(self) -> RecordWriter:
+        return RecordWriter(self.connection, self.zone, int(self.get("complete_from", 0)))
 
     def commit(
         self,
@@ -187,104 +138,88 @@ class Store(MetaTable):
         numbers of lines are kept. Raises StorageError or Busy; then all may be tried again, with
         what came since.
         """
-        if self._connection is None or not self._writable:
+        if not self._writer.is_open or not self._writer.writable:
             self.reopen()
-        self._settle_unsure()
-        states = self._without_landed(states)
+        self._confirm()
+        states = self._unconfirmed.without_written(states)
+        generations = list(generations)
         try:
             try:
                 self._write(states, generations, running_hour, meta or {}, folded)
-            except database.DiskFull:
+            except DiskFull:
                 if not backup.drop_older(self.path):
                     raise
                 self._write(states, generations, running_hour, meta or {}, folded)
-        except (Busy, DatabaseDamaged, database.DiskFull):
+        except (Busy, DatabaseDamaged, DiskFull):
             raise
         except StorageError:
-            self._unsure = dict(states)
-            self._disconnect()
+            self._unconfirmed.failed(states)
+            self._writer.disconnect()
             raise
-        self._landed = {}
+        self._unconfirmed.clear()
 
     def _write(
         self,
         states: States,
-        generations: Iterable[LogFile],
+        generations: list[LogFile],
         running_hour: int | None,
         meta: dict[str, Any],
         folded: Sequence[bytes],
     ) -> None:
-        self._check_there()
+        self._writer.check_there()
         with self.transaction():
             self.records.save(states, running_hour)
-            moved = list(generations)
-            positions.save_generations(self.connection, moved, self.commits + 1)
+            positions.save_generations(self.connection, generations, self.commits + 1)
             positions.fold_generations(self.connection, folded)
-            if moved:
-                self._set("tie_seen", self.commits + 1)
-            for key, value in meta.items():
-                self._set(key, value)
-            self._set("commits", self.commits + 1)
+            if generations:
+                self.meta.set("tie_seen", self.commits + 1)
+            for key, value in {**meta, "commits": self.commits + 1}.items():
+                self.meta.set(key, value)
         self.commits += 1
 
-    def _settle_unsure(self) -> None:
-        """See whether a failed commit has landed: the database has its number then."""
-        if self._unsure is None:
-            return
-        with database.storage_errors(self.path):
-            landed = int(self.get("commits", 0)) == self.commits + 1
-        unsure, self._unsure = self._unsure, None
-        if landed:
-            self.commits += 1
-            for key, state in unsure.items():
-                fold = indicators.FOLDS[key[1]]
-                self._landed[key] = fold.merge(self._landed.get(key, 0), state)
-
-    def _without_landed(self, states: States) -> States:
-        """States without what the database has of them."""
-        if not self._landed:
-            return states
-        return {
-            key: indicators.FOLDS[key[1]].difference(state, self._landed.get(key, 0))
-            for key, state in states.items()
-        }
+    def _confirm(self) -> None:
+        """See whether a failed commit was written: the database has its number then."""
+        if self._unconfirmed.is_open:
+            with storage_errors(self.path):
+                written = int(self.get("commits", 0)) == self.commits + 1
+            self._unconfirmed.confirm(written=written)
+            self.commits += written
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All commits inside land together, or none does."""
+        """All commits inside are written together, or none is."""
         if self.connection.in_transaction:
             yield
             return
         commits = self.commits
-        with database.storage_errors(self.path):
+        with storage_errors(self.path):
             try:
-                with database.atomic(self.connection):
+                with atomic(self.connection):
                     yield
-                    self._tie()
+                    self._write_table_checksums()
             except BaseException:
                 self.records.forget()
                 self.commits = commits
                 raise
 
-    def shorten_timeouts(self) -> None:
-        """Do not wait long for others any more: the process is ending."""
-        if self._connection is not None:
-            self._connection.execute("PRAGMA busy_timeout = 500")
-
-    def _tie(self) -> None:
-        """Note in `meta` what the tables that have changed amount to (`mismatched_tables`)."""
+    def _write_table_checksums(self) -> None:
+        """Write into `meta` what the tables that have changed add up to."""
         for key, changed in (("tie_state", True), ("tie_total", self.records.totals_changed)):
             if changed:
-                self._set(key, self.connection.execute(TIES[key]).fetchone()[0])
+                self.meta.set(key, self.connection.execute(TABLE_CHECKSUMS[key]).fetchone()[0])
         self.records.totals_changed = False
 
+    def shorten_timeouts(self) -> None:
+        """Do not wait long for others any more: the process is ending."""
+        self._writer.shorten_timeouts()
+
     def back_up(self) -> None:
-        """Make a verified backup beside the database, and fold the write-ahead log into it.
+        """Make a verified backup next to the database, and empty the write-ahead log into it.
 
         Raises DatabaseDamaged when the copy does not verify, StorageError when there is no room.
         """
         backup.back_up(self.connection, self.path)
-        with database.storage_errors(self.path):
+        with storage_errors(self.path):
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def problems(self) -> list[str]:
@@ -292,30 +227,44 @@ class Store(MetaTable):
 
         Raises DatabaseDamaged when the file is gone, StorageError when it cannot be looked at now.
         """
-        self._check_there()
-        if self._connection is not None and self._file not in (None, file_at(self.path)):
+        self._writer.check_there()
+        if self._writer.is_replaced:
             return ["its file was replaced by another one"]
-        with database.storage_errors(self.path):
+        with storage_errors(self.path):
             return check.problems_in(self.path)
 
     def recover(self, reason: str, now: int) -> None:
-        """Set the damaged database aside, and go on with the best replacement; adds a note."""
-        if self._connection is not None and self._file not in (None, file_at(self.path)):
-            with suppress(MetricsError):  # what we have open is sound, and nowhere else
+        """Move the damaged database to quarantine, and go on with the best replacement."""
+        if self._writer.is_replaced:
+            with suppress(MetricsError):  # what we have open is valid, and nowhere else
                 self.back_up()
-        self._disconnect()
-        self._unsure, self._landed = None, {}
+        self._writer.disconnect()
+        self._unconfirmed.clear()
         self.repairs.append(recovery.recover(self.path, reason, now))
         self.reopen()
         self.commits = int(self.get("commits", 0))
 
-    def uptime_states(self) -> States:
-        """The minutes of every hour in which the offspot was on."""
-        rows = self.connection.execute(
-            "SELECT hour, minutes FROM record WHERE indicator_id = ? AND minutes IS NOT NULL",
-            (indicators.uptime.id,),
-        )
-        return {(hour, indicators.uptime.id, NO_DIMENSION): minutes for hour, minutes in rows}
+    def current_notes(self) -> list[str]:
+        """What was done to this database, as long as the damaged file is in quarantine."""
+        return current_notes(self.meta, self.path)
+
+    def identify(self, board_serial: str) -> str:
+        """The random id of this hotspot."""
+        if not self._writer.writable:
+            return site.identify(self.meta, board_serial, writable=False)
+        with storage_errors(self.path), atomic(self.connection):
+            return site.identify(self.meta, board_serial, writable=True)
+
+    def add_clock_epoch(
+        self, boot_id: str, at: int, step_seconds: int, trusted: bool | None
+    ) -> None:
+        """Note that a stretch of steady time begins (at a boot, or a step of the clock)."""
+        with self.transaction():
+            clock_epochs.add_epoch(self.connection, boot_id, at, step_seconds, trusted)
+
+    def clock_steps(self, newest: int = 20) -> list[tuple[int, int]]:
+        """The newest steps of the clock: (time after it, seconds), oldest first."""
+        return clock_epochs.newest_steps(self.connection, newest)
 
     def generations(self) -> dict[bytes, LogFile]:
         """Every log that is remembered."""
@@ -323,19 +272,16 @@ class Store(MetaTable):
 
     def prune(self, present: Iterable[bytes]) -> list[bytes]:
         """Forget the oldest logs beyond a bound, none that is present. Their ids."""
-        with database.storage_errors(self.path), database.atomic(self.connection):
+        with storage_errors(self.path), atomic(self.connection):
             return positions.prune_generations(self.connection, present)
 
     def purge(self, before: int) -> int:
         """Remove the records of hours before an instant. How many there were."""
-        complete_from = self.records.complete_from
-        try:
-            with database.storage_errors(self.path), database.atomic(self.connection):
-                removed = self.records.purge(before)
-                self._set("complete_from", self.records.complete_from)
-        except BaseException:
-            self.records.complete_from = complete_from
-            raise
+        complete_from = max(before, self.records.complete_from)
+        with storage_errors(self.path), atomic(self.connection):
+            removed = self.records.purge(before)
+            self.meta.set("complete_from", complete_from)
+        self.records.complete_from = complete_from
         return removed
 
     def reader(self) -> Reader:
@@ -343,19 +289,8 @@ class Store(MetaTable):
         return Reader(self.path, self.connection)
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file, so that a copy of one file is the data."""
-        if self._connection is None:
-            return
-        folded = False
-        try:
-            if self.path != database.MEMORY and self._writable:
-                row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                folded = not row[0]
-        except sqlite3.Error:
-            pass  # everything is committed; the next opening folds it in
-        finally:
-            self._disconnect()
-        if folded and self.verified:
+        """Empty the write-ahead log into the file, so that a copy of one file is the data."""
+        if self._writer.close() and self.verified:
             check.mark_clean(self.path)
 
     def __enter__(self) -> Self:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import offspot_metrics
-from engine.store import database
+from engine.store import header
 from lab.clock import starting_at
 from tests.support.golden import full_line
 from tools.build_zipapp import plain_python
@@ -75,7 +75,7 @@ class Result:
 
 def invoke(*arguments: object) -> Result:
     """Run a command in this process, as if it were one of its own."""
-    database._checked.clear()  # the number of a file may be that of one of an earlier test
+    header._checked.clear()  # the number of a file may be that of one of an earlier test
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = offspot_metrics.main([str(argument) for argument in arguments])

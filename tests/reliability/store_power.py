@@ -18,7 +18,7 @@ from typing import Final
 
 from engine.runtime.counting import CountingLoop
 from engine.sources.tail.folder import LogFolder
-from engine.store import database
+from engine.store.files import sync_path
 from engine.store.store import Store
 from tests.reliability.store_support import HOUR, UTC, line, make_counting, write_packages
 
@@ -64,8 +64,8 @@ class Proxy:
     def __init__(self, folder: Path) -> None:
         log_of(folder).parent.mkdir()
         self.descriptor = os.open(log_of(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        database.sync_path(log_of(folder).parent)  # the file's name has been there for long
-        database.sync_path(folder)
+        sync_path(log_of(folder).parent)  # the file's name has been there for long
+        sync_path(folder)
 
     def write(self, number: int) -> None:
         """One more line."""

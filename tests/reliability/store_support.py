@@ -173,7 +173,7 @@ def instants_of_commits(store: Store) -> list[int]:
     found: list[int] = []
 
     def note(sql: str) -> None:
-        if sql.startswith("INSERT INTO meta") and "'saved_at'" in sql:
+        if " INTO meta " in sql and "'saved_at'" in sql:
             found.append(int(sql.partition("'saved_at',")[2].partition(",")[0]))
 
     store.connection.set_trace_callback(note)

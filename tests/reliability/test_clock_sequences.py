@@ -107,7 +107,7 @@ class History:
         lines, those since the last save are lost.
         """
         self.found_unsaved += bool(self.counting.positions.moved)
-        self.store._disconnect()
+        self.store._writer.disconnect()
         self.store, self.counting = self._start()
         self.counting.take(self.log.block())
         kept = self._minutes()
@@ -115,7 +115,7 @@ class History:
         self.of_ticks &= kept
 
     def _minutes(self) -> set[int]:
-        minutes = minutes_in(self.store.uptime_states())
+        minutes = minutes_in(self.store.reader().uptime_states())
         rows = self.store.connection.execute(
             "SELECT hour, state FROM state WHERE indicator_id = 1004"
         )

@@ -199,7 +199,7 @@ def test_a_volume_with_one_owner(volume: Path, user: int) -> None:
     code = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-import engine.store.repair.recovery, engine.store.repair.salvage, engine.times, zoneinfo, tempfile
+import engine.times, zoneinfo, tempfile
 from pathlib import Path
 from engine.store.store import Lock, Store
 from engine.times import load_zone

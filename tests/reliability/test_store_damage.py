@@ -14,10 +14,10 @@ import pytest
 
 from engine.errors import DatabaseDamaged, DatabaseForeign
 from engine.runtime import clock
-from engine.store import database
+from engine.store import migrations
 from engine.store.lock import Lock
 from engine.store.repair import backup, check
-from engine.store.schema import MIGRATIONS
+from engine.store.schema import tables_at
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, UTC
@@ -76,9 +76,7 @@ def rows_of(path: Path) -> dict[str, set[tuple[Any, ...]]]:
 
 def columns(table: str) -> str:
     """The columns that a seal covers."""
-    from engine.store.schema import SEALED
-
-    return ", ".join(SEALED[table])
+    return tables_at()[table].names
 
 
 def encoded(row: tuple[Any, ...]) -> bytes:
@@ -278,7 +276,7 @@ def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> N
             with contextlib.closing(Store.open(path, UTC, repair_at=HOUR)) as store:
                 slowest = max(slowest, clock.monotonic() - begin)
                 assert not store.problems(), what
-                repairs, notes = store.repairs, store.kept_notes()
+                repairs, notes = store.repairs, store.current_notes()
             found = rows_of(path)
             if repairs:
                 repaired += 1
@@ -446,7 +444,7 @@ def test_two_backups_and_two_quarantines_are_kept(tmp_path: Path) -> None:
     names = sorted(f.name for f in (tmp_path / "quarantine").iterdir())
     assert [name.rpartition("-")[2] for name in names] == ["3", "4"]
     assert "was removed" in store.repairs[-1]
-    assert len(store.kept_notes()) == 2
+    assert len(store.current_notes()) == 2
     assert len(backup.backups_of(path)) == 2
     for copy in backup.backups_of(path):
         assert check.problems_in(copy, "mode=ro&immutable=1") == []
@@ -482,4 +480,4 @@ def test_a_database_that_is_only_read_is_not_written(tmp_path: Path) -> None:
     assert after == before
     store.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert database.schema_of(connection) == len(MIGRATIONS)
+        assert migrations.version_of(connection) == migrations.NEWEST

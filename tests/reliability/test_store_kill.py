@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.store import database
-from engine.store.repair import checksums
-from engine.store.schema import APPLICATION_ID, MIGRATIONS
+from engine.store import database, migrations
+from engine.store.repair import check, checksums
+from engine.store.schema import APPLICATION_ID
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, KillAt, figures, in_fork, in_forks, killed_at
@@ -84,7 +84,7 @@ def _old_database(folder: Path) -> None:
     connection = sqlite3.connect(folder / "metrics.db", isolation_level=None)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL")
-    for statement in MIGRATIONS[0]:
+    for statement in migrations.ALL[0]:
         connection.execute(statement)
     connection.execute("INSERT INTO dimension VALUES (1, 'Bees')")
     for hour in range(HOUR, HOUR + 36_000, 3600):
@@ -138,5 +138,5 @@ def test_every_statement_that_writes_seals(memory: Path) -> None:
     assert in_fork(lambda: support.scenario(memory)) == 0
     connection = database.open_reader(memory / "metrics.db")
     checksums.install(connection)
-    assert checksums.broken_rows(connection) == {}
+    assert check._broken_rows(connection, migrations.NEWEST) == {}
     connection.close()

@@ -14,7 +14,7 @@ from engine.runtime.reader import Reader
 from engine.runtime.ticker import Tick
 from engine.sources.model import LogFile, Message
 from engine.sources.tail.folder import LogFolder
-from engine.store import database
+from engine.store import migrations
 from engine.store.repair import backup, check
 from engine.store.store import Store
 from engine.times import load_zone
@@ -148,9 +148,9 @@ def test_a_backup_before_a_migration(tmp_path: Path) -> None:
         before = connection.execute("SELECT * FROM record").fetchall()
     Store.open(path).close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        assert database.schema_of(connection) > 1
+        assert migrations.version_of(connection) > 1
     with contextlib.closing(sqlite3.connect(backup.newest_path(path))) as connection:
-        assert database.schema_of(connection) == 1
+        assert migrations.version_of(connection) == 1
         assert connection.execute("SELECT * FROM record").fetchall() == before
     Store.open(path).close()
     assert not backup.older_path(path).exists(), "nothing was left to migrate"

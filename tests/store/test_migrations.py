@@ -13,7 +13,6 @@ import pytest
 
 from engine.report import Report
 from engine.store import migrations
-from engine.store.schema import SEALED
 from engine.store.store import Store
 
 HERE = Path(__file__).parent / "databases"
@@ -52,21 +51,6 @@ def test_migrations_are_literal() -> None:
         assert isinstance(statements, ast.AnnAssign)
         assert statements.value is not None
         assert all(isinstance(text, str) for text in ast.literal_eval(statements.value)), path.name
-
-
-def test_the_columns_are_those_of_the_newest_migration(tmp_path: Path) -> None:
-    """`SEALED` names every column of every table, as the migrations leave them."""
-    with Store.open(tmp_path / "metrics.db") as store:
-        tables = store.connection.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        ).fetchall()
-        found = {
-            table: [row[1] for row in store.connection.execute(f"PRAGMA table_info({table})")]
-            for (table,) in tables
-        }
-    assert {table: sorted([*columns, "seal"]) for table, columns in SEALED.items()} == {
-        table: sorted(columns) for table, columns in found.items()
-    }
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*.db")), ids=lambda path: path.stem)

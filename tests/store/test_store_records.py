@@ -175,9 +175,9 @@ def test_unsaved_states_grow_with_hours_and_packages_only(tmp_path: Path) -> Non
     store = Store.open(tmp_path / "metrics.db", UTC)
     counting = support.make_counting(store, tmp_path)
     counting.begin(HOUR)
-    store._disconnect()
-    store.path = tmp_path / "other.db"
-    with closing(sqlite3.connect(store.path)) as other:
+    store._writer.disconnect()
+    store._writer.path = tmp_path / "other.db"
+    with closing(sqlite3.connect(store._writer.path)) as other:
         other.execute("CREATE TABLE t (x)")  # of another program: it is not written to
     log = support.Log(1)
     for number in range(3000):

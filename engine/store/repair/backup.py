@@ -1,8 +1,7 @@
-"""Copies of a live database that have been checked before they are called one.
+"""Copies of a live database, complete, verified and durable before they get their names.
 
-In: a connection that is between transactions, and where the copy goes. Out: a file that is
-complete, verified and durable under its name, or an error and no file. It keeps two beside the
-database and knows no dates: which is newer is in their names, as the clock may be wrong.
+Two are kept next to the database. Which is newer is in their names, not in their dates, as the
+clock may be wrong.
 """
 
 from __future__ import annotations
@@ -11,14 +10,19 @@ import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from engine.errors import DatabaseDamaged
-from engine.store import database
+from engine.store.files import free_bytes, sync_path
 from engine.store.repair import check
+from engine.store.transactions import storage_errors
+
+SPARE_BYTES: Final = 8 * 1024 * 1024
+"""So much stays free on the disk for what a database writes besides its backups."""
 
 
 def newest_path(path: Path) -> Path:
-    """The newest backup beside a database."""
+    """The newest backup next to a database."""
     return path.with_name(path.name + ".backup")
 
 
@@ -28,7 +32,7 @@ def older_path(path: Path) -> Path:
 
 
 def backups_of(path: Path) -> list[Path]:
-    """The backups beside a database, the newest first."""
+    """The backups next to a database, the newest first."""
     return [p for p in (newest_path(path), older_path(path)) if p.is_file() and not p.is_symlink()]
 
 
@@ -41,13 +45,19 @@ def valid_backup(path: Path) -> Path | None:
     return None
 
 
+def has_room(path: Path) -> bool:
+    """Whether the disk has room for a backup: for the copy, and for what is written meanwhile."""
+    free = free_bytes(path)
+    return free is not None and free >= 2 * path.stat().st_size + SPARE_BYTES
+
+
 def back_up(connection: sqlite3.Connection, path: Path) -> None:
-    """Make a backup beside a database; the newest one becomes the older one, which goes.
+    """Make a backup next to a database; the newest one becomes the older one, which goes.
 
     Raises DatabaseDamaged when the copy does not verify, StorageError when it cannot be written.
     """
     draft = newest_path(path).with_name(newest_path(path).name + ".tmp")
-    with database.storage_errors(path):
+    with storage_errors(path):
         try:
             _copy(connection, draft)
         except BaseException:
@@ -57,13 +67,13 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
         with suppress(FileNotFoundError):
             newest_path(path).rename(older_path(path))
         draft.rename(newest_path(path))
-        database.sync_path(path.parent)
+        sync_path(path.parent)
 
 
 def copy_to(connection: sqlite3.Connection, target: Path) -> None:
     """Make a verified copy of a live database under any name. Raises as `back_up`."""
     draft = target.with_name(target.name + ".tmp")
-    with database.storage_errors(target):
+    with storage_errors(target):
         try:
             _copy(connection, draft)
             draft.rename(target)
@@ -71,11 +81,11 @@ def copy_to(connection: sqlite3.Connection, target: Path) -> None:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
             raise
-        database.sync_path(target.parent)
+        sync_path(target.parent)
 
 
 def drop_older(path: Path) -> bool:
-    """Give up the older backup to make room. Whether there was one, beside a newer one."""
+    """Remove the older backup to make room, where there is a newer one. Whether there was one."""
     if not newest_path(path).exists():
         return False
     try:
@@ -94,4 +104,4 @@ def _copy(connection: sqlite3.Connection, draft: Path) -> None:
         raise DatabaseDamaged(
             f"a copy of the database does not verify: {found[0]}", "the database is checked next"
         )
-    database.sync_path(draft)
+    sync_path(draft)

@@ -1,9 +1,7 @@
-"""Is a database sound? SQLite's own check, the seal of every row, and sums against their parts.
+"""Whether a database is valid: SQLite's own check, the checksum of every row, and totals against
+their records. Nothing is changed: a damaged database is evidence.
 
-In: a connection, or a path. Out: what is wrong, in words; nothing when it is sound. It must not
-change the database: a damaged one is evidence.
-
-A database that was closed in order has the hash of its file beside it (`.clean`). As long as the
+A database that was closed gracefully has the hash of its file next to it (`.clean`). As long as the
 file has that hash it needs no further check: reading a file is much quicker than reading its rows.
 """
 
@@ -17,14 +15,19 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ConfigError
+from engine.store import migrations
+from engine.store.meta import all_values
 from engine.store.repair import checksums
-from engine.store.schema import MIGRATIONS
-from engine.times import load_zone, period_of, zone_data
+from engine.store.schema import (
+    CHECKSUM,
+    CHECKSUMS_SINCE,
+    TABLE_CHECKSUMS,
+    TABLE_CHECKSUMS_SINCE,
+    tables_at,
+)
+from engine.times import Period, load_zone, period_of, zone_data
 
-_NOT_ITS_FAULT: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-_SEALED_SINCE: Final = 2
-"""The migration that brought the seals."""
-_TIED_SINCE: Final = 3
+_NOT_DAMAGE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def problems_of(connection: sqlite3.Connection) -> list[str]:
@@ -38,54 +41,75 @@ def problems_of(connection: sqlite3.Connection) -> list[str]:
         return found
     if connection.execute("PRAGMA foreign_key_check").fetchone():
         return ["rows refer to rows that are not there"]
-    schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if not _SEALED_SINCE <= schema <= len(MIGRATIONS):
+    version = migrations.version_of(connection)
+    if not CHECKSUMS_SINCE <= version <= migrations.NEWEST:
         return []
     checksums.install(connection)
     found = [
         f"{count} rows of table {table} are not as they were written"
-        for table, count in checksums.broken_rows(connection).items()
+        for table, count in _broken_rows(connection, version).items()
     ]
-    if not found and schema >= _TIED_SINCE and (ties := checksums.mismatched_tables(connection)):
-        found = [f"its parts are of different times ({', '.join(ties)})"]
+    if not found and version >= TABLE_CHECKSUMS_SINCE:
+        found = _mismatched_tables(connection)
     return found or _wrong_totals(connection)
+
+
+def _broken_rows(connection: sqlite3.Connection, version: int) -> dict[str, int]:
+    """Table -> rows whose checksum does not verify; tables without such rows are left out."""
+    counts = {
+        name: connection.execute(
+            f"SELECT count(*) FROM {name} WHERE {CHECKSUM} IS NOT {table.checksum()}"
+        ).fetchone()[0]
+        for name, table in tables_at(version).items()
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _mismatched_tables(connection: sqlite3.Connection) -> list[str]:
+    values = all_values(connection)
+    wrong = [
+        key
+        for key, sql in TABLE_CHECKSUMS.items()
+        if values.get(key) != connection.execute(sql).fetchone()[0]
+    ]
+    return [f"its parts are of different times ({', '.join(wrong)})"] if wrong else []
 
 
 def _wrong_totals(connection: sqlite3.Connection) -> list[str]:
     """Stored totals that are not the sums of their records: one of both is of another time."""
-    facts = dict(
-        connection.execute(
-            "SELECT key, value FROM meta WHERE key IN ('timezone', 'zone_data', 'complete_from')"
-        ).fetchall()
-    )
-    name = str(facts.get("timezone", "UTC"))
+    values = all_values(connection)
+    name = str(values.get("timezone", "UTC"))
     try:
         zone = load_zone(name)
     except ConfigError:
         return []  # a start needs another zone, and computes them again
-    if zone_data(name) != facts.get("zone_data", ""):
+    if zone_data(name) != values.get("zone_data", ""):
         return []  # they are of other tables of zones: a start computes them again
     for kind, label in connection.execute("SELECT agg_kind, agg_value FROM period").fetchall():
         period = period_of(kind, label, zone)
         if period is None:
             return [f"there is no period {kind} {label}"]
-        if period.start < int(facts.get("complete_from", 0)):
-            continue
-        differs = connection.execute(
+        if period.start >= int(values.get("complete_from", 0)) and _differs(connection, period):
+            return [f"the totals of {kind} {label} are not the sums of their hours"]
+    return []
+
+
+def _differs(connection: sqlite3.Connection, period: Period) -> bool:
+    """Whether the totals of a period are not the sums of its records."""
+    return bool(
+        connection.execute(
             "SELECT 1 FROM (SELECT indicator_id, dimension_id, value AS n FROM total "
             "WHERE agg_kind = ?1 AND agg_value = ?2 UNION ALL "
             "SELECT indicator_id, dimension_id, -value FROM record "
             "WHERE hour >= ?3 AND hour < ?4) "
             "GROUP BY indicator_id, dimension_id HAVING sum(n) <> 0 LIMIT 1",
-            (kind, label, period.start, period.end),
+            (period.kind, period.label, period.start, period.end),
         ).fetchone()
-        if differs:
-            return [f"the totals of {kind} {label} are not the sums of their hours"]
-    return []
+    )
 
 
 def problems_in(path: Path, how: str = "mode=ro") -> list[str]:
-    """What is wrong with a file; one that cannot be read is not sound."""
+    """What is wrong with a file; one that cannot be read is not valid."""
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
@@ -96,12 +120,12 @@ def problems_in(path: Path, how: str = "mode=ro") -> list[str]:
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None) or 0
         unreadable = code in (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_CORRUPTFS)
-        if code & 0xFF in _NOT_ITS_FAULT and not unreadable:
+        if code & 0xFF in _NOT_DAMAGE and not unreadable:
             raise
         return [str(error)]
 
 
-# Closed in order
+# Closed gracefully
 
 
 def _clean_path(path: Path) -> Path:
@@ -109,7 +133,7 @@ def _clean_path(path: Path) -> Path:
 
 
 def mark_clean(path: Path) -> None:
-    """Note the hash of a file that was closed in order and checked when it was opened."""
+    """Write the hash of a file that was closed gracefully and checked when it was opened."""
     draft = path.with_name(path.name + ".clean.tmp")
     with suppress(OSError):
         draft.unlink(missing_ok=True)
@@ -120,7 +144,7 @@ def mark_clean(path: Path) -> None:
 
 
 def is_clean(path: Path) -> bool:
-    """Whether a file is what it was when it was closed in order."""
+    """Whether a file is what it was when it was closed gracefully."""
     try:
         wal = path.with_name(path.name + "-wal")
         if wal.exists() and wal.stat().st_size:

@@ -1,19 +1,18 @@
 """Rows of a database file page by page, for where no tree leads to them any more.
 
-In: the bytes of a file, and which columns a table has. Out: rows with their checksums, as they
-stand; whoever uses them compares the checksum. Pages that SQLite has set free are left out: what
-is on them is of another time. Rows that go on in other pages are left out too.
+Rows come with their checksums, which the caller compares. Pages that SQLite has set free are left
+out: what is on them is of another time. Rows that go on in other pages are left out too.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.store.schema import SEALED
+from engine.store.schema import CHECKSUM, Row, Table
 
 PAGE_BYTES: Final = 4096
 _LOG_HEADER_BYTES: Final = 32
@@ -23,8 +22,6 @@ _HEADER_BYTES: Final = {_LEAF_OF_TABLE: 8, _LEAF_OF_INDEX: 8, _INNER_OF_INDEX: 1
 _WIDTHS: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _TREES: Final = {_LEAF_OF_TABLE: True, _LEAF_OF_INDEX: False, _INNER_OF_INDEX: False}
 """Type of page -> whether its rows have a number that is not among their columns."""
-
-Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +36,30 @@ class Layout:
     numbered: int | None
 
 
-def layouts_of(connection: sqlite3.Connection) -> dict[str, Layout]:
-    """The layouts of all tables, from a database of this schema."""
-    found = {}
-    for table, names in SEALED.items():
-        info = connection.execute(f"PRAGMA table_info({table})").fetchall()
-        rowid = "WITHOUT ROWID" not in _sql_of(connection, table)
-        keys = [] if rowid else sorted((row for row in info if row[5]), key=lambda row: row[5])
-        order = [row[1] for row in [*keys, *(row for row in info if row not in keys)]]
-        numbered = next((order.index(row[1]) for row in info if rowid and row[5]), None)
-        columns = tuple(order.index(name) for name in names)
-        found[table] = Layout(columns, order.index("seal"), numbered)
-    return found
+def layouts_of(connection: sqlite3.Connection, tables: Iterable[Table]) -> dict[str, Layout]:
+    """The layouts of tables by name, from a database that has them."""
+    return {table.name: _layout_of(connection, table) for table in tables}
 
 
-def _sql_of(connection: sqlite3.Connection, table: str) -> str:
-    row = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
-    return str(row[0])
+def _layout_of(connection: sqlite3.Connection, table: Table) -> Layout:
+    """Tables without row numbers store the columns of their key first."""
+    (sql,) = connection.execute(
+        "SELECT sql FROM sqlite_schema WHERE name = ?", (table.name,)
+    ).fetchone()
+    numbered = "WITHOUT ROWID" not in sql
+    order = [
+        name
+        for (name,) in connection.execute(
+            "SELECT name FROM pragma_table_info(?1) ORDER BY CASE WHEN ?2 OR pk = 0 THEN 99 "
+            "ELSE pk END, cid",
+            (table.name, numbered),
+        )
+    ]
+    return Layout(
+        tuple(order.index(name) for name in table.columns),
+        order.index(CHECKSUM),
+        order.index(table.key[0]) if numbered else None,
+    )
 
 
 def rows_in(path: Path, layouts: dict[str, Layout]) -> Iterator[tuple[str, Row, int]]:
