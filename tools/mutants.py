@@ -41,7 +41,9 @@ FAILED = 1
 SHARED = (".venv", "build/filebeat", "static/node_modules", "static/src/kpis.ts")
 """Not in version control, and not written to by a test."""
 OF_THE_ARCHIVE = ("tests/browser", "tests/test_chain.py", "tests/test_zipapp.py")
-"""Tests that run `dist/offspot-metrics`, which is built again for them; those of tests/cli build it."""
+"""Tests that run `dist/offspot-metrics`, which is built again for them. Those of tests/cli build it
+when they use it.
+"""
 PAGE_BUILD = ["npm", "run", "--silent", "build"]
 
 
