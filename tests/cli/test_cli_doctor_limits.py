@@ -181,9 +181,9 @@ def test_steps_of_the_clock(config: Config) -> None:
 
 def test_another_zone_than_that_of_the_database(config: Config) -> None:
     """What serve will do with it is said; with the same one nothing is."""
-    names = [check.name for check in looked_at(replace(config, zone=load_zone("UTC"))).checks]
+    names = [check.name for check in looked_at(replace(config, timezone=load_zone("UTC"))).checks]
     assert "time zone" not in names
-    check = check_of(replace(config, zone=load_zone("Asia/Kathmandu")), "time zone")
+    check = check_of(replace(config, timezone=load_zone("Asia/Kathmandu")), "time zone")
     assert check.text == "Asia/Kathmandu is asked for, the database has UTC"
     assert "computes days, weeks, months and years again" in check.hint
 
