@@ -19,7 +19,7 @@ from engine.times import first_day, next_first_day
 if TYPE_CHECKING:
     from rich.table import Table
 
-KINDS: Final = {"D": "Day", "W": "Week", "M": "Month", "Y": "Year"}
+PERIOD_NAMES: Final = {"D": "Day", "W": "Week", "M": "Month", "Y": "Year"}
 TABLE_COLUMNS: Final = 36
 """A terminal with this width for each top ten has them side by side, titles cut where needed."""
 
@@ -34,7 +34,7 @@ def period_name(kind: str, label: str) -> str:
     """A period as people say it: `Week 2026 W24, 8 to 14 June 2026`."""
     first = first_day(kind, label)
     if first is None:
-        return f"{KINDS[kind]} {label}"
+        return f"{PERIOD_NAMES[kind]} {label}"
     last = next_first_day(kind, first) - timedelta(days=1)
     dates = {
         "D": f"{calendar.day_name[first.weekday()]} {_day(first)}",
@@ -42,7 +42,7 @@ def period_name(kind: str, label: str) -> str:
         "M": f"{calendar.month_name[first.month]} {first.year}",
         "Y": "",
     }[kind]
-    return f"{KINDS[kind]} {label}" + (f", {dates}" if dates else "")
+    return f"{PERIOD_NAMES[kind]} {label}" + (f", {dates}" if dates else "")
 
 
 def _day(day: date, before: date | None = None) -> str:

@@ -17,7 +17,7 @@ from engine.inputs.formats import STATUS_DIGITS, BlockScanner, RequestKey
 from engine.inputs.model import Request
 from engine.inputs.rules import inputs_of
 from engine.packages import Packages
-from engine.times import MINUTE_SECONDS, hour_of, minute_bit
+from engine.times import MINUTE_SECONDS, hour_of, minute_bit, set_minutes
 
 Span = range
 """Seconds, as `range(first, last + 1)`."""
@@ -171,11 +171,8 @@ def fill_silences(states: States, gap_minutes: int) -> None:
     hours = sorted(key[0] for key in states if key[1] == uptime)
     previous: int | None = None
     for hour in hours:
-        minutes = states[hour, uptime, ""]
-        while minutes:
-            lowest = minutes & -minutes
-            minutes ^= lowest
-            minute = hour // 60 + lowest.bit_length() - 1
+        for minute_of_hour in set_minutes(states[hour, uptime, ""]):
+            minute = hour // MINUTE_SECONDS + minute_of_hour
             if previous is not None and 1 < minute - previous <= gap_minutes:
                 _switch_on(states, range(previous + 1, minute))
             previous = minute

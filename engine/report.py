@@ -16,8 +16,8 @@ from engine.store.reader import Reader
 from engine.times import (
     HOUR_SECONDS,
     KEPT,
-    KINDS,
     MINUTE_SECONDS,
+    PERIOD_KINDS,
     TREND,
     Period,
     labels_of_hour,
@@ -65,10 +65,10 @@ class Report:
     def aggregations(self) -> Json:
         """Every kept label: `{"aggregations": [{"kind", "value"}]}`."""
         with self.reader.snapshot():
-            labels = {kind: self.labels(kind) for kind in KINDS}
+            labels = {kind: self.labels(kind) for kind in PERIOD_KINDS}
         return {
             "aggregations": [
-                {"kind": kind, "value": label} for kind in KINDS for label in labels[kind]
+                {"kind": kind, "value": label} for kind in PERIOD_KINDS for label in labels[kind]
             ]
         }
 
@@ -142,9 +142,9 @@ class Report:
         """Every period that can be shown, newest first."""
         labels = self.reader.labels_by_kind(self.zone)
         if self._stored_zone:
-            for kind in KINDS:
+            for kind in PERIOD_KINDS:
                 labels[kind].update(self.reader.stored_labels(kind))
-        found = [p for kind in KINDS for _, p in self._periods(kind, sorted(labels[kind]))]
+        found = [p for kind in PERIOD_KINDS for _, p in self._periods(kind, sorted(labels[kind]))]
         found = [period for period in found if not self.is_gone(period)]
         return sorted(found, key=lambda p: (-p.start, "DWMY".index(p.kind)))
 

@@ -24,7 +24,7 @@ from engine.errors import ConfigError, UsageError
 HOUR_SECONDS: Final = 3600
 MINUTE_SECONDS: Final = 60
 SLOT_MINUTES: Final = 10
-KINDS: Final = ("D", "M", "W", "Y")  # in the order of the REST API: as text
+PERIOD_KINDS: Final = ("D", "M", "W", "Y")  # in the order of the REST API: as text
 KEPT: Final = {"D": 7, "W": 4, "M": 12}  # newest stored labels per kind; years are all kept
 TREND: Final = {"D": 7, "W": 4, "M": 12, "Y": 5}  # length of a run of neighbouring periods
 
@@ -54,10 +54,6 @@ class Period:
     label: str
     start: int
     end: int
-
-    def contains(self, at: int) -> bool:
-        """Whether the instant lies in this period."""
-        return self.start <= at < self.end
 
 
 def hour_of(at: float) -> int:
@@ -136,7 +132,7 @@ def label_of(kind: str, day: date) -> str:
 def labels_of_hour(hour: int, zone: ZoneInfo) -> tuple[tuple[str, str], ...]:
     """The four (kind, label) of the periods that an hour belongs to."""
     day = datetime.fromtimestamp(hour, zone).date()
-    return tuple((kind, label_of(kind, day)) for kind in KINDS)
+    return tuple((kind, label_of(kind, day)) for kind in PERIOD_KINDS)
 
 
 def local_day(at: int, zone: ZoneInfo) -> date:
@@ -234,7 +230,7 @@ def parse_period(text: str, now: int, zone: ZoneInfo) -> Period:
     elif word == "yesterday":
         found = previous_period(period_at("D", now, zone), zone)
     else:
-        for kind in KINDS:
+        for kind in PERIOD_KINDS:
             found = found or period_of(kind, word, zone)
     if found is None:
         raise UsageError(

@@ -27,9 +27,9 @@ from engine.api.answers import (
 )
 from engine.api.figures import Report
 from engine.api.reading import Reading, UnreadableError
+from engine.times import PERIOD_KINDS
 
 ROOT: Final = "/api/v1"
-KINDS: Final = ("D", "W", "M", "Y")
 PROMETHEUS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 _MAX_QUERY_FIELDS = 20
@@ -130,7 +130,7 @@ class Routes:
         return self._figures(asked, lambda report: json_answer(report.aggregations()))
 
     def _aggregation(self, asked: _Asked, kind: str) -> Answer:
-        if kind not in KINDS:
+        if kind not in PERIOD_KINDS:
             return invalid_answer(_bad_kind("path"))
         return self._figures(asked, lambda report: json_answer(report.aggregation(kind)))
 
@@ -143,7 +143,7 @@ class Routes:
         if number is None:
             return _KPI_NOT_FOUND
         problems = _not_given_once(agg_kind=kind, agg_value=label)
-        if len(kind) == 1 and kind[0] not in KINDS:
+        if len(kind) == 1 and kind[0] not in PERIOD_KINDS:
             problems.append(_bad_kind("query"))
         if problems:
             return invalid_answer(*problems)
@@ -161,7 +161,7 @@ class Routes:
         )
 
     def _period(self, asked: _Asked, kind: str, label: str) -> Answer:
-        if kind not in KINDS:
+        if kind not in PERIOD_KINDS:
             return invalid_answer(_bad_kind("path"))
         now = self._sources.now()
 

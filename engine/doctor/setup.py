@@ -12,7 +12,7 @@ from typing import Final
 
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError, MetricsError, ReaderUnavailable
-from engine.packages import KINDS, Packages, read_packages
+from engine.packages import PACKAGE_KINDS, Packages, read_packages
 from engine.settings import Config
 from engine.sources.filebeat.process import find_filebeat, missing_filebeat
 
@@ -30,7 +30,7 @@ def check_packages(config: Config, found: Examination) -> Packages | None:
         return None
     found.packages_hosts = tuple(dict.fromkeys(entry.host for entry in packages.entries))
     kinds = Counter(entry.kind for entry in packages.entries)
-    summary = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind])
+    summary = ", ".join(f"{kinds[kind]} {kind}" for kind in PACKAGE_KINDS if kinds[kind])
     many = len(packages.entries)
     text = f"{config.packages}: {_plural(many, 'package')}"
     warnings = tuple(text.removeprefix("packages file: ") for text in packages.warnings)

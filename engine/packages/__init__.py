@@ -6,14 +6,22 @@ that cannot be used; `model` has the packages.
 
 from engine.packages.document import MAX_NODES
 from engine.packages.file import MAX_FILE_BYTES, parse_packages, read_packages
-from engine.packages.model import EDUPI, FILE_MANAGER, KINDS, Library, Package, Packages, Site
+from engine.packages.model import (
+    EDUPI,
+    FILE_MANAGER,
+    PACKAGE_KINDS,
+    Library,
+    Package,
+    Packages,
+    Site,
+)
 
 __all__ = [
     "EDUPI",
     "FILE_MANAGER",
-    "KINDS",
     "MAX_FILE_BYTES",
     "MAX_NODES",
+    "PACKAGE_KINDS",
     "Library",
     "Package",
     "Packages",

@@ -18,7 +18,7 @@ import yaml
 from engine.errors import ConfigError, InputUnreadable
 from engine.hosts import host_of_url, why_impossible, without_port
 from engine.packages.document import load_document
-from engine.packages.model import KINDS, Package, Packages
+from engine.packages.model import PACKAGE_KINDS, Package, Packages
 from engine.text import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean_scalar, cut_text, visible_text
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024  # a thousand packages with their icons; a bomb is more
@@ -154,9 +154,9 @@ def _read_entry(entry: Any, title: str, fqdn: str) -> Package | str:
     host, rest, problem = _read_url(url, fqdn)
     if problem:
         return f"its url {url[:100]!r} {problem}"
-    if kind not in KINDS:
+    if kind not in PACKAGE_KINDS:
         return (
-            f"its kind is {kind[:50]!r}, not one of {', '.join(KINDS)}"
+            f"its kind is {kind[:50]!r}, not one of {', '.join(PACKAGE_KINDS)}"
             if kind
             else "it has no kind"
         )

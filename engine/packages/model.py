@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 from engine.hosts import IMPLIED_PORTS, normal_host, without_port
 from engine.text import clean_text, cut_text
 
-KINDS: Final = ("zim", "files", "app")
+PACKAGE_KINDS: Final = ("zim", "files", "app")
 EDUPI: Final = "edupi.offspot.kiwix.org"
 FILE_MANAGER: Final = "file-manager.offspot.kiwix.org"
 

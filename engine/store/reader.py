@@ -21,7 +21,7 @@ from engine.store.meta import MetaTable
 from engine.store.positions import fates_in, sum_fates
 from engine.store.records import merge_record, record_hours
 from engine.store.transactions import storage_errors
-from engine.times import KINDS, MINUTE_SECONDS, Period, labels_of_hour
+from engine.times import MINUTE_SECONDS, PERIOD_KINDS, Period, labels_of_hour
 
 Sums = dict[int, dict[str, int]]
 """indicator id -> dimension value0 -> value."""
@@ -143,7 +143,7 @@ class Reader:
 
     def labels_by_kind(self, zone: ZoneInfo) -> dict[str, set[str]]:
         """Every label with a record or a saved state, per kind."""
-        labels: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        labels: dict[str, set[str]] = {kind: set() for kind in PERIOD_KINDS}
         for hour in {*self.record_hours(), *self.state_hours()}:
             for kind, label in labels_of_hour(hour, zone):
                 labels[kind].add(label)

@@ -18,7 +18,7 @@ from engine import indicators
 from engine.indicators.folds import Fold
 from engine.indicators.model import NO_DIMENSION, States
 from engine.store.schema import tables_at
-from engine.times import KEPT, KINDS, labels_of_hour, period_of
+from engine.times import KEPT, PERIOD_KINDS, labels_of_hour, period_of
 
 _COMPUTE_TOTAL: Final = (
     "SELECT ?1 AS agg_kind, ?2 AS agg_value, indicator_id, dimension_id, sum(value) AS value "
@@ -166,11 +166,11 @@ class RecordWriter:
                 self.connection.execute(
                     "DELETE FROM period WHERE agg_kind = ? AND agg_value = ?", (kind, label)
                 )
-        labels: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        labels: dict[str, set[str]] = {kind: set() for kind in PERIOD_KINDS}
         for hour in record_hours(self.connection):
             for kind, label in labels_of_hour(hour, self.zone):
                 labels[kind].add(label)
-        for kind in KINDS:
+        for kind in PERIOD_KINDS:
             for label in sorted(labels[kind], reverse=True)[: KEPT.get(kind)]:
                 self._compute_period(kind, label)
 

@@ -26,7 +26,7 @@ from engine.indicators.model import States
 from engine.report import Report
 from engine.store.database import MEMORY
 from engine.store.store import Store
-from engine.times import KINDS, hour_of, labels_of_hour, period_of
+from engine.times import PERIOD_KINDS, hour_of, labels_of_hour, period_of
 from tests.properties.drawing import BASE, QUICK, records_of
 
 HOUR = 3600
@@ -111,7 +111,7 @@ class Stored(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         reader, zone = self.store.reader(), self.store.zone
-        for kind in KINDS:
+        for kind in PERIOD_KINDS:
             for label in reader.stored_labels(kind):
                 period = period_of(kind, label, zone)
                 assert period is not None
@@ -129,7 +129,7 @@ class Stored(RuleBasedStateMachine):
         for hour in reader.record_hours():
             for kind, label in labels_of_hour(hour, zone):
                 labels[kind].add(label)
-        for kind in KINDS:
+        for kind in PERIOD_KINDS:
             newest = sorted(labels[kind])[-KEPT.get(kind, len(labels[kind]) + 1) :]
             assert reader.stored_labels(kind) == newest
 

@@ -99,7 +99,7 @@ def test_another_zone_computes_the_periods_anew(tmp_path: Path) -> None:
             for label in store.reader().stored_labels(kind):
                 period = period_of(kind, label, zone)
                 assert period
-                expected = sum(period.contains(hour) for hour, _, _ in states)
+                expected = sum(period.start <= hour < period.end for hour, _, _ in states)
                 assert store.reader().stored_sums(period, zone)[1001] == {"Bees": expected}
     with Store.open(tmp_path / "metrics.db") as store:
         assert store.zone == zone

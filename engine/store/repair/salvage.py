@@ -17,7 +17,7 @@ from typing import Any, Final
 from engine.store import migrations
 from engine.store.repair import checksums, pages
 from engine.store.schema import CHECKSUM, CHECKSUMS_SINCE, Row, Table, tables_at
-from engine.times import HOUR_SECONDS, KINDS
+from engine.times import HOUR_SECONDS, PERIOD_KINDS
 
 _MAX_PROBES: Final = 100_000
 _IMMUTABLE: Final = "mode=ro&immutable=1"
@@ -105,7 +105,7 @@ def _with_single_pages(path: Path, template: Path, found: Salvaged) -> Salvaged:
     """
     added: dict[str, dict[Row, Row]] = {table: {} for table in found.hurt}
     for table, row, checksum in pages.rows_in(path, _layouts(template, found, set(added))):
-        if table in {"meta", "period"} and (row[0] in KINDS) != (table == "period"):
+        if table in {"meta", "period"} and (row[0] in PERIOD_KINDS) != (table == "period"):
             continue  # the rows of these two are alike
         key, rows = found.tables[table].key_of(row), added[table]
         if key not in found.rows[table] and checksum == checksums.checksum(found.salt, row):
