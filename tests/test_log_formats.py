@@ -85,7 +85,8 @@ def caddys(requests: list[tuple[int, str, str, int]]) -> str:
     for at, host, uri, status in requests:
         request = {"remote_ip": "10.0.0.2", "method": "GET", "host": host, "uri": uri}
         line = {"level": "info", "ts": at + 0.5, "msg": "handled request", "request": request}
-        lines.append(json.dumps(line | {"status": status, "resp_headers": {}}) + "\n")
+        line |= {"status": status, "resp_headers": {}}
+        lines.append(json.dumps(line, separators=(",", ":")) + "\n")
     return "".join(lines)
 
 
