@@ -1,8 +1,8 @@
-"""Our own log: on standard error, never in the way, never flooded.
+"""The program's own log: lines on standard error that never block it and never flood the disk.
 
-In: records of the standard logging module. Out: lines. A text that comes from outside is shown
-without control characters and cut; of one kind of message at most ten a minute are written, then
-how many there were. A standard error that is closed, full or read by nobody stops nothing.
+A text that comes from outside is shown without control characters and cut; of one kind of message
+at most ten a minute are written, then how many there were. A standard error that is closed, full or
+read by nobody stops nothing.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ _PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG
 
 
 def set_up(level: str) -> None:
-    """Send everything there is to log to standard error."""
+    """Send everything there is to log to standard error; standard streams are there from now on."""
+    _open_standard_streams()
     handler = Handler(2, journal=bool(os.environ.get("JOURNAL_STREAM")))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.raiseExceptions = False
 
 
-def reserve_descriptors() -> None:
-    """Fill standard input, output and error where they are closed.
+def _open_standard_streams() -> None:
+    """Open `/dev/null` as standard input, output and error where they are closed.
 
     Else the next file that is opened gets the number, and is written over by the next message.
     """
@@ -72,7 +73,7 @@ class Handler(logging.Handler):
         try:
             minute = int(monotonic() // 60)
             if minute != self._minute:
-                self._tell_what_was_left_out()
+                self._report_suppressed()
                 self._minute = minute
             kind = (record.pathname, record.lineno)
             self._seen[kind] += 1
@@ -89,7 +90,7 @@ class Handler(logging.Handler):
             text += "\n" + (self.formatter or logging.Formatter()).formatException(record.exc_info)
         return text
 
-    def _tell_what_was_left_out(self) -> None:
+    def _report_suppressed(self) -> None:
         for (path, line), count in self._seen.items():
             if count > PER_MINUTE:
                 where = f"{os.path.basename(path)}:{line}"  # noqa: PTH119 (text, no file)

@@ -1,23 +1,31 @@
-"""The dashboard without counting (PROCESSING_DISABLED): what there is to show, and nothing written.
+"""The dashboard without counting (PROCESSING_DISABLED): shows what there is, and writes nothing.
 
-In: a configuration. Out: reports about the database as another process writes it, an empty one
-until it is there. It must not take the lock, write, or make a file.
+Another process may write the database meanwhile, replace it, or make it later. No lock is taken and
+no file is made.
 """
 
 from __future__ import annotations
 
 import logging
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import InputMissing, MetricsError
 from engine.packages import Packages, read_packages
 from engine.report import Report
+from engine.runtime.inbox import Item
 from engine.runtime.service_status import ServiceStatus
+from engine.runtime.threads import Threads
 from engine.settings import Config
 from engine.store import database
 from engine.store.reader import Reader
 from engine.store.transactions import storage_errors
+
+if TYPE_CHECKING:
+    from engine.api.reading import Reading
 
 log = logging.getLogger("offspot-metrics")
 
@@ -31,6 +39,7 @@ class ReadOnlyDashboard:
         self._file = _file_of(config.database)
         self._version = -1
         self._reader: Reader | None = None
+        self._answers: Reading
         try:
             packages = read_packages(config.packages)
         except MetricsError as error:
@@ -71,6 +80,21 @@ class ReadOnlyDashboard:
             return Report(Reader.open(self.config.database))
         except InputMissing:
             return Report(Reader(database.MEMORY, database.open_writer(database.MEMORY)))
+
+    @contextmanager
+    def running(self, _threads: Threads, answers: Reading) -> Iterator[None]:
+        """Nothing but the loop runs, which calls `handle`."""
+        self._answers = answers
+        yield
+
+    def due_in(self) -> float:
+        """Seconds until `handle` is to be called though nothing has come: none is due."""
+        return inf
+
+    def handle(self, _item: Item | None) -> None:
+        """Whatever has come: see whether the database has changed."""
+        if self.look():
+            self._answers.reopen()
 
     def look(self) -> bool:
         """Note what has changed. Whether the database is another file than at the last look."""

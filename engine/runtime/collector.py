@@ -1,0 +1,199 @@
+"""Reads the logs and counts, as long as it is asked to: the part of `serve` that writes.
+
+The main thread counts what a reader thread has read, at the ticks of a timer thread. The reader
+starts once there are packages to count by. When the database turns out to be damaged, it is
+replaced, and the logs are read again from where the new one stands.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from engine.errors import DatabaseDamaged, MetricsError, ThreadDied
+from engine.packages import Packages
+from engine.report import Report
+from engine.runtime import clock
+from engine.runtime.choice import choose_filebeat
+from engine.runtime.counting import CountingLoop
+from engine.runtime.inbox import Ended, Inbox, Item, PackagesRead, Reload, Stop
+from engine.runtime.reader import Reader
+from engine.runtime.service_status import ServiceStatus
+from engine.runtime.threads import Threads
+from engine.runtime.ticker import Tick, Ticker, board_serial
+from engine.settings import Config
+from engine.sources.tail.folder import LogFolder
+from engine.store.reader import Reader as StoreReader
+from engine.store.store import Store
+
+if TYPE_CHECKING:
+    from engine.api.reading import Reading
+
+PACKAGES_SECONDS: Final = 2.0
+"""How long the start waits for the packages file; later it answers, and counts once it is read."""
+READER_SECONDS: Final = 3.0
+"""How long the end waits for the reader to emit what is there, and to end Filebeat."""
+
+log = logging.getLogger("offspot-metrics")
+
+
+class Collector:
+    """Counts into a store. Owned by the main thread."""
+
+    def __init__(
+        self, config: Config, status: ServiceStatus, inbox: Inbox, store: Store, max_logs: int
+    ) -> None:
+        self.config = config
+        self.status = status
+        self.inbox = inbox
+        self.store = store
+        self.max_logs = max_logs
+        self.threads: Threads
+        self.answers: Reading
+        self._reading = False
+        self._failed = False
+        """Counting itself has failed: the last save stands, and what followed is read again."""
+        for note in (*store.repairs, *store.notes):
+            log.warning("%s", note)
+        status.site_id = store.identify(board_serial())
+        status.use_packages(Packages())  # until they are read
+        self.ticker = Ticker(inbox.put)
+        self.counting, self.reader = self._begin()
+
+    def _begin(self) -> tuple[CountingLoop, Reader]:
+        """Counting from where the store stands, and a reader that begins there."""
+        counting = CountingLoop(
+            self.store, self.status, self.config.packages, lambda: self.inbox.put(PackagesRead())
+        )
+        program, place = choose_filebeat(self.config)
+        folder = LogFolder(
+            self.config.logs, self.config.pattern, counting.positions.log_files, self.max_logs
+        )
+        counting.losses.look_for(folder)
+        counting.folder = folder
+        reader = Reader(folder, self.inbox.put_message, filebeat=program, base=place)
+        self.status.reader = reader
+        counting.begin(clock.now())
+        counting.take_packages(PACKAGES_SECONDS)
+        return counting, reader
+
+    def open_report(self) -> Report:
+        """A report for one thread that answers."""
+        return Report(StoreReader.open(self.config.database))
+
+    @contextmanager
+    def running(self, threads: Threads, answers: Reading) -> Iterator[None]:
+        """Reader and timer run. At the end they are stopped, and what was read is saved."""
+        self.threads, self.answers = threads, answers
+        try:
+            self._read_when_ready()
+            threads.start("timer", self.ticker.run)
+            yield
+        finally:
+            threads.expect_end("timer")
+            self.ticker.stop()
+            if self._failed:
+                self._end_reader(drain=False)
+            else:
+                self._save_all()
+
+    def due_in(self) -> float:
+        """Seconds until `handle` is to be called though nothing has come."""
+        return self.counting.due_in()
+
+    def handle(self, item: Item | None) -> None:
+        """Do what an item of the inbox asks for, or what is due. Raises ThreadDied."""
+        try:
+            self._handle(item)
+        except DatabaseDamaged as error:
+            self._begin_again(error)
+        except ThreadDied:
+            raise
+        except Exception as error:
+            self._failed = True
+            log.exception("counting failed")
+            raise ThreadDied(
+                f"counting failed: {type(error).__name__}: {error}",
+                "what came after the last save is read again at the next start; report this",
+            ) from error
+
+    def _handle(self, item: Item | None) -> None:
+        if item is None or isinstance(item, Tick):
+            if item:
+                self.counting.tick(item)
+            else:
+                self.counting.save_if_due()
+            self._check_figures()
+        elif isinstance(item, Reload):
+            self.counting.reload_packages(forced=True)
+        elif isinstance(item, PackagesRead):
+            self.counting.take_packages()
+            self._read_when_ready()
+        elif not isinstance(item, Stop | Ended):
+            self.counting.take(item)
+
+    def _read_when_ready(self) -> None:
+        """Start the reader, unless it runs or there are no packages to count by: logs can wait."""
+        if self.counting.ready and not self._reading:
+            self.threads.start("reader", self.reader.run)
+            self._reading = True
+
+    def _check_figures(self) -> None:
+        """When answers cannot be read, see whether the database is damaged, or gone."""
+        if self.answers.readable:
+            return
+        try:
+            found = self.store.problems()
+        except DatabaseDamaged:
+            raise
+        except MetricsError as error:
+            log.debug("the database cannot be looked at: %s", error.message)
+            return
+        if found:
+            raise DatabaseDamaged(found[0])
+
+    def _begin_again(self, error: DatabaseDamaged) -> None:
+        """The database is damaged: replace it, and read the logs from where the new one stands."""
+        log.error("%s", error.message)
+        self._failed = True  # until it is replaced
+        self._end_reader(drain=False)
+        before = self.counting
+        carried, ready = before.carry_over(), before.ready
+        self.store.recover(error.message, clock.now())
+        log.warning("%s", self.store.repairs[-1])
+        self.answers.reopen()
+        self.inbox.open()
+        self.counting, self.reader = self._begin()
+        if ready and not self.counting.ready:
+            self.counting.use_packages(before.pipeline.packages)
+        self.counting.take_over(carried)
+        self._failed = False
+        self._read_when_ready()
+
+    def _save_all(self) -> None:
+        """Stop the reader, count what it has emitted, and save."""
+        try:
+            self._end_reader(drain=True)
+            self.store.shorten_timeouts()
+            self.counting.save(at=clock.now(), last=True)
+        except DatabaseDamaged as error:
+            log.error("%s; it is repaired at the next start", error.message)  # noqa: TRY400
+
+    def _end_reader(self, *, drain: bool) -> None:
+        """Stop the reader, and take what it has emitted, for a bounded time; `drain` counts it."""
+        self.threads.expect_end("reader")
+        was_reading, self._reading = self._reading, False
+        if not was_reading or not self.threads.is_running("reader"):
+            return
+        self.reader.stop()
+        deadline = clock.monotonic() + READER_SECONDS
+        while (left := deadline - clock.monotonic()) > 0:
+            item = self.inbox.take(left)
+            if item is None or (isinstance(item, Ended) and item.name == "reader"):
+                break
+            if drain and not isinstance(item, Tick | Stop | Reload | PackagesRead | Ended):
+                self.counting.take(item)
+        self.inbox.close()
+        self.threads.join("reader")
