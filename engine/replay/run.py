@@ -26,8 +26,8 @@ from engine.errors import (
 from engine.packages import Packages
 from engine.pipeline import Tally, fill_silences
 from engine.replay.recognise import FileLogs, KnownLogs, Segment
-from engine.replay.workers import BlockCounter, cut_blocks
-from engine.sources.content import STANDARD_INPUT, Content
+from engine.replay.workers import BlockCounter
+from engine.sources.content import STANDARD_INPUT, Content, cut_lines
 from engine.sources.model import Block, LogFile
 from engine.sources.opening import open_content
 from engine.store.store import Store
@@ -157,12 +157,11 @@ class Replay:
         return None
 
     def _tallies(self, content: Content, segment: Segment) -> Iterator[tuple[Block, Tally]]:
-        log, begin = segment.log, segment.begin
-        careful = segment.base > 0
+        log, base, begin = segment.log, segment.base, segment.begin
         if begin >= log.ambiguous_until:
-            yield from self.counter.tallies(content, segment.base, begin, careful=careful)
+            yield from self.counter.tallies(content, base, begin, careful=base > 0)
             return
-        for block in cut_blocks(content, begin, careful=careful):
+        for block in cut_lines(content.read, begin):
             yield block, ledger.count(log, block, self.counter.count)
 
     def _take(self, file: _File, segment: Segment, block: Block, tally: Tally) -> None:
