@@ -1,7 +1,4 @@
-"""Measuring: child processes with their time and memory, several sides turn by turn, medians.
-
-In: commands, or callables that give a figure. Out: `Sample`s. It must not know what is measured.
-"""
+"""Measuring: child processes with their time and memory, several sides turn by turn, medians."""
 
 from __future__ import annotations
 
@@ -12,9 +9,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
+
+import psutil
 
 LOOK_SECONDS: Final = 0.02
 
@@ -85,59 +84,46 @@ def watched(command: Sequence[str]) -> Run:
     return Run(time.perf_counter() - begun, peak)
 
 
-def family(pid: int) -> list[int]:
-    """A process and all below it."""
-    found = [pid]
-    for member in found:
-        try:
-            for task in Path(f"/proc/{member}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-        except OSError:
-            continue
-    return found
+def family(pid: int) -> list[psutil.Process]:
+    """A process and all below it; none when it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def memory_of(pid: int) -> int:
     """Bytes of memory of a process and its children; a page that n share counts 1/n for each."""
-    return sum(_proportional(member) for member in family(pid))
-
-
-def _proportional(pid: int) -> int:
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
+    total = 0
+    for member in family(pid):
+        with suppress(psutil.Error):
+            total += member.memory_full_info().pss
+    return total
 
 
 def wake_ups(pid: int) -> int:
-    """How often the threads of a process have been put to sleep and woken so far."""
+    """How often the threads of a process and its children have been put to sleep so far."""
     total = 0
     for member in family(pid):
-        try:
-            for task in Path(f"/proc/{member}/task").iterdir():
-                for line in (task / "status").read_text().splitlines():
-                    if line.startswith("voluntary_ctxt_switches:"):
-                        total += int(line.split()[1])
-        except OSError:
-            continue
+        with suppress(psutil.Error):
+            for thread in member.threads():
+                total += psutil.Process(thread.id).num_ctx_switches().voluntary
     return total
 
 
 def cpu_seconds(pid: int) -> float:
     """Processor time of a process and its children so far."""
-    return sum(own_cpu_seconds(member) for member in family(pid))
+    return sum(own_cpu_seconds(member.pid) for member in family(pid))
 
 
 def own_cpu_seconds(pid: int) -> float:
     """Processor time of a process without its children so far; none of one that has ended."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.NoSuchProcess:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+    return times.user + times.system
 
 
 def load() -> float:

@@ -1,15 +1,15 @@
-"""Of what, when and where something was measured: what stands beside every figure in docs/.
-
-In: the checkout and the machine. Out: a commit, a date, a machine in words.
-"""
+"""Of what, when and where something was measured: commit, date and machine beside every figure."""
 
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGED = "-changed"
@@ -39,12 +39,12 @@ def today() -> str:
 
 def machine() -> str:
     """Processors, memory, system and Python of this machine."""
-    model = next((v for k, v in _fields("/proc/cpuinfo") if k == "model name"), platform.machine())
-    cores = sum(key == "processor" for key, _ in _fields("/proc/cpuinfo"))
-    memory = next((v for k, v in _fields("/proc/meminfo") if k == "MemTotal"), "0 kB")
-    gib = int(memory.split()[0]) / 1024 / 1024
+    info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    found = re.search(r"^model name\s*: (.*)$", info, re.M)
+    model = found[1] if found else platform.machine()
+    gib = psutil.virtual_memory().total / 1024**3
     return (
-        f"{cores} x {model}, {gib:.0f} GiB, Linux {platform.release()}, "
+        f"{psutil.cpu_count()} x {model}, {gib:.0f} GiB, Linux {platform.release()}, "
         f"Python {platform.python_version()}"
     )
 
@@ -54,8 +54,3 @@ def _git(root: Path, *words: str) -> str:
         ["git", *words], cwd=root, capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout
-
-
-def _fields(path: str) -> list[tuple[str, str]]:
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return [(key.strip(), value.strip()) for key, _, value in (n.partition(":") for n in lines)]
