@@ -1,0 +1,335 @@
+"""Reads a database of offspot/metrics, the older system, without ever writing to it.
+
+A file in rollback mode is read where it is, in short reads that hold no lock for long. One in WAL
+mode, or with a journal that a crash has left, could only be opened by changing it: a copy is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import itertools
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from engine.errors import (
+    Busy,
+    DatabaseForeign,
+    InputDamaged,
+    InputMissing,
+    InputUnreadable,
+    MetricsError,
+    StorageError,
+)
+from engine.store.upstream_values import PAGE_VISITS, Values, checked, state_value, year_totals
+
+REVISION: Final = "3c40b9f8c0e8"
+"""The only Alembic revision that there has been."""
+FINGERPRINT_HOURS: Final = 50
+COPY_ATTEMPTS: Final = 5
+_ROWS: Final = 2000
+"""Rows of one read; between two reads, the other program may write."""
+_MAGIC: Final = b"SQLite format 3\x00"
+_TABLES: Final = {
+    "indicator_dimension",
+    "indicator_period",
+    "indicator_record",
+    "indicator_state",
+    "kpi",
+}
+_INDICATORS: Final = (1001, 1003, 1004, 1005, 1006)
+_RECORDS: Final = """
+    SELECT r.period_id AS hour, r.id AS id, r.indicator_id AS indicator_id, r.value AS value,
+           d.id AS dimension_id, d.value0 AS value0
+    FROM indicator_record r LEFT JOIN indicator_dimension d ON d.id = r.dimension_id
+    WHERE r.indicator_id = ?1 AND (r.period_id, r.dimension_id) > (?2, ?3)
+    ORDER BY r.period_id, r.dimension_id LIMIT ?4
+"""
+
+
+class Hour(NamedTuple):
+    """What the older system counted in one hour: (indicator id, dimension) -> value."""
+
+    hour: int
+    values: Values
+
+
+class UpstreamDatabase:
+    """A database of offspot/metrics, open for reading."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.connection = connection
+        self.left: Counter[str] = Counter()
+        """Rows that were not taken, by reason."""
+        self.capped = 0
+        """Values above 60 minutes an hour, which were taken as 60."""
+
+    def total(self) -> int:
+        """How many records there are to read, for a progress bar."""
+        marks = ", ".join("?" * len(_INDICATORS))
+        query = f"SELECT count(*) FROM indicator_record WHERE indicator_id IN ({marks})"
+        return int(self.connection.execute(query, _INDICATORS).fetchone()[0])
+
+    def hours(self) -> Iterator[Hour]:
+        """Every hour with records, ascending, then the states of the newest period as its hour."""
+        self.left.clear()
+        self.capped = 0
+        self._count_what_is_left()
+        newest = self._newest_states()
+        for hour, values in self._records():
+            if newest is not None and newest.hour == hour:
+                yield Hour(hour, {**newest.values, **values})
+                newest = None
+            else:
+                yield Hour(hour, values)
+        if newest is not None and newest.values:
+            yield newest
+
+    def fingerprint(self) -> tuple[bytes, int]:
+        """A hash of the records of the oldest 50 hours, and of how many hours it is (fewer in a
+        young file). A later copy of the file, which has grown, has the same.
+        """
+        oldest = list(itertools.islice(self._records(), FINGERPRINT_HOURS))
+        return fingerprint(oldest), len(oldest)
+
+    def oldest(self, hours: int) -> list[Hour]:
+        """The records of the oldest hours."""
+        return list(itertools.islice(self._records(), hours))
+
+    def years(self) -> dict[str, Values]:
+        """What the yearly KPIs say: label -> values, for years that have no records any more."""
+        query = "SELECT kpi_id, agg_value, kpi_value FROM kpi WHERE agg_kind = 'Y'"
+        years: dict[str, Values] = {}
+        for kpi_id, label, text in self._read(query).fetchall():
+            totals = year_totals(kpi_id, text)
+            if totals is None:
+                self.left["a yearly KPI that cannot be read"] += 1
+            elif totals and isinstance(label, str) and label.isascii() and label.isdecimal():
+                years.setdefault(label, {}).update(totals)
+        return years
+
+    def _records(self) -> Iterator[Hour]:
+        streams = [self._rows_of(indicator_id) for indicator_id in _INDICATORS]
+        rows = heapq.merge(*streams, key=lambda row: row["hour"])
+        for hour, group in itertools.groupby(rows, key=lambda row: row["hour"]):
+            values: Values = {}
+            for row in group:
+                key, value, reason = checked(row, hour)
+                if reason:
+                    self.left[reason] += 1
+                elif key is not None:
+                    values[key] = values.get(key, 0) + value
+            if values:
+                yield Hour(hour, self._cap(values))
+
+    def _rows_of(self, indicator_id: int) -> Iterator[sqlite3.Row]:
+        hour, dimension = -(1 << 62), 0
+        while True:
+            parameters = (indicator_id, hour, dimension, _ROWS)
+            rows = self._read(_RECORDS, parameters).fetchall()
+            yield from rows
+            if len(rows) < _ROWS:
+                return
+            hour, dimension = self._read(
+                "SELECT period_id, dimension_id FROM indicator_record WHERE id = ?",
+                (rows[-1]["id"],),
+            ).fetchone()
+
+    def _cap(self, values: Values) -> Values:
+        for key, value in values.items():
+            if key[0] >= 1004 and value > 60:
+                values[key] = 60
+                self.capped += 1
+        return values
+
+    def _newest_states(self) -> Hour | None:
+        query = (
+            "SELECT s.period_id AS hour, s.indicator_id AS indicator_id, s.state AS state, "
+            "d.id AS dimension_id, d.value0 AS value0 FROM indicator_state s "
+            "LEFT JOIN indicator_dimension d ON d.id = s.dimension_id"
+        )
+        rows = self._read(query).fetchall()
+        hour = max((row["hour"] for row in rows if isinstance(row["hour"], int)), default=None)
+        if hour is None:
+            return None
+        values: Values = {}
+        for row in rows:
+            if row["indicator_id"] == PAGE_VISITS:
+                self.left["visits of pages"] += 1
+                continue
+            if row["hour"] != hour:
+                self.left["a state of an older period"] += 1
+                continue
+            named = {**dict(row), "value": state_value(row["indicator_id"], row["state"])}
+            key, value, reason = checked(named, hour)
+            if reason:
+                self.left[reason] += 1
+            elif key is not None:
+                values[key] = values.get(key, 0) + value
+        return Hour(hour, self._cap(values))
+
+    def _count_what_is_left(self) -> None:
+        marks = ", ".join("?" * len(_INDICATORS))
+        query = (
+            "SELECT indicator_id = ?, count(*) FROM indicator_record "
+            f"WHERE indicator_id NOT IN ({marks}) GROUP BY 1"
+        )
+        for is_page, rows in self._read(query, (PAGE_VISITS, *_INDICATORS)):
+            self.left["visits of pages" if is_page else "of an unknown indicator"] += rows
+
+    def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        try:
+            return self.connection.execute(query, parameters)
+        except sqlite3.Error as error:
+            raise _error_of(self.path, error) from error
+
+
+def fingerprint(hours: list[Hour]) -> bytes:
+    """The hash of the records of some hours, in order."""
+    digest = hashlib.blake2b(digest_size=16, person=b"upstream")
+    for hour, values in hours:
+        digest.update(repr((hour, sorted(values.items()))).encode())
+    return digest.digest()
+
+
+@contextmanager
+def open_upstream(path: Path, scratch: Path) -> Iterator[UpstreamDatabase]:
+    """Open a database of the older system; `scratch` is a folder for a copy if one is needed.
+
+    Raises InputMissing, InputUnreadable, InputDamaged, DatabaseForeign, Busy or StorageError, and
+    never changes the file or those beside it.
+    """
+    header = _header_of(path)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="import-") as folder:
+        in_wal_mode = 2 in header[18:20]
+        pending = any(_size_of(path, suffix) for suffix in ("-journal", "-wal"))
+        source = _copy(path, Path(folder)) if in_wal_mode or pending else path
+        how = "mode=ro" if source is path else "mode=rw"
+        try:
+            connection = sqlite3.connect(
+                f"{source.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=5.0
+            )
+        except sqlite3.Error as error:
+            raise _error_of(path, error) from error
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.text_factory = lambda data: data.decode("utf-8", "replace")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            _check(path, connection)
+            yield UpstreamDatabase(path, connection)
+        except sqlite3.Error as error:
+            raise _error_of(path, error) from error
+        finally:
+            connection.close()
+
+
+def is_upstream(path: Path) -> bool:
+    """Whether a file is a database of the older system. Nothing is locked or written."""
+    try:
+        with path.open("rb") as file:
+            if file.read(16) != _MAGIC:
+                return False
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+    except (OSError, sqlite3.Error):
+        return False
+    try:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+    return {"alembic_version", *_TABLES} <= names
+
+
+def _header_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError as error:
+        raise InputMissing(f"{path} is not there", "give the path of database.db") from error
+    except PermissionError as error:
+        raise InputUnreadable(f"{path} may not be read", "run as root or its owner") from error
+    except OSError as error:
+        raise InputUnreadable(f"{path}: {error.strerror or error}", "give a file") from error
+    if header[:16] != _MAGIC or len(header) < 100:
+        what = "is empty" if not header else "is not an SQLite database, or an encrypted one"
+        raise InputDamaged(f"{path} {what}", "give the database.db of offspot/metrics")
+    return header
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    if application_id == 0x6F66736D:
+        raise DatabaseForeign(
+            f"{path} is a database of this program", "use restore to go on with it"
+        )
+    if not {"alembic_version", *_TABLES} <= names:
+        raise DatabaseForeign(
+            f"{path} is a database of another program", "give the database.db of offspot/metrics"
+        )
+    revisions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
+    if revisions != [REVISION]:
+        raise DatabaseForeign(
+            f"{path} has schema {', '.join(map(str, revisions)) or 'none'} of offspot/metrics; "
+            f"this program knows {REVISION}",
+            "use a newer version of offspot-metrics; the file was not touched",
+        )
+    problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    if problems != ["ok"]:
+        raise InputDamaged(f"{path} is damaged: {problems[0]}", "import a whole copy of the file")
+
+
+def _size_of(path: Path, suffix: str = "") -> int:
+    try:
+        return path.with_name(path.name + suffix).stat().st_size
+    except OSError:
+        return 0
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    """Copy a file with its journals while nothing writes to them."""
+    suffixes = ("", "-journal", "-wal")
+    parts = [path.with_name(path.name + suffix) for suffix in suffixes]
+    target = folder / "copy.db"
+    for _ in range(COPY_ATTEMPTS):
+        before = [_stamp(part) for part in parts]
+        for part, suffix in zip(parts, suffixes, strict=True):
+            copy = target.with_name(target.name + suffix)
+            copy.unlink(missing_ok=True)
+            try:
+                shutil.copyfile(part, copy)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageError(
+                    f"{part} cannot be copied into {folder.parent}: {error.strerror or error}",
+                    "make room on that disk",
+                ) from error
+        if before == [_stamp(part) for part in parts]:
+            return target
+    raise Busy(f"{path} is being written", "stop the older system, then try again")
+
+
+def _stamp(part: Path) -> tuple[int, int, int] | None:
+    try:
+        found = part.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _error_of(path: Path, error: sqlite3.Error) -> MetricsError:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return Busy(f"{path} is locked by another program", "stop it, then try again")
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+        return InputDamaged(f"{path} is damaged: {error}", "import a whole copy of the file")
+    return StorageError(f"{path}: {error}", "is its disk broken?")
