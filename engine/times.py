@@ -140,6 +140,11 @@ def local_day(at: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(at, zone).date()
 
 
+def local_hour(at: int, zone: ZoneInfo) -> int:
+    """The local hour of the day (0 to 23) of an instant."""
+    return datetime.fromtimestamp(at, zone).hour
+
+
 def day_start(day: date, zone: ZoneInfo) -> int:
     """Epoch second at which a local day begins (also where midnight is skipped)."""
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())

@@ -173,6 +173,14 @@ class Reader:
         """Lines by fate since the database was made."""
         return fates_in(sum_fates(self.connection))
 
+    def clock_steps(self, start: int, end: int) -> list[tuple[int, int]]:
+        """When the clock was set in `[start, end)`, and by how many seconds, oldest first."""
+        return self.connection.execute(
+            "SELECT started_at, step_seconds FROM clock_epoch "
+            "WHERE step_seconds <> 0 AND started_at >= ? AND started_at < ? ORDER BY id",
+            (start, end),
+        ).fetchall()
+
     def last_line_at(self) -> int | None:
         """The newest time of a valid line."""
         (at,) = self.connection.execute("SELECT max(last_at) FROM generation").fetchone()
