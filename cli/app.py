@@ -9,15 +9,16 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from cli import doctor, kpis, replay, serve
+from cli import doctor, kpis, replay, report, serve
 from cli.options import Command, with_options
-from engine.settings.table import COMMANDS
+from engine.settings.commands import COMMANDS
 from engine.version import __version__
 
 FUNCTIONS: Final[dict[str, Command]] = {
     "serve": serve.serve,
     "replay": replay.replay,
     "kpis": kpis.kpis,
+    "report": report.report,
     "doctor": doctor.doctor,
 }
 
@@ -73,5 +74,5 @@ def main(
     """Usage figures of an offspot, counted on the device from its proxy's logs.
 
     `serve` runs on the hotspot; `replay` counts log files anywhere; `kpis` prints what is stored;
-    `doctor` says why a dashboard is empty.
+    `report` writes a page to file; `doctor` says why a dashboard is empty.
     """

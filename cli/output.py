@@ -10,8 +10,11 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.errors import StorageError
 from engine.text import displayable_json
 
 if TYPE_CHECKING:
@@ -32,6 +35,27 @@ def write(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_file(name: str, text: str) -> None:
+    """Text into a file, which is there whole or not at all; `-` is standard output.
+
+    Raises StorageError when it cannot be written.
+    """
+    if name == "-":
+        write(text)
+        return
+    path = Path(name)
+    draft = path.with_name(path.name + ".tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise StorageError(
+            f"{name} cannot be written: {error.strerror or error}", "give another file with -o"
+        ) from error
 
 
 def print_json(data: object) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from engine.errors import ConfigError, UsageError
 from engine.settings import SETTINGS, make_config
+from engine.settings.commands import COMMANDS
 from engine.settings.model import Setting
-from engine.settings.table import COMMANDS
 from tools import cli_docs
 
 ROOT = Path(__file__).resolve().parent.parent

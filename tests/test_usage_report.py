@@ -14,10 +14,11 @@ import pytest
 
 from engine.indicators.model import States
 from engine.report import Report
+from engine.settings.table import LANGUAGES
 from engine.store.store import Store
 from engine.times import day_start, parse_period
 from engine.usage_report.content import Content, Figure, content_of
-from engine.usage_report.language import LANGUAGES, Language, pick_language
+from engine.usage_report.language import Language, pick_language
 from engine.usage_report.page import Hotspot, change, page_of
 
 ZONE = ZoneInfo("Africa/Bamako")

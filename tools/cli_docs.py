@@ -65,7 +65,7 @@ def _text(parameter: Any) -> str:
 def settings() -> Iterator[str]:
     """The settings that have a variable, as a table."""
     from engine.settings import SETTINGS
-    from engine.settings.table import COMMANDS
+    from engine.settings.commands import COMMANDS
 
     with_option = {name for names in COMMANDS.values() for name in names}
     yield "| variable | option | default | |\n|---|---|---|---|\n"

@@ -19,24 +19,8 @@ OUTPUT: Final = "What is printed"
 
 READERS: Final = ("auto", "filebeat", "tail")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LANGUAGES: Final = ("en", "fr", "es", "ar")
 PERIODS: Final = ("today", "yesterday", "this-week", "this-month", "this-year")
-
-COMMANDS: Final = {
-    "serve": (
-        *("packages", "logs", "pattern", "reader", "filebeat", "database", "timezone"),
-        *("host", "port", "site"),
-    ),
-    "replay": (
-        *("logfiles", "packages", "merge_into", "allow_overlap", "timezone", "idle_gap", "jobs"),
-        *("figures_format", "quiet"),
-    ),
-    "kpis": ("period", "figures_format", "database", "timezone"),
-    "doctor": (
-        *("packages", "logs", "pattern", "filebeat", "lines", "database", "timezone"),
-        "findings_format",
-    ),
-}
-"""The settings that each command has an option for, in the order of its help."""
 
 
 class FiguresFormat(StrEnum):
@@ -219,6 +203,22 @@ class Config:
     )
     findings_format: FindingsFormat = setting(
         default=FindingsFormat.table, option="--format", group=OUTPUT, help="How to print."
+    )
+    output: str = setting(
+        default="-",
+        short="-o",
+        group=OUTPUT,
+        metavar="FILE",
+        help="The file to write; - for standard output.",
+    )
+    language: str | None = setting(
+        default=None,
+        option="--lang",
+        read=values.one_of(LANGUAGES),
+        group=OUTPUT,
+        metavar="|".join(LANGUAGES),
+        words=LANGUAGES,
+        help="Language of the report (default: that of the environment, else en).",
     )
     quiet: bool = setting(
         default=False,

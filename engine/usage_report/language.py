@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -10,12 +11,12 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from engine.settings.table import LANGUAGES
 from engine.times import first_day, next_first_day
 
 if TYPE_CHECKING:
     from babel import Locale
 
-LANGUAGES: Final = ("en", "fr", "es", "ar")
 RIGHT_TO_LEFT: Final = ("ar",)
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 
@@ -37,7 +38,8 @@ class Language:
         """What is known of the language's numbers and dates."""
         from babel import Locale  # noqa: PLC0415 (no other command needs it)
 
-        return Locale.parse(self.code)
+        _load_locale(self.code)
+        return Locale(self.code)
 
     def text(self, key: str, **values: str | int) -> str:
         """A text with its places filled; `n` chooses the plural."""
@@ -129,6 +131,23 @@ def pick_language(wanted: str | None, environment: str) -> str:
         if code in LANGUAGES:
             return code
     return "en"
+
+
+def _load_locale(code: str) -> None:
+    """Give Babel the data of a language, which it would look for in a folder, not in an archive."""
+    from babel import core, localedata  # noqa: PLC0415
+
+    cache = localedata._cache  # noqa: SLF001
+    if code not in cache:
+        core._global_data = _unpickle("global.dat")  # noqa: SLF001
+        data = _unpickle("locale-data", "root.dat")
+        localedata.merge(data, _unpickle("locale-data", f"{code}.dat"))
+        cache[code] = data
+
+
+def _unpickle(*names: str) -> Any:
+    data = resources.files("babel").joinpath(*names).read_bytes()
+    return pickle.loads(data)  # noqa: S301 (it travels in the archive)
 
 
 def _first(kind: str, label: str) -> date:

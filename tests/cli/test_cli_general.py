@@ -17,7 +17,7 @@ from lab.processes import wait_until
 from tests.cli.cases import Program, invoke, visits, write
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "replay", "kpis", "doctor")
+COMMANDS = ("serve", "replay", "kpis", "report", "doctor")
 
 
 def test_the_version_is_printed_without_loading_anything() -> None:
@@ -261,7 +261,7 @@ def completed(program: Program, line: str) -> list[str]:
 def test_completion_knows_commands_options_and_values(program: Program) -> None:
     """From the archive under its own name."""
     assert set(completed(program, "offspot-metrics ")) == set(COMMANDS)
-    assert completed(program, "offspot-metrics re") == ["replay"]
+    assert completed(program, "offspot-metrics rep") == ["replay", "report"]
     assert completed(program, "offspot-metrics replay --jo") == ["--jobs"]
     assert completed(program, "offspot-metrics replay --format ") == ["table", "json", "csv"]
     assert completed(program, "offspot-metrics kpis --period this-") == [

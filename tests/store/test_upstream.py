@@ -20,8 +20,9 @@ from engine.errors import (
     InputUnreadable,
     MetricsError,
 )
-from engine.store.upstream import FINGERPRINT_HOURS, Hour, fingerprint, is_upstream, open_upstream
-from engine.store.upstream_values import year_totals
+from engine.store.upstream.opening import is_upstream, open_upstream
+from engine.store.upstream.reading import FINGERPRINT_HOURS, Hour, fingerprint
+from engine.store.upstream.values import year_totals
 from lab.upstream_database import Row, UpstreamFile
 
 HOUR = 1718600400  # 2024-06-17 05:00 UTC

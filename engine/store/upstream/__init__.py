@@ -1,0 +1,1 @@
+"""The database of offspot/metrics, the older system, for `import`."""

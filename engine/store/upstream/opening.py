@@ -1,0 +1,165 @@
+"""Opens a database of offspot/metrics, the older system, without ever writing to it.
+
+A file in rollback mode is read where it is. One in WAL mode, or with a journal that a crash has
+left, could only be opened by changing it: a copy is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from engine.errors import (
+    Busy,
+    DatabaseForeign,
+    InputDamaged,
+    InputMissing,
+    InputUnreadable,
+    StorageError,
+)
+from engine.store.schema import APPLICATION_ID
+from engine.store.upstream.reading import UpstreamDatabase, error_of
+
+REVISION: Final = "3c40b9f8c0e8"
+"""The only Alembic revision that there has been."""
+COPY_ATTEMPTS: Final = 5
+_MAGIC: Final = b"SQLite format 3\x00"
+_TABLES: Final = {
+    "indicator_dimension",
+    "indicator_period",
+    "indicator_record",
+    "indicator_state",
+    "kpi",
+}
+
+
+@contextmanager
+def open_upstream(path: Path, scratch: Path) -> Iterator[UpstreamDatabase]:
+    """Open a database of the older system; `scratch` is a folder for a copy if one is needed.
+
+    Raises InputMissing, InputUnreadable, InputDamaged, DatabaseForeign, Busy or StorageError, and
+    never changes the file or those beside it.
+    """
+    header = _header_of(path)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="import-") as folder:
+        in_wal_mode = 2 in header[18:20]
+        pending = any(_size_of(path, suffix) for suffix in ("-journal", "-wal"))
+        source = _copy(path, Path(folder)) if in_wal_mode or pending else path
+        how = "mode=ro" if source is path else "mode=rw"
+        try:
+            connection = sqlite3.connect(
+                f"{source.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=5.0
+            )
+        except sqlite3.Error as error:
+            raise error_of(path, error) from error
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.text_factory = lambda data: data.decode("utf-8", "replace")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            _check(path, connection)
+            yield UpstreamDatabase(path, connection)
+        except sqlite3.Error as error:
+            raise error_of(path, error) from error
+        finally:
+            connection.close()
+
+
+def is_upstream(path: Path) -> bool:
+    """Whether a file is a database of the older system. Nothing is locked or written."""
+    try:
+        with path.open("rb") as file:
+            if file.read(16) != _MAGIC:
+                return False
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+    except (OSError, sqlite3.Error):
+        return False
+    try:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+    return {"alembic_version", *_TABLES} <= names
+
+
+def _header_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError as error:
+        raise InputMissing(f"{path} is not there", "give the path of database.db") from error
+    except PermissionError as error:
+        raise InputUnreadable(f"{path} may not be read", "run as root or its owner") from error
+    except OSError as error:
+        raise InputUnreadable(f"{path}: {error.strerror or error}", "give a file") from error
+    if header[:16] != _MAGIC or len(header) < 100:
+        what = "is empty" if not header else "is not an SQLite database, or an encrypted one"
+        raise InputDamaged(f"{path} {what}", "give the database.db of offspot/metrics")
+    return header
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    if application_id == APPLICATION_ID:
+        raise DatabaseForeign(
+            f"{path} is a database of this program", "use restore to go on with it"
+        )
+    if not {"alembic_version", *_TABLES} <= names:
+        raise DatabaseForeign(
+            f"{path} is a database of another program", "give the database.db of offspot/metrics"
+        )
+    revisions = [row[0] for row in connection.execute("SELECT version_num FROM alembic_version")]
+    if revisions != [REVISION]:
+        raise DatabaseForeign(
+            f"{path} has schema {', '.join(map(str, revisions)) or 'none'} of offspot/metrics; "
+            f"this program knows {REVISION}",
+            "use a newer version of offspot-metrics; the file was not touched",
+        )
+    problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    if problems != ["ok"]:
+        raise InputDamaged(f"{path} is damaged: {problems[0]}", "import a whole copy of the file")
+
+
+def _size_of(path: Path, suffix: str = "") -> int:
+    try:
+        return path.with_name(path.name + suffix).stat().st_size
+    except OSError:
+        return 0
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    """Copy a file with its journals while nothing writes to them."""
+    suffixes = ("", "-journal", "-wal")
+    parts = [path.with_name(path.name + suffix) for suffix in suffixes]
+    target = folder / "copy.db"
+    for _ in range(COPY_ATTEMPTS):
+        before = [_stamp(part) for part in parts]
+        for part, suffix in zip(parts, suffixes, strict=True):
+            copy = target.with_name(target.name + suffix)
+            copy.unlink(missing_ok=True)
+            try:
+                shutil.copyfile(part, copy)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageError(
+                    f"{part} cannot be copied into {folder.parent}: {error.strerror or error}",
+                    "make room on that disk",
+                ) from error
+        if before == [_stamp(part) for part in parts]:
+            return target
+    raise Busy(f"{path} is being written", "stop the older system, then try again")
+
+
+def _stamp(part: Path) -> tuple[int, int, int] | None:
+    try:
+        found = part.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,0 +1,73 @@
+"""`report`: one page of a period, into a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cases import Program, invoke, lines, write
+
+
+@pytest.fixture
+def database(place: Path, packages: Path) -> Path:
+    """Two visits in June 2026."""
+    log = lines(*(f"2026-06-0{day}T10:00:30.1Z GET lib.box/content/bees_en/ 200" for day in "34"))
+    (path,) = write(place, log__json=log)
+    done = invoke("replay", "-q", "--packages", packages, "--database", place / "metrics.db", path)
+    assert done.code == 0, done.err
+    return place / "metrics.db"
+
+
+def test_a_month_becomes_a_file(database: Path, place: Path) -> None:
+    """The file has the figures, in the language that was asked for, and nothing is printed."""
+    file = place / "juin.html"
+    options = ("--database", database, "--period", "2026-06", "--lang", "fr", "--site", "École <1>")
+    done = invoke("report", *options, "-o", file)
+    assert (done.code, done.out, done.err) == (0, "", "")
+    text = file.read_text(encoding="utf-8")
+    assert '<html lang="fr" dir="ltr">' in text
+    assert "École &lt;1&gt;" in text
+    assert "juin 2026" in text
+    assert "<strong>2</strong>" in text
+    assert [path.name for path in place.iterdir() if path.suffix in {".html", ".tmp"}] == [
+        "juin.html"
+    ]
+
+
+def test_it_goes_to_standard_output(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without -o, and with -o -, the page is printed, in the language of the environment."""
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.setenv("LANG", "ar_EG.UTF-8")
+    done = invoke("report", "--database", database, "--period", "2026")
+    assert done.code == 0
+    assert '<html lang="ar" dir="rtl">' in done.out
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    again = invoke("report", "--database", database, "--period", "2026", "-o", "-")
+    assert '<html lang="en" dir="ltr">' in again.out
+
+
+@pytest.mark.parametrize("name", ["none/report.html", "folder"])
+def test_a_file_that_cannot_be_written_is_said(database: Path, place: Path, name: str) -> None:
+    """Exit 74, the reason and a way out; nothing is left behind."""
+    (place / "folder").mkdir()
+    done = invoke("report", "--database", database, "--period", "2026", "-o", place / name)
+    assert done.code == 74
+    assert "cannot be written" in done.err
+    assert "another file with -o" in done.err
+    assert not list(place.rglob("*.tmp"))
+
+
+def test_an_unknown_language_is_said(database: Path) -> None:
+    """Exit 2, with those that there are."""
+    done = invoke("report", "--database", database, "--lang", "de")
+    assert done.code == 2
+    assert "en, fr, es, ar" in done.err or "en, fr, es or ar" in done.err
+
+
+def test_the_archive_has_all_that_a_report_needs(program: Program, database: Path) -> None:
+    """Texts, style, names of months: from the built file, in every language."""
+    for code, month in {"en": "June", "fr": "juin", "es": "junio", "ar": "يونيو"}.items():
+        done = program.run("report", "--period", "2026-06", "--lang", code, "--database", database)
+        assert done.code == 0, done.err
+        assert month in done.out
