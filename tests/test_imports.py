@@ -38,7 +38,7 @@ ROWS = [
     ["engine.csv_text", "engine.hosts"],
     ["engine.errors"],
     ["engine.text"],
-    ["engine.version", "static"],
+    ["engine.version", "engine.wakeup", "static"],
 ]
 
 # Who alone may import these, and why each that is not the room itself may too.
@@ -60,6 +60,7 @@ OWNERS = {
     # Each of the server's threads keeps a connection of its own; a file is checked by one of them.
     "threading": [
         *(*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.header"),
+        "engine.wakeup",  # it is set by one thread while another closes it
         "engine.sources.tail.watcher",  # opens logs at once, whatever the reader waits for
     ],
     "queue": ["engine.runtime"],

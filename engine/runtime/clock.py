@@ -1,7 +1,7 @@
-"""The clock of this machine: the only module that asks for the time.
+"""The clock of this machine, in seconds: the only module that asks for the time.
 
-In: nothing. Out: seconds. Wall time names hours; everything that waits or measures uses the
-monotonic clock, which no step of the wall clock moves.
+Wall time names hours; everything that waits or measures uses the monotonic clock, which no step of
+the wall clock moves.
 """
 
 from __future__ import annotations

@@ -1,13 +1,10 @@
 """The one queue: reader, timer and signal handlers put, the main thread takes.
 
-In: messages, ticks and notes. Out: one at a time, in order. A full queue makes the reader wait,
-nobody else. All waiting is done by `poll` on a pipe: it keeps to the monotonic clock on every C
-library (a lock with a time limit does not, on musl), and a signal wakes it.
+Items are taken one at a time, in order. A full queue makes the reader wait, and nobody else.
 """
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 from collections import deque
@@ -17,6 +14,7 @@ from typing import Final
 from engine.runtime.clock import monotonic
 from engine.runtime.ticker import Tick
 from engine.sources.model import Block, Gone, Lost, Message, Rewound
+from engine.wakeup import WakeUp
 
 QUEUED_MESSAGES: Final = 32
 """Messages of the reader that may wait; a chunk counts for one more with each 256 KiB of it."""
@@ -63,27 +61,22 @@ class Inbox:
         self._room = threading.Semaphore(QUEUED_MESSAGES)
         self._open = True
         self._waiting = False
-        self._wake_out, self._wake_in = os.pipe()
-        os.set_blocking(self._wake_in, False)
-        os.set_blocking(self._wake_out, False)
+        self._wake_up = WakeUp()
         self._poll = select.poll()
-        self._poll.register(self._wake_out, select.POLLIN)
+        self._poll.register(self._wake_up, select.POLLIN)
 
     @property
     def wake_descriptor(self) -> int:
         """A byte written here ends a wait, for `signal.set_wakeup_fd`: a signal that comes right
         before the wait begins would else be seen at its end only.
         """
-        return self._wake_in
+        return self._wake_up.descriptor
 
     def put(self, item: Item) -> None:
         """Put at once; safe in a signal handler."""
         self._items.append(item)
         if self._waiting:
-            try:
-                os.write(self._wake_in, b"x")
-            except BlockingIOError:
-                return  # it is woken already
+            self._wake_up.set()
 
     def put_message(self, message: Message) -> None:
         """Put a message of the reader, when there is room; nothing once the inbox is closed."""
@@ -103,19 +96,13 @@ class Inbox:
                 left = None if deadline is None else max(0.0, deadline - monotonic())
                 self._poll.poll(None if left is None else left * 1000)
             self._waiting = False
-            self._drain()
+            self._wake_up.clear()
             if not self._items and deadline is not None and monotonic() >= deadline:
                 return None
         item = self._items.popleft()
         if isinstance(item, _MESSAGES):
             self._room.release(_weight(item))
         return item
-
-    def _drain(self) -> None:
-        try:
-            os.read(self._wake_out, 4096)
-        except BlockingIOError:
-            return
 
     def close(self) -> None:
         """Take nothing more from the reader, and let it go if it waits for room."""

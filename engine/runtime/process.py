@@ -1,4 +1,4 @@
-"""The first thing that happens in the process: signals mean something, also as process 1.
+"""The first thing that the process does: it handles signals, also as process 1.
 
 Before `serve` has its own handlers, SIGTERM ends it with the code of an orderly stop. As
 process 1 (in a container) the kernel drops signals that nobody handles and leaves it every orphan:

@@ -1,13 +1,11 @@
-"""The timer thread, and what the wall clock does: minutes that are on, steps, trust.
+"""The timer thread: it emits ticks, and knows what the wall clock does (steps, trust).
 
-In: the clocks. Out: `Tick`s in the inbox, at most one per minute of the wall clock, and one at
-once when the clock has been set. It counts nothing itself.
+There is at most one `Tick` per minute of the wall clock, and one at once when the clock was set.
 """
 
 from __future__ import annotations
 
 import ctypes
-import os
 import select
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.runtime import clock
+from engine.wakeup import WakeUp
 
 CHECK_SECONDS: Final = 1.5
 """An idle process wakes up less than once a second, and the reader does now and then."""
@@ -43,7 +42,7 @@ class Ticker:
 
     def __init__(self, emit: Callable[[Tick], None], offset: float | None = None) -> None:
         self.emit = emit
-        self._wake_out, self._wake_in = os.pipe()
+        self._wake_up = WakeUp()
         self._stopping = False
         self._offset = offset if offset is not None else clock_offset()
         self._credit = 2.0  # minutes; the first one, and the one that it may soon change into
@@ -53,12 +52,12 @@ class Ticker:
     def stop(self) -> None:
         """Let `run` come to its end; may be called from any thread."""
         self._stopping = True
-        os.write(self._wake_in, b"x")
+        self._wake_up.set()
 
     def run(self) -> None:
         """Look at the clocks every second or so, by the monotonic one."""
         poll = select.poll()
-        poll.register(self._wake_out, select.POLLIN)
+        poll.register(self._wake_up, select.POLLIN)
         while not self._stopping:
             self.check(clock.now(), clock_offset(), clock.monotonic())
             poll.poll(CHECK_SECONDS * 1000)
