@@ -123,7 +123,7 @@ def own_cpu_seconds(pid: int) -> float:
         times = psutil.Process(pid).cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def load() -> float:
