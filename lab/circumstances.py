@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-
-import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGED = "-changed"
@@ -42,9 +41,9 @@ def machine() -> str:
     info = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     found = re.search(r"^model name\s*: (.*)$", info, re.M)
     model = found[1] if found else platform.machine()
-    gib = psutil.virtual_memory().total / 1024**3
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     return (
-        f"{psutil.cpu_count()} x {model}, {gib:.0f} GiB, Linux {platform.release()}, "
+        f"{os.cpu_count()} x {model}, {gib:.0f} GiB, Linux {platform.release()}, "
         f"Python {platform.python_version()}"
     )
 
