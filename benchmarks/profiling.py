@@ -178,7 +178,7 @@ def start(root: Path, runs: int = 31) -> None:
                 "counting, readers, store": lambda: timed(
                     inside("import cli.app, engine.runtime.serve")
                 ),
-                "API, Bottle, waitress": lambda: timed(inside(f"{http}, engine.api.server")),
+                "API, Bottle, waitress": lambda: timed(inside(f"{http}, engine.http.server")),
                 "`serve` until `/health` is 200": lambda: until_healthy(packages, folder),
             },
             runs,

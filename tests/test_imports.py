@@ -21,6 +21,7 @@ ROWS = [
     ["engine.doctor"],
     ["engine.runtime"],
     ["engine.api"],
+    ["engine.http"],
     ["engine.replay"],
     ["engine.replay.workers", "engine.usage_report"],
     ["engine.report"],
@@ -42,12 +43,12 @@ ROWS = [
 ]
 
 # Who alone may import these, and why each that is not the room itself may too.
-CLOCK_AND_THREADS = ["engine.runtime", "engine.api.server"]
+CLOCK_AND_THREADS = ["engine.runtime", "engine.http"]
 OWNERS = {
     "typer": ["cli"],
     "rich": ["cli"],
     "bottle": ["engine.api"],
-    "waitress": ["engine.api"],
+    "waitress": ["engine.http.parsing"],
     "sqlite3": ["engine.store"],
     # Filebeat is a child process of its source, stopped by a signal; doctor asks its version.
     # The processes of a replay leave Ctrl-C to the one that started them.
@@ -63,7 +64,7 @@ OWNERS = {
         "engine.wakeup",  # it is set by one thread while another closes it
         "engine.sources.tail.watcher",  # opens logs at once, whatever the reader waits for
     ],
-    "queue": ["engine.runtime"],
+    "queue": ["engine.runtime", "engine.http.workers"],
     # A replay may use all cores.
     "multiprocessing": ["engine.replay.workers"],
     "concurrent": ["engine.replay.workers"],

@@ -11,16 +11,16 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+from wsgiref.util import FileWrapper
 
 from engine.api.answers import Answer, Headers, error_answer
 from engine.api.assets import Assets, is_plain
 from engine.api.figures import OpenReport
 from engine.api.hosts import host_allowed, host_of_origin
-from engine.api.negotiation import accepts_gzip, etag_matches
 from engine.api.reading import Reading, TooBusyError, UnreadableError
 from engine.api.routes import Routes, Sources
-from engine.api.waiting import FilePieces
+from engine.http.negotiation import accepts_gzip, etag_matches
 from engine.settings.values import ANY_ORIGIN
 
 if TYPE_CHECKING:
@@ -96,6 +96,11 @@ class Api:
         found = self._assets.find(path)
         return found is None or found.settled
 
+    def refusal(self, code: int) -> tuple[str, Headers, bytes]:
+        """The error for what never became a request, in the shape of all errors."""
+        answer = error_answer(code, _REFUSALS.get(code, "Internal Server Error"))
+        return answer.status, answer.headers(compressed=False), answer.body
+
     def _answer(self, environ: WSGIEnvironment) -> Answer:
         host = _host(environ)
         # Every browser sends a name; probes and other clients of HTTP/1.0 send none.
@@ -143,12 +148,14 @@ class Api:
             return []
         if answer.large is not None:
             try:
-                file: Any = FilePieces(answer.large.open())
+                wrapper: Callable[[IO[bytes]], Iterable[bytes]] = environ.get(
+                    "wsgi.file_wrapper", FileWrapper
+                )
+                file = wrapper(answer.large.open())
             except OSError:
                 return self._send(_NOT_FOUND, environ, start_response)
             start_response(answer.status, headers)
-            pieces: Iterable[bytes] = file
-            return pieces
+            return file
         start_response(answer.status, headers)
         return [answer.compressed() if compressed else answer.body]
 
@@ -220,6 +227,12 @@ def _without_content(headers: Headers) -> Headers:
     return [header for header in headers if header[0] not in _CONTENT_HEADERS]
 
 
+_REFUSALS = {
+    400: "Bad Request",
+    413: "Content Too Large",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+}
 _NOT_FOUND = error_answer(404, "Not Found")
 _METHOD_NOT_ALLOWED = error_answer(405, "Method Not Allowed", ("Allow", METHODS))
 _UNKNOWN_HOST = error_answer(

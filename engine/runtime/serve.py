@@ -30,7 +30,7 @@ from engine.version import __version__
 
 if TYPE_CHECKING:
     from engine.api.app import Api
-    from engine.api.server import HttpServer
+    from engine.http.server import HttpServer
 
 HTTP_SECONDS: Final = 0.8
 """How long the end waits for answers that are under way."""
@@ -122,15 +122,11 @@ def make_app(config: Config, status: ServiceStatus, work: Collector | ReadOnlyDa
 
 def bound_server(config: Config, app: Api, max_connections: int) -> HttpServer:
     """A server that has its port. Raises AddressInUse."""
-    from engine.api.server import HttpServer
+    from engine.http.loop import Limits
+    from engine.http.server import HttpServer
 
-    server = HttpServer(
-        app,
-        config.host,
-        config.port,
-        max_connections=max_connections,
-        trusted=config.trusted_proxies,
-    )
+    limits = Limits(max_connections=max_connections, trusted=config.trusted_proxies)
+    server = HttpServer(app, config.host, config.port, limits)
     server.bind()
     return server
 

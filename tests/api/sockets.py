@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
-from engine.api.server import HttpServer
+from engine.http.loop import Limits
+from engine.http.server import HttpServer
 
 DEADLINE = 30.0
 """Seconds; far more than any test needs."""
@@ -34,9 +36,11 @@ class Clock:
 
 
 @contextlib.contextmanager
-def serving(app: Any, **options: Any) -> Iterator[HttpServer]:
+def serving(
+    app: Any, monotonic: Callable[[], float] = time.monotonic, **limits: Any
+) -> Iterator[HttpServer]:
     """A server on a free port of this machine, stopped at the end and seen to have stopped."""
-    server = HttpServer(app, "127.0.0.1", 0, **options)
+    server = HttpServer(app, "127.0.0.1", 0, Limits(**limits), monotonic)
     server.bind()
     failures: list[BaseException] = []
 

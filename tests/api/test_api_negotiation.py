@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.api.negotiation import accepts_gzip, etag_matches
+from engine.http.negotiation import accepts_gzip, etag_matches
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 
 from engine.api.assets import load_assets
-from engine.api.peers import Peers, gateways
-from engine.api.server import HttpServer
 from engine.errors import AddressInUse
+from engine.http.peers import Peers, gateways
+from engine.http.server import HttpServer
 from tests.api.sockets import DEADLINE, Clock, Connection, serving
 from tests.api.web import STRICT_POLICY, Hotspot, an_app
 from tests.support.measured import measured
@@ -305,7 +305,7 @@ def test_who_expects_and_leaves_is_no_error(
                 )
             elif number % 3 == 1:
                 client.socket.shutdown(socket.SHUT_WR)
-    wait_for(lambda: server.connections == 0)
+    wait_for(lambda: len(connections(server)) == 0)
     with Connection(server) as client:
         client.send(EXPECT + b"Content-Length: 2\r\n\r\n")
         assert client.socket.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -402,9 +402,9 @@ def test_a_client_that_does_not_read_is_cut_off(server_clock: tuple[HttpServer, 
     with Connection(server, receive_buffer=4096) as deaf, Connection(server) as good:
         deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
         assert good.get("/").status == 200
-        wait_for(lambda: any(c.total_outbufs_len for c in channels(server)))
+        wait_for(lambda: any(c.sending for c in connections(server)))
         begin = clock()
-        while server.connections == 2 and clock() < begin + 300:
+        while len(connections(server)) == 2 and clock() < begin + 300:
             clock.advance(4)
             assert good.get("/").status == 200
         assert 20 < clock() - begin < 40
@@ -422,12 +422,12 @@ def test_a_body_that_many_wait_for_is_in_memory_once() -> None:
             deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
             wait_for(lambda count=count: waiting_clients(server) == count)  # type: ignore[misc]
             assert good.get("/").status == 200
-        assert server.connections == 6
+        assert len(connections(server)) == 6
 
 
 def waiting_clients(server: HttpServer) -> int:
     """How many connections have something to take."""
-    return sum(bool(channel.total_outbufs_len) for channel in channels(server))
+    return sum(connection.sending for connection in connections(server))
 
 
 def test_a_client_that_reads_in_sips_is_cut_off_in_the_end(
@@ -438,7 +438,7 @@ def test_a_client_that_reads_in_sips_is_cut_off_in_the_end(
     with Connection(server, receive_buffer=4096) as sipping, Connection(server) as good:
         sipping.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
         taken, begin = len(sipping.socket.recv(1000)), clock()
-        while server.connections == 2 and clock() < begin + 600:
+        while len(connections(server)) == 2 and clock() < begin + 600:
             clock.advance(4)
             with contextlib.suppress(ConnectionError):
                 taken += len(sipping.socket.recv(5000))
@@ -475,9 +475,9 @@ def server_clock() -> Iterator[tuple[HttpServer, Clock]]:
         yield found, clock
 
 
-def channels(server: HttpServer) -> list[Any]:
-    assert server._listener is not None
-    return list(server._listener.channels.values())
+def connections(server: HttpServer) -> list[Any]:
+    assert server.loop is not None
+    return list(server.loop.connections)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -527,7 +527,7 @@ def test_a_full_house_makes_room() -> None:
         crowd = connect(server, stack, 20)
         for slow in crowd:
             slow.send(b"GET")
-        wait_for(lambda: sum(c.request is not None for c in channels(server)) == 20)
+        wait_for(lambda: sum(c.receiving for c in connections(server)) == 20)
         late = stack.enter_context(Connection(server))
         late.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert late.answer().status == 200
@@ -654,7 +654,7 @@ def test_connections_that_come_and_go(server: HttpServer) -> None:
                 client.send(b"GET / HT")
     with Connection(server) as good:
         assert good.get("/health").status == 200
-        wait_for(lambda: server.connections == 1)
+        wait_for(lambda: len(connections(server)) == 1)
 
 
 def test_few_descriptors_mean_fewer_connections() -> None:
@@ -663,7 +663,7 @@ def test_few_descriptors_mean_fewer_connections() -> None:
     """
     program = """
 import resource, sys, threading
-from engine.api.server import HttpServer
+from engine.http.server import HttpServer
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 230))
 def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "2")])
@@ -724,8 +724,8 @@ def test_files_are_sent_to_some_at_once(tmp_path: Path) -> None:
             """Until the server sees that it took something."""
             clock.advance(1)
             name = client.socket.getsockname()
-            [channel] = [c for c in channels(server) if c.addr == name]
-            while channel.taken_at < clock():
+            [connection] = [c for c in connections(server) if c.address == name]
+            while connection.progress_at < clock():
                 assert client.socket.recv(1 << 16)
 
         good = stack.enter_context(Connection(server))
@@ -740,7 +740,7 @@ def test_files_are_sent_to_some_at_once(tmp_path: Path) -> None:
         assert len(first.rest()) < len(film)
         for client in (third, fourth):
             take_some(client)
-        assert server.connections == 3
+        assert len(connections(server)) == 3
 
 
 def no_report() -> None:
@@ -773,7 +773,7 @@ def test_what_is_under_way_is_finished_at_a_stop() -> None:
     stopping.join(DEADLINE)
     thread.join(DEADLINE)
     assert result == [True]
-    assert not [t for t in threading.enumerate() if t.name.startswith("waitress")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("http-worker")]
     idle.close()
     busy.close()
 
@@ -805,7 +805,7 @@ def test_a_large_answer_is_finished_at_a_stop() -> None:
     thread.start()
     with Connection(server, receive_buffer=4096) as client:
         client.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
-        wait_for(lambda: any(c.total_outbufs_len for c in channels(server)))
+        wait_for(lambda: any(c.sending for c in connections(server)))
         stopping = threading.Thread(target=lambda: server.stop(20))
         stopping.start()
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # it hurries now
@@ -823,7 +823,7 @@ def test_stop_before_run_and_before_bind() -> None:
     assert server.stop()
     with pytest.raises(ConnectionRefusedError):
         Connection(server)
-    assert not [t for t in threading.enumerate() if t.name.startswith("waitress")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("http-worker")]
 
 
 def open_descriptors() -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.api.server import HttpServer
+from engine.http.server import HttpServer
 from tests.api.sockets import Connection, serving
 from tests.api.test_api_security import PATHS_OUT
 from tests.api.web import Hotspot, an_app

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.api.peers import Peers, gateways
+from engine.http.peers import Peers, gateways
 
 
 @pytest.mark.parametrize(

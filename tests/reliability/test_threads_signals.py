@@ -152,7 +152,7 @@ def dying(thread: str) -> str:
     where = {
         "reader": ("engine.runtime.reader", "Reader", "_pass"),
         "timer": ("engine.runtime.ticker", "Ticker", "check"),
-        "http": ("engine.api.server", "Listener", "sweep"),
+        "http": ("engine.http.loop", "Loop", "sweep"),
     }[thread]
     return f"""
 import importlib, os

@@ -1,7 +1,6 @@
-"""Who is at the other end of a connection, as far as a share of all connections goes.
+"""Counts connections by client: an IPv4 address or an IPv6 network of one household has a share.
 
-In: the address of a peer, and which proxies are trusted. Out: what it is counted under: an IPv4
-address, an IPv6 network of one household, or nothing for a proxy that asks for many.
+Trusted proxies, which ask for many clients, have none.
 """
 
 from __future__ import annotations
@@ -10,11 +9,18 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from pathlib import Path
 from typing import Final
 
-from engine.settings.values import Network
+Network = IPv4Network | IPv6Network
 
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 TURNS_PER_SECOND: Final = 20
