@@ -76,6 +76,18 @@ def hung_up(connection: Connection) -> bool:
 # ---------------------------------------------------------------------------- addresses
 
 
+def test_thousands_may_wait_at_the_system(server: HttpServer) -> None:
+    """As many connections as the system allows wait to be taken, up to 4,096: in a crowd, more
+    come in a moment than are taken in one.
+    """
+    assert server._listener is not None
+    listening: Any = server._listener.socket
+    raw = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    queue = int.from_bytes(raw[28:32], sys.byteorder)  # tcpi_sacked: of one that listens, its limit
+    system = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    assert queue == min(4096, system)
+
+
 def test_port_0_is_a_port_of_the_system(server: HttpServer) -> None:
     """The real one is known after `bind`."""
     assert server.port > 0
@@ -148,6 +160,16 @@ def test_head_and_304_have_no_body_on_the_wire(server: HttpServer) -> None:
         client.send(b"OPTIONS / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert client.answer().status == 204
         assert client.get("/health").status == 200
+
+
+@pytest.mark.parametrize("word", ["close", "Close", "CLOSE"])
+def test_who_asks_for_an_end_has_one(server: HttpServer, word: str) -> None:
+    """However it is written, and after a 304 too, which else keeps the connection."""
+    with Connection(server) as client:
+        tag = client.get("/").headers["etag"]
+        answer = client.get("/", f"If-None-Match: {tag}", f"Connection: {word}")
+        assert (answer.status, answer.headers["connection"]) == (304, "close")
+        assert client.closed()
 
 
 def test_nothing_tells_what_runs_here(server: HttpServer) -> None:
@@ -534,6 +556,33 @@ def test_a_full_house_makes_room() -> None:
         assert hung_up(crowd.pop(0))
         clock.advance(3.75)
         assert all(hung_up(slow) for slow in crowd)
+
+
+def test_a_full_house_has_less_patience() -> None:
+    """With nine tenths of all connections taken, whoever reads nothing has four seconds, and
+    whoever asks nothing six.
+    """
+    clock = Clock()
+    with (
+        serving(large, monotonic=clock, max_connections=20) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        deaf = stack.enter_context(Connection(server, receive_buffer=4096))
+        deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+        wait_for(lambda: waiting_clients(server) == 1)
+        idle = connect(server, stack, 17)
+        wait_for(lambda: server.connections == 18)
+        clock.advance(1)
+        good = stack.enter_context(Connection(server))
+        assert good.get("/").status == 200
+        begin = clock()
+        while waiting_clients(server) and clock() < begin + 20:
+            clock.advance(1)
+            assert good.get("/").status == 200
+        assert clock() - begin <= 8  # it is looked at once a second
+        assert len(deaf.rest()) < len(LARGE)
+        clock.advance(3)
+        assert all(hung_up(client) for client in idle)
 
 
 def test_the_most_used_connection_that_waits_makes_room() -> None:

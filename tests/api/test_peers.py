@@ -84,3 +84,4 @@ def test_who_leaves_is_not_counted() -> None:
     for _ in range(4):
         peers.leave("10.0.0.7")
     assert (peers.surplus("10.0.0.7"), peers.weight("10.0.0.7")) == (0, 0)
+    assert not peers._counts, "nothing stays of an address that left"
