@@ -80,8 +80,8 @@ def test_thousands_may_wait_at_the_system(server: HttpServer) -> None:
     """As many connections as the system allows wait to be taken, up to 4,096: in a crowd, more
     come in a moment than are taken in one.
     """
-    assert server._listener is not None
-    listening: Any = server._listener.socket
+    assert server.loop is not None
+    listening: Any = server.loop._listening
     raw = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     queue = int.from_bytes(raw[28:32], sys.byteorder)  # tcpi_sacked: of one that listens, its limit
     system = int(Path("/proc/sys/net/core/somaxconn").read_text())
@@ -571,7 +571,7 @@ def test_a_full_house_has_less_patience() -> None:
         deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
         wait_for(lambda: waiting_clients(server) == 1)
         idle = connect(server, stack, 17)
-        wait_for(lambda: server.connections == 18)
+        wait_for(lambda: len(connections(server)) == 18)
         clock.advance(1)
         good = stack.enter_context(Connection(server))
         assert good.get("/").status == 200
@@ -753,7 +753,7 @@ def test_files_are_sent_to_some_at_once(tmp_path: Path) -> None:
     """S28: of 48 connections three may be sent a file from disk; for a fourth one the connection
     ends whose client took nothing for longest. Who has taken all of it is none of them.
     """
-    film = LARGE + b"y"
+    film = LARGE
     (tmp_path / "film.bin").write_bytes(film)
     app = an_app(no_report, assets=load_assets(tmp_path, package="no_such_package"))
     clock = Clock()
