@@ -7,11 +7,13 @@ So whatever a source repeats, drops or mixes up, nothing is counted twice, and a
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from engine.inputs.formats import second_of
 from engine.pipeline import Tally
-from engine.sources.model import Block, LogFile, Rewound
+from engine.sources.log_file import LogFile
+from engine.sources.model import Block, Position, Rewound
 
 MAX_EQUAL_FATES: Final = 100
 _EVERYWHERE: Final = 1 << 60
@@ -87,18 +89,27 @@ class Positions:
         self.moved[log_file.id] = log_file
         return tally
 
-    def rewind(self, settled: Rewound) -> LogFile:
+    def rewind(self, rewound: Rewound) -> LogFile:
         """A file was cut or replaced below the position: go on from what agrees. The log."""
-        found = settled.log_file
-        known = self.get(found.id, found.name)
-        known.ambiguous_until = max(found.ambiguous_until, known.position)
-        known.position, known.anchors = found.position, list(found.anchors)
-        known.ambiguous_after = max(found.ambiguous_after, known.last_at or 0)
+        known = self.get(rewound.log_id, rewound.name)
+        reached = max(rewound.reached, known.position)
+        known.ambiguous_until = max(known.ambiguous_until, reached)
+        known.ambiguous_after = max(known.ambiguous_after, known.last_at or 0)
         known.ambiguous_before = known.first_at
-        known.resume_points = {stop for stop in known.resume_points if stop <= known.position}
-        known.tail = found.tail
+        known.position, known.anchors = rewound.position, list(rewound.anchors)
+        known.resume_points = {p for p in known.resume_points if p <= known.position}
+        known.tail = rewound.tail
         self.moved[known.id] = known
         return known
+
+    def forget(self, log_ids: Iterable[bytes]) -> None:
+        """Forget logs that the store has forgotten."""
+        for log_id in log_ids:
+            self.log_files.pop(log_id, None)
+
+    def copy(self) -> dict[bytes, Position]:
+        """Where each log is, for a source to begin with."""
+        return {log_id: log_file.as_position() for log_id, log_file in self.log_files.items()}
 
 
 def not_yet_counted(log_file: LogFile, block: Block) -> Block | None:

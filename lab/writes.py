@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from engine.sources.model import LogFile
+from engine.sources.log_file import LogFile
 from engine.store.store import Store
 from engine.times import load_zone
 

@@ -57,7 +57,8 @@ OWNERS = {
     "sched": ["engine.runtime"],
     "asyncio": [],
     # The HTTP server is threads and deadlines, and waits for nobody else's clock.
-    "time": CLOCK_AND_THREADS,
+    # A source waits in a thread of its own.
+    "time": [*CLOCK_AND_THREADS, "engine.sources.tail.source", "engine.sources.filebeat.source"],
     # Each of the server's threads keeps a connection of its own; a file is checked by one of them.
     "threading": [
         *(*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.header"),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from engine import ledger
 from engine.ledger import Positions
 from engine.pipeline import Tally
-from engine.sources.model import ANCHOR_WINDOW_BYTES, Block, LogFile, Rewound
+from engine.sources.log_file import ANCHOR_WINDOW_BYTES, LogFile
+from engine.sources.model import Block
 from engine.sources.resume import rewind_to
 from tests.support.reading import Ledger, line
 
@@ -20,12 +21,12 @@ STATE = {"position", "anchors", "stops", "fates", "doubt_until", "doubt_after", 
 """What is known of a log, and changes when lines of it are counted."""
 WRITERS = {
     "engine/ledger.py": STATE,
-    "engine/sources/model.py": {"position"},  # `Generation.advance`
+    "engine/sources/log_file.py": {"position"},  # `LogFile.advance`
     # Where a source reads on; the ledger decides about it again when it is told.
     "engine/sources/resume.py": STATE - {"fates"},
-    "engine/sources/tail/cursor.py": {"position"},
     # Fates of all lines, not of a log.
     "engine/runtime/counting.py": {"fates"},
+    "engine/runtime/saving.py": {"fates"},
     "engine/runtime/service_status.py": {"fates"},
     "engine/runtime/read_only.py": {"fates"},
 }
@@ -69,7 +70,7 @@ def test_nobody_else_moves_a_position() -> None:
 
 def test_serve_replay_and_the_tests_call_it() -> None:
     """Each of the three that count imports the ledger; none of them has a rule of its own."""
-    for name in ("engine/runtime/counting.py", "engine/replay/run.py", "tests/support/reading.py"):
+    for name in ("engine/runtime/saving.py", "engine/replay/run.py", "tests/support/reading.py"):
         tree = ast.parse((ROOT / name).read_bytes())
         imported = {
             f"{node.module}.{alias.name}"
@@ -114,10 +115,11 @@ def test_the_tests_own_reader_keeps_to_it(blocks: list[tuple[int, int]], cut: in
         log = positions.get(identity, "a.json")
         log.resume_points = {offset for offset, _ in log.anchors}
     found = own.positions.get(identity).copy()
+    reached = found.position
     anchors = [anchor for anchor in found.anchors if anchor[0] <= ENDS[cut]]
     rewind_to(found, anchors[-1] if anchors else None, b"")
-    own.take(Rewound(found))
-    plain.rewind(Rewound(found.copy()))
+    own.take(found.rewound(reached))
+    plain.rewind(found.rewound(reached))
     log, expected = own.positions.get(identity), plain.get(identity)
     expected.first_at, expected.last_at = log.first_at, log.last_at  # its lines were counted above
     assert log == expected

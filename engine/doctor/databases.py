@@ -22,7 +22,7 @@ from engine.errors import DatabaseDamaged, InputMissing, MetricsError, StorageEr
 from engine.inputs.model import FATES
 from engine.settings import Config
 from engine.sources.content import first_line
-from engine.sources.model import LogFile, log_file_id
+from engine.sources.log_file import LogFile, log_file_id
 from engine.store.files import free_bytes
 from engine.store.header import check_ours
 from engine.store.lock import is_locked

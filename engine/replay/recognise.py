@@ -14,7 +14,8 @@ from typing import Final
 
 from engine.inputs.formats import second_of, time_marks
 from engine.sources.content import Content, first_line
-from engine.sources.model import ANCHOR_WINDOW_BYTES, Block, LogFile, log_file_id
+from engine.sources.log_file import ANCHOR_WINDOW_BYTES, LogFile, log_file_id
+from engine.sources.model import Block
 from engine.sources.resume import locate, locate_in_stream
 
 SAME_BYTES: Final = 64 * 1024

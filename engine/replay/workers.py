@@ -22,7 +22,8 @@ from engine.errors import ThreadDied
 from engine.packages import Packages
 from engine.pipeline import Pipeline, Span, Tally
 from engine.sources.content import BLOCK_BYTES, Content, cut_lines
-from engine.sources.model import ANCHOR_WINDOW_BYTES, Block
+from engine.sources.log_file import ANCHOR_WINDOW_BYTES
+from engine.sources.model import Block
 
 SMALL_BYTES: Final = 16 * 1024 * 1024
 """Below this, starting processes costs more than they save."""

@@ -8,7 +8,7 @@ replaced, and the logs are read again from where the new one stands.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -16,15 +16,15 @@ from engine.errors import DatabaseDamaged, MetricsError, ThreadDied
 from engine.packages import Packages
 from engine.report import Report
 from engine.runtime import clock
-from engine.runtime.choice import choose_filebeat
 from engine.runtime.counting import CountingLoop
 from engine.runtime.inbox import Ended, Inbox, Item, PackagesRead, Reload, Stop
-from engine.runtime.reader import Reader
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.threads import Threads
 from engine.runtime.ticker import Tick, Ticker, board_serial
 from engine.settings import Config
-from engine.sources.tail.folder import LogFolder
+from engine.sources.model import Look, Setup
+from engine.sources.readers import choose_source
+from engine.sources.requests import Requests
 from engine.store.reader import Reader as StoreReader
 from engine.store.store import Store
 
@@ -60,24 +60,22 @@ class Collector:
         status.site_id = store.identify(board_serial())
         status.use_packages(Packages())  # until they are read
         self.ticker = Ticker(inbox.put)
-        self.counting, self.reader = self._begin()
+        self.counting = self._begin()
 
-    def _begin(self) -> tuple[CountingLoop, Reader]:
-        """Counting from where the store stands, and a reader that begins there."""
+    def _begin(self) -> CountingLoop:
+        """Counting from where the store stands, and what a reader begins with."""
         counting = CountingLoop(
             self.store, self.status, self.config.packages, lambda: self.inbox.put(PackagesRead())
         )
-        program, place = choose_filebeat(self.config)
-        folder = LogFolder(
-            self.config.logs, self.config.pattern, counting.positions.log_files, self.max_logs
+        self._make_source = choose_source(
+            self.config.reader, self.config.filebeat, self.config.database.parent
         )
-        counting.losses.look_for(folder)
-        counting.folder = folder
-        reader = Reader(folder, self.inbox.put_message, filebeat=program, base=place)
-        self.status.reader = reader
+        self._unfinished = counting.losses.unfinished(self.config.logs)
+        self.requests, self.status.look = Requests(), Look()
+        counting.forget_in_source = self.requests.forget
         counting.begin(clock.now())
         counting.take_packages(PACKAGES_SECONDS)
-        return counting, reader
+        return counting
 
     def open_report(self) -> Report:
         """A report for one thread that answers."""
@@ -137,8 +135,20 @@ class Collector:
     def _read_when_ready(self) -> None:
         """Start the reader, unless it runs or there are no packages to count by: logs can wait."""
         if self.counting.ready and not self._reading:
-            self.threads.start("reader", self.reader.run)
+            self.threads.start("reader", self._reader())
             self._reading = True
+
+    def _reader(self) -> Callable[[], None]:
+        """The work of the reader thread, which makes and owns its source."""
+        make, requests, emit = self._make_source, self.requests, self.inbox.put_message
+        setup = Setup(
+            self.config.logs,
+            self.config.pattern,
+            self.max_logs,
+            self.counting.positions.copy(),
+            self._unfinished,
+        )
+        return lambda: make(setup, requests, emit).run()
 
     def _check_figures(self) -> None:
         """When answers cannot be read, see whether the database is damaged, or gone."""
@@ -165,7 +175,7 @@ class Collector:
         log.warning("%s", self.store.repairs[-1])
         self.answers.reopen()
         self.inbox.open()
-        self.counting, self.reader = self._begin()
+        self.counting = self._begin()
         if ready and not self.counting.ready:
             self.counting.use_packages(before.pipeline.packages)
         self.counting.take_over(carried)
@@ -187,7 +197,7 @@ class Collector:
         was_reading, self._reading = self._reading, False
         if not was_reading or not self.threads.is_running("reader"):
             return
-        self.reader.stop()
+        self.requests.stop()
         deadline = clock.monotonic() + READER_SECONDS
         while (left := deadline - clock.monotonic()) > 0:
             item = self.inbox.take(left)

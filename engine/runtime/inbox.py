@@ -13,11 +13,11 @@ from typing import Final
 
 from engine.runtime.clock import monotonic
 from engine.runtime.ticker import Tick
-from engine.sources.model import Block, Gone, Lost, Message, Rewound
+from engine.sources.model import Block, Gone, Look, Lost, Message, Rewound
 from engine.wakeup import WakeUp
 
 QUEUED_MESSAGES: Final = 32
-"""Messages of the reader that may wait; a chunk counts for one more with each 256 KiB of it."""
+"""Messages of the reader that may wait; a block counts for one more with each 256 KiB of it."""
 _PIECE_BYTES: Final = 256 * 1024
 
 
@@ -45,7 +45,7 @@ class Ended:
 
 
 Item = Message | Tick | Stop | Reload | PackagesRead | Ended
-_MESSAGES: Final = (Block, Rewound, Lost, Gone)
+_MESSAGES: Final = (Block, Rewound, Lost, Gone, Look)
 
 
 def _weight(message: Message) -> int:

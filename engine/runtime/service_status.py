@@ -1,6 +1,6 @@
 """What the process knows of its own health, for `/health`, `/metrics`, the status page.
 
-In: what the main thread and the reader note down. Out: dicts and text, read by HTTP threads.
+In: what the main thread notes down. Out: dicts and text, read by HTTP threads.
 Attributes are only ever replaced by the main thread, so a reader sees an old or a new value.
 """
 
@@ -18,8 +18,8 @@ from engine.hosts import ascii_name, without_port
 from engine.inputs.model import FATES
 from engine.packages import Packages
 from engine.runtime import clock
-from engine.runtime.reader import Reader
 from engine.settings import Config
+from engine.sources.model import Look
 from engine.store.files import free_bytes
 from engine.text import cut_text, displayable, visible_text
 
@@ -43,7 +43,8 @@ class ServiceStatus:
     """There were none since the start, so that nothing is counted yet."""
     host_names: frozenset[str] = frozenset()
     """Names under which visitors may ask for the dashboard."""
-    reader: Reader | None = None
+    look: Look | None = None
+    """What the source of the logs saw last; None where there is none."""
     fates: Counter[str] = field(default_factory=Counter)
     last_seen: dict[str, int] = field(default_factory=dict)
     collecting_since: int | None = None
@@ -97,17 +98,15 @@ class ServiceStatus:
             problem = self.check_database()
             return [problem] if problem else []
         reasons: list[str] = []
-        reader = self.reader
+        look = self.look
         if self.dead:
             reasons.append(f"the {self.dead} thread has ended")
         if self.waits_for_packages and self.packages_problem:
             reasons.append(f"nothing is counted: {displayable(self.packages_problem)}")
-        if reader is None or reader.state == "stopped":
+        if look is None or look.state == "stopped":
             reasons.append("the reader is not running")
-        if reader is not None:
-            reasons += [
-                displayable(p) for p in sorted(reader.folder.problems.values())[:MAX_PROBLEMS]
-            ]
+        if look is not None:
+            reasons += [displayable(problem) for problem in look.problems[:MAX_PROBLEMS]]
         now = clock.monotonic()
         if self.save_problem:
             reasons.append(f"saving fails: {self.save_problem}")
@@ -131,15 +130,15 @@ class ServiceStatus:
 
     def _all_notes(self) -> list[str]:
         notes = list(self.notes)
-        if self.reader is not None:
-            notes += sorted(self.reader.folder.notes)[:MAX_PROBLEMS]
+        if self.look is not None:
+            notes += self.look.notes[:MAX_PROBLEMS]
         if self.not_counted:
             notes.append(f"{self.not_counted} lines were not counted because the program failed")
         return notes
 
     def as_json(self) -> dict[str, Any]:
         """What the status page shows."""
-        reader, packages, reasons = self.reader, self.packages, self.health()
+        look, packages, reasons = self.look, self.packages, self.health()
         kinds: dict[str, dict[str, None]] = {}
         for entry in packages.entries:
             kinds.setdefault(entry.title, {})[entry.kind] = None
@@ -168,11 +167,11 @@ class ServiceStatus:
                 ],
             },
             "reader": {
-                "kind": reader.kind if reader else None,
-                "state": reader.state if reader else "stopped",
-                "restarts": reader.restarts if reader else 0,
-                "lagBytes": reader.folder.lag_bytes if reader else 0,
-                "files": len(reader.folder.open_logs) if reader else 0,
+                "kind": look.kind if look else None,
+                "state": look.state if look else "stopped",
+                "restarts": look.restarts if look else 0,
+                "lagBytes": look.lag_bytes if look else 0,
+                "files": len(look.logs) if look else 0,
             },
             "loss": {
                 "bytes": self.lost_bytes,
@@ -194,7 +193,7 @@ class ServiceStatus:
 
     def metrics(self) -> str:
         """The Prometheus text format, about the process itself."""
-        reader = self.reader
+        look = self.look
         out: list[str] = []
 
         def add(name: str, kind: str, text: str, *samples: tuple[str, float]) -> None:
@@ -207,15 +206,15 @@ class ServiceStatus:
             (f'{{fate="{fate}"}}', self.fates[fate]) for fate in FATES
         ]
         add("lines_total", "counter", "Log lines by fate.", *fates)
-        if reader is not None:
+        if look is not None:
             kinds: list[tuple[str, float]] = [
-                (f'{{kind="{k}"}}', int(reader.kind == k)) for k in ("filebeat", "tail")
+                (f'{{kind="{k}"}}', int(look.kind == k)) for k in ("filebeat", "tail")
             ]
             add("reader_active", "gauge", "Which reader is at work.", *kinds)
-            lag = reader.folder.lag_bytes
+            lag = look.lag_bytes
             add("reader_lag_bytes", "gauge", "Bytes in the logs not read yet.", ("", lag))
-            add("reader_restarts_total", "counter", "Ends of Filebeat.", ("", reader.restarts))
-            add("reader_repairs_total", "counter", "Reads ahead of Filebeat.", ("", reader.repairs))
+            add("reader_restarts_total", "counter", "Ends of Filebeat.", ("", look.restarts))
+            add("reader_repairs_total", "counter", "Reads ahead of Filebeat.", ("", look.repairs))
         add("saves_total", "counter", "Commits to the database.", ("", self.saves))
         if self.saved_monotonic:
             age = clock.monotonic() - self.saved_monotonic

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, TypeVar
 
 from engine.errors import UsageError
 from engine.sources.lines import BLOCK_BYTES, cut_lines, first_line
-from engine.sources.model import FIRST_LINE_BYTES, LEAST_FIRST_BYTES
+from engine.sources.log_file import FIRST_LINE_BYTES, LEAST_FIRST_BYTES
 
 STANDARD_INPUT: Final = "-"
 

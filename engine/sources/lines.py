@@ -9,12 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.inputs.model import MAX_LINE_BYTES
-from engine.sources.model import (
-    ANCHOR_WINDOW_BYTES,
-    FIRST_LINE_BYTES,
-    LEAST_FIRST_BYTES,
-    Block,
-)
+from engine.sources.log_file import ANCHOR_WINDOW_BYTES, FIRST_LINE_BYTES, LEAST_FIRST_BYTES
+from engine.sources.model import Block
 
 BLOCK_BYTES: Final = 1024 * 1024
 

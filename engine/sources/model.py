@@ -1,33 +1,16 @@
-"""The nouns of this stage: a block of complete lines, and one life of a log file.
+"""What crosses the border between a source and what counts: messages, and how a source is made.
 
-In: nothing. Out: small values. It must not know what is in a line.
-
-A `LogFile` is one life of a log file, known by its content: its id is a hash of its first
-complete line (which carries a time to the microsecond, a port and a duration). Names, inodes and
-compression are only hints. Its *position* is the number of its bytes that have been applied to
-the states. An *anchor* is a place below the position with a hash of the bytes before it: a file
-whose anchors agree is the file that was read.
+Each value is frozen and handed over, so that no thread reads what another one changes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import struct
-from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
-GENERATION_ID_BYTES: Final = 12
-FIRST_LINE_BYTES: Final = 64 * 1024
-"""So much of a first line is hashed: a visitor can make a line as long as he likes."""
-LEAST_FIRST_BYTES: Final = 64
-"""A shorter beginning is that of many logs; no valid line is so short."""
-ANCHOR_WINDOW_BYTES: Final = 2048
-"""An anchor's hash covers so many bytes before it (fewer near the beginning of the file)."""
-ANCHOR_SPACING_BYTES: Final = 64 * 1024
-MAX_ANCHORS: Final = 32
-
-_STOP: Final = 1 << 63
+from engine.sources.requests import Requests
 
 Anchor = tuple[int, bytes]
 """(offset, hash of the window that ends there)."""
@@ -56,9 +39,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
-    """A file did not have the content that was counted: where it is read on."""
+    """A file did not have the content that was counted: its log is read on from `position`."""
 
-    log_file: LogFile
+    log_id: bytes
+    name: str
+    position: int
+    anchors: tuple[Anchor, ...] = ()
+    tail: bytes = b""
+    reached: int = 0
+    """The position before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,103 +72,102 @@ class Gone:
     log_id: bytes
 
 
-Message = Block | Rewound | Lost | Gone
-"""What a reader hands on."""
+class SeenLog(NamedTuple):
+    """A log as a source saw it last."""
+
+    log_id: bytes
+    """Empty until its first line is complete."""
+    size: int
+    descriptor: int
+    """To make durable what was read of it. When it is closed, the number is nobody's, or another
+    file's, to which that does no harm."""
+    is_newest: bool
 
 
-def log_file_id(first_line: bytes, variant: int = 0) -> bytes:
-    """The id of the log that begins with this line (given with or without newline).
+class Unopened(NamedTuple):
+    """A log that could never be opened."""
 
-    Logs that begin alike and are different all the same are told apart by `variant`.
-    """
-    return hashlib.blake2b(
-        first_line.rstrip(b"\n")[:FIRST_LINE_BYTES],
-        digest_size=GENERATION_ID_BYTES,
-        person=b"generation",
-        salt=variant.to_bytes(2, "little"),
-    ).digest()
+    device: int
+    inode: int
+    name: str
+    size: int
 
 
-def window_hash(window: bytes) -> bytes:
-    """The hash of an anchor's window."""
-    return hashlib.blake2b(window, digest_size=8, person=b"anchor").digest()
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a source saw of the log folder, and how it is itself."""
+
+    kind: str = "tail"
+    state: str = "starting"
+    """`starting`, `running`, `restarting`, `fallback` or `stopped`."""
+    restarts: int = 0
+    repairs: int = 0
+    logs: tuple[SeenLog, ...] = ()
+    lag_bytes: int = 0
+    rolls: frozenset[bytes] = frozenset()
+    """The logs of the compressed rolls that are there ..."""
+    rolls_are_known: bool = True
+    """... unless some could not be read yet."""
+    missing: frozenset[bytes] = frozenset()
+    """Logs that an earlier start had not finished, and of which it is not known where they are."""
+    unopened: tuple[Unopened, ...] = ()
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is not read of the logs though nothing is wrong with them."""
 
 
-@dataclass(slots=True)
-class LogFile:
-    """What is known of one life of a log file. Owned by the thread that owns the states."""
+Message = Block | Rewound | Lost | Gone | Look
+"""What a source emits."""
 
-    id: bytes
-    position: int = 0
-    anchors: list[Anchor] = field(default_factory=list)
-    name: str = ""
-    first_at: int | None = None
-    last_at: int | None = None
-    fates: Counter[str] = field(default_factory=Counter)
-    began_at: int | None = None
-    """The second of its first line, to find it inside of a longer file."""
-    ambiguous_until: int = 0
-    """Up to this offset the content may have been counted before, in another shape ..."""
-    ambiguous_after: int = 0
-    """... so that only lines later than this second are counted there ..."""
-    ambiguous_before: int | None = None
-    """... or earlier than this one. Not saved: then only the later ones are."""
-    tail: bytes = b""
-    """What the bytes below the position end with; not saved."""
-    resume_points: set[int] = field(default_factory=set)
-    """Anchors where an earlier reading ended: what follows there is known as a log of its own."""
-    resumed: bool = False
-    """The newest anchor stays where it is; not saved."""
-
-    def advance(self, end: int, tail: bytes) -> None:
-        """Move the position to `end`; `tail` is the new content, or what it ends with."""
-        self.position = end
-        if len(tail) < ANCHOR_WINDOW_BYTES:
-            tail = self.tail + tail
-        self.tail = tail[-ANCHOR_WINDOW_BYTES:]
-        anchor = (end, window_hash(self.tail))
-        kept = self.anchors
-        if len(kept) >= 2 and end - kept[-2][0] < ANCHOR_SPACING_BYTES and not self.resumed:
-            kept[-1] = anchor  # the newest anchor moves along until it is far enough
-        else:
-            kept.append(anchor)
-        if len(kept) > MAX_ANCHORS:  # dense at the end, ever wider towards the beginning
-            del kept[1 : MAX_ANCHORS // 2 : 2]
-        self.resumed = False
-
-    def copy(self) -> LogFile:
-        """A copy that can be moved without moving this one."""
-        return replace(
-            self,
-            anchors=list(self.anchors),
-            fates=self.fates.copy(),
-            resume_points=self.resume_points.copy(),
-        )
-
-    @property
-    def ambiguous_seconds(self) -> range:
-        """The seconds whose lines are not counted again while there is doubt."""
-        return range(self.ambiguous_before or 0, self.ambiguous_after + 1)
-
-    def saw(self, first_at: int | None, last_at: int | None) -> None:
-        """Widen the span of event times by that of more valid lines."""
-        if first_at is not None:
-            self.first_at = first_at if self.first_at is None else min(self.first_at, first_at)
-        if last_at is not None:
-            self.last_at = last_at if self.last_at is None else max(self.last_at, last_at)
+Emit = Callable[[Message], None]
 
 
-def encode_anchors(anchors: list[Anchor], resume_points: set[int]) -> bytes:
-    """Anchors as bytes for the database; the highest bit of an offset marks a resume point."""
-    return b"".join(
-        struct.pack(">Q8s", offset | _STOP * (offset in resume_points), digest)
-        for offset, digest in anchors
-    )
+class Position(NamedTuple):
+    """How far a log has been read, as it is handed from thread to thread."""
+
+    offset: int
+    anchors: bytes
 
 
-def decode_anchors(packed: bytes) -> tuple[list[Anchor], set[int]]:
-    """The anchors and resume points that `encode_anchors` wrote; a torn end is left out."""
-    whole = len(packed) // 16 * 16
-    rows = list(struct.iter_unpack(">Q8s", packed[:whole]))
-    anchors = [(offset & ~_STOP, digest) for offset, digest in rows]
-    return anchors, {offset & ~_STOP for offset, _ in rows if offset & _STOP}
+class Unfinished(NamedTuple):
+    """What an earlier start had not finished: what is gone of it is lost."""
+
+    logs: frozenset[bytes] = frozenset()
+    unopened: tuple[Unopened, ...] = ()
+    cut_short: frozenset[bytes] = frozenset()
+    """Logs whose end was said to be lost with a compressed roll, though it may come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a source begins with. It is made for one source, which owns it from then on."""
+
+    folder: Path
+    pattern: str
+    max_open: int
+    known: dict[bytes, Position]
+    """How far each log has been counted."""
+    unfinished: Unfinished
+
+
+class Source(Protocol):
+    """Reads logs in a thread of its own, emits messages, and takes requests; nothing is shared."""
+
+    def run(self) -> None:
+        """Emit what is new in the logs, and looks, until it is requested to stop."""
+
+
+class Wish(NamedTuple):
+    """What is wished for in a source."""
+
+    is_named: bool
+    """It was asked for by its name: that it cannot be had is an error."""
+    filebeat: str
+    """The program; empty for the one that is found."""
+    run_folders: tuple[Path, ...]
+    """Where files of a running program may be made; the first that is in memory is taken."""
+
+
+MakeSource = Callable[[Setup, Requests, Emit], Source]
+Prepare = Callable[[Wish], MakeSource | None]
+"""What makes a source; None when it cannot be had here, and was not asked for by its name."""

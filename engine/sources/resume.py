@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engine.sources.content import Content, Steps, result_of, skipping
-from engine.sources.model import (
-    ANCHOR_WINDOW_BYTES,
-    Anchor,
-    LogFile,
-    window_hash,
-)
+from engine.sources.log_file import ANCHOR_WINDOW_BYTES, LogFile, window_hash
+from engine.sources.model import Anchor
 
 ReadAt = Callable[[int, int], bytes]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from engine.sources.model import LogFile, decode_anchors, encode_anchors
+from engine.sources.log_file import LogFile, decode_anchors, encode_anchors
 from engine.store.schema import FATE_COLUMNS, tables_at
 from engine.text import displayable
 

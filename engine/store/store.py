@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from engine.errors import Busy, DatabaseDamaged, MetricsError, StorageError
 from engine.indicators.model import States
-from engine.sources.model import LogFile
+from engine.sources.log_file import LogFile
 from engine.store import clock_epochs, positions, site
 from engine.store.files import file_at
 from engine.store.lock import Lock, mark_as_ours

@@ -66,7 +66,7 @@ def test_rotated_while_down(reader: str, logs: Path, rotations: int) -> None:
     wanted += b"".join(path.read_bytes() for path in files)
     with Following(logs, reader, ledger=ledger, expected=last) as following:
         following.wait_for_lines(wanted)
-        following.wait_for(lambda: not following.folder.expected, "what was lost is known")
+        following.wait_for(lambda: not following.folder.missing, "what was lost is known")
     assert ledger.has(wanted), ledger.differences(wanted)
     assert ledger.lost_at_least == (rotations >= 3)
 

@@ -49,7 +49,7 @@ def test_what_filebeat_says_of_compressed_bytes_is_no_reason_to_end_it(
     logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many bytes of compressed files Filebeat brings as lines, they are passed over."""
-    monkeypatch.setattr("engine.runtime.reader.MAX_UNPARSED_BYTES", 100_000)
+    monkeypatch.setattr("engine.sources.filebeat.source.MAX_UNPARSED_BYTES", 100_000)
     for number in range(4):
         noise = os.urandom(150_000).replace(b"\n", b"") + b"\n"
         (logs / f"access-{number}").write_bytes(gzip.compress(lines([number]) + noise, 1))
@@ -270,7 +270,7 @@ def test_lines_count_while_a_bomb_is_unpacked(reader: str, logs: Path, data: byt
                 log.write(line(number))
             following.wait_for(lambda n=number: len(ledger.applied) == n + 1, "one more", 5.0)  # type: ignore[misc]
         assert following.folder.rolls.busy, "the bomb was too small for this test"
-        following.reader.stop()
+        following.requests.stop()
         following.thread.join(5.0)
         assert not following.thread.is_alive(), "it did not end in time"
     assert set(ledger.applied) == wanted

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from engine.inputs.formats import second_of
 from engine.ledger import Positions, not_yet_counted, split_at_ambiguous
 from engine.pipeline import Tally
-from engine.sources.model import (
+from engine.sources.log_file import (
     ANCHOR_WINDOW_BYTES,
-    Block,
     LogFile,
     decode_anchors,
     encode_anchors,
     log_file_id,
 )
+from engine.sources.model import Block
 from engine.sources.resume import agrees, locate, rewind_to
 from tests.support.reading import lines
 

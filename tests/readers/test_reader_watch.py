@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime import reader as reader_module
 from engine.sources.model import Lost
+from engine.sources.tail import source as source_module
 from engine.sources.tail import watch as watch_module
 from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.watch import Watch
@@ -160,7 +160,7 @@ def test_an_overflow_is_said(events: Events, monkeypatch: pytest.MonkeyPatch) ->
 def test_no_room(logs: Path) -> None:
     """Logs beyond the room are left to the reader, who says the size of what is gone by then."""
     ledger = Ledger()
-    folder = LogFolder(logs, PATTERN, ledger.positions.log_files, max_open=3)
+    folder = LogFolder(logs, PATTERN, ledger.positions.copy(), max_open=3)
     folder.watch = Watch(logs, PATTERN, 1)
     folder.look(1.0)
     paths = []
@@ -182,12 +182,12 @@ def test_no_room(logs: Path) -> None:
 
 def test_it_sleeps(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing happens nobody looks; a line that comes then is read at once."""
-    monkeypatch.setattr(reader_module, "QUIET_LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(source_module, "QUIET_LOOK_SECONDS", 3600.0)
     (logs / CURRENT).write_bytes(line(0))
     with Following(logs, "tail") as following:
         following.wait_for_lines(line(0))
         following.wait_for(
-            lambda: following.reader._look_at - following.reader._looked_at > 60, "it sleeps"
+            lambda: following.reader.look_at - following.reader.looked_at > 60, "it sleeps"
         )
         with (logs / CURRENT).open("ab") as stream:
             stream.write(line(1))
@@ -196,7 +196,7 @@ def test_it_sleeps(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_change_without_an_event(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that changes without events is noticed, and looked into each second again."""
-    monkeypatch.setattr(reader_module, "QUIET_LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(source_module, "QUIET_LOOK_SECONDS", 0.2)
     log = logs / CURRENT
     log.write_bytes(line(0))
     with Following(logs, "tail") as following:

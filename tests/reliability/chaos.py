@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.sources.content import first_line
-from engine.sources.model import FIRST_LINE_BYTES, log_file_id
+from engine.sources.log_file import FIRST_LINE_BYTES, log_file_id
 from lab.browser import Browser
 from lab.processes import LOOPBACK, wait_until
 from tests.reliability.hostile import install

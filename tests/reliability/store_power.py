@@ -20,7 +20,15 @@ from engine.runtime.counting import CountingLoop
 from engine.sources.tail.folder import LogFolder
 from engine.store.files import sync_path
 from engine.store.store import Store
-from tests.reliability.store_support import HOUR, UTC, line, make_counting, write_packages
+from tests.reliability.store_support import (
+    HOUR,
+    UTC,
+    line,
+    look_and_read,
+    make_counting,
+    make_folder,
+    write_packages,
+)
 
 SECTOR: Final = 512
 _CALLS: Final = "openat,creat,pwrite64,write,fdatasync,fsync,ftruncate,rename,unlink,unlinkat,mkdir"
@@ -81,32 +89,29 @@ def write_much(folder: Path, commits: int) -> None:
     told = os.open(folder / ACKED, os.O_WRONLY | os.O_CREAT)
     proxy = Proxy(folder)
     store = Store.open(path, UTC, repair_at=HOUR)
-    counting = _start(store, folder)
+    counting, logs = _start(store, folder)
     for number in range(commits):
         proxy.write(number)
         at = HOUR + number // 20 * 3600
         counting.running_hour = at
-        assert counting.folder
-        counting.folder.look(number)
-        for message in counting.folder.read_new():
-            counting.take(message)
+        look_and_read(counting, logs, number)
         assert counting.save(at=at)
         os.pwrite(told, b"%08d" % (number + 1), 0)
         if number in (commits // 4, commits // 2):
             store.back_up()
         if number == commits * 3 // 4:
             store.recover("as a trial", HOUR)
-            counting = _start(store, folder)
+            counting, logs = _start(store, folder)
     store.verified = True
     store.close()
 
 
-def _start(store: Store, folder: Path) -> CountingLoop:
+def _start(store: Store, folder: Path) -> tuple[CountingLoop, LogFolder]:
     counting = make_counting(store, folder)
-    logs = log_of(folder)
-    counting.folder = LogFolder(logs.parent, logs.name, counting.positions.log_files)
+    path = log_of(folder)
+    logs = make_folder(counting, path.parent, path.name)
     counting.begin(HOUR)
-    return counting
+    return counting, logs
 
 
 def trace(folder: Path, commits: int) -> list[Call]:

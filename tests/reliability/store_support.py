@@ -17,6 +17,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ from engine.runtime.counting import CountingLoop
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import Tick
 from engine.settings import Config
-from engine.sources.model import Block, log_file_id
+from engine.sources.log_file import log_file_id
+from engine.sources.model import Block, Setup
+from engine.sources.tail.folder import LogFolder
+from engine.sources.tail.listing import MAX_OPEN
+from engine.sources.tail.seen import seen
 from engine.store import database
 from engine.store.records import merge_record
 from engine.store.store import Store
@@ -98,6 +103,31 @@ class Log:
         first = self.content[: self.content.index(b"\n")]
         data = self.content
         return Block(0, data, len(data), data[-2048:], log_file_id(first), self.name)
+
+
+def make_folder(
+    counting: CountingLoop, logs: Path, pattern: str = "caddy_access_logs*.json"
+) -> LogFolder:
+    """A log folder as a source begins with it, to be looked into without a thread."""
+    known, unfinished = counting.positions.copy(), counting.losses.unfinished(logs)
+    return LogFolder.of(Setup(logs, pattern, MAX_OPEN, known, unfinished))
+
+
+def note_look(counting: CountingLoop, folder: LogFolder) -> None:
+    """Let it know what there is to be seen in the folder now, as a source that runs does."""
+    counting.take(replace(seen(folder), state="running"))
+
+
+def look_and_read(counting: CountingLoop, folder: LogFolder, now: float) -> None:
+    """One look, and what is new in plain logs."""
+    messages = folder.look(now)
+    note_look(counting, folder)
+    for message in messages:
+        counting.take(message)
+    messages = list(folder.read_new())
+    note_look(counting, folder)
+    for message in messages:
+        counting.take(message)
 
 
 def make_counting(store: Store, folder: Path) -> CountingLoop:

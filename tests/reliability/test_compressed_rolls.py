@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.model import log_file_id
+from engine.sources.log_file import log_file_id
 from tests.reliability.serving import Serving
 from tests.reliability.test_many_rolls import HOME, UNKNOWN, line
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime import reader as reader_module
+from engine.sources.filebeat import source as source_module
 from engine.sources.model import Message
 from lab.processes import wait_until
 from tests.reliability.hostile import SILENT, SPOILT, install
@@ -161,14 +161,14 @@ def test_fallback_and_back(
     """R13: after five ends the built-in reader takes over; Filebeat is tried again, once at a
     time, and is the reader again when it works. (With pauses of seconds instead of minutes.)
     """
-    monkeypatch.setattr(reader_module, "RESTART_SECONDS", 0.1)
-    monkeypatch.setattr(reader_module, "RETRY_SECONDS", 1.0)
+    monkeypatch.setattr(source_module, "RESTART_SECONDS", 0.1)
+    monkeypatch.setattr(source_module, "RETRY_SECONDS", 1.0)
     program = install(tmp_path, "exits1", FILEBEAT)
     log = logs / CURRENT
     log.write_bytes(lines(range(100)))
     with Following(logs, "filebeat", filebeat=program) as following:
         following.wait_for(lambda: following.reader.state == "fallback", "fallback")
-        assert following.reader.restarts == reader_module.FAILURES
+        assert following.reader.restarts == source_module.FAILURES
         with log.open("ab") as stream:
             stream.write(lines(range(100, 200)))
         following.wait_for_lines(lines(range(200)))
@@ -234,8 +234,8 @@ def test_left_over(logs: Path, tmp_path: Path) -> None:
         with Following(logs, "filebeat") as beside:  # while the first one lives, it is no left-over
             beside.wait_for_filebeat()
             assert _runs(left_over)
-        assert first.reader._filebeat is not None
-        first.reader._filebeat.run_folder.release()  # as a process that is killed does
+        assert first.filebeat is not None
+        first.filebeat.run_folder.release()  # as a process that is killed does
         with Following(logs, "filebeat") as second:
             second.wait_for_lines(lines(range(10)))
             second.wait_for(lambda: not _runs(left_over), "the left-over is ended")
@@ -272,7 +272,7 @@ def test_a_full_queue(logs: Path, reader: str) -> None:
         read = len(ledger.applied)
         assert read < 30_000
         began = time.monotonic()
-        following.reader.stop()
+        following.requests.stop()
         opener = threading.Thread(target=_open_until(room, following.thread))
         opener.start()
         following.thread.join(30.0)

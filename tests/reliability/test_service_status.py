@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,11 @@ import pytest
 from engine.packages import parse_packages
 from engine.runtime import clock
 from engine.runtime.counting import CountingLoop
-from engine.runtime.reader import Reader
 from engine.runtime.service_status import ServiceStatus
 from engine.settings import Config
-from engine.sources.model import Lost
+from engine.sources.model import Look, Lost
 from engine.sources.tail.folder import LogFolder
+from engine.sources.tail.seen import seen
 from engine.store.store import Store
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, UTC, line, minute
@@ -30,9 +31,7 @@ from tests.reliability.store_support import HOUR, UTC, line, minute
 def status(tmp_path: Path) -> ServiceStatus:
     """A process that is well, with a reader over an empty folder."""
     made = ServiceStatus("2.0", Config(database=tmp_path / "metrics.db"), started_at=HOUR)
-    folder = LogFolder(tmp_path, "caddy_access_logs*.json", {})
-    made.reader = Reader(folder, lambda _: None, filebeat=None, base=tmp_path / "run")
-    made.reader.state = "running"
+    made.look = Look(state="running")
     assert made.health() == []
     return made
 
@@ -79,8 +78,9 @@ def test_twenty_problems_of_logs_are_named(status: ServiceStatus, tmp_path: Path
     for number in range(30):
         log = tmp_path / f"caddy_access_logs-{number:02}.json"
         log.write_bytes(b"\xfd7zXZ\x00" + bytes(100))
-    assert status.reader
-    status.reader.folder.look(0.0)
+    folder = LogFolder(tmp_path, "caddy_access_logs*.json", {})
+    folder.look(0.0)
+    status.look = replace(seen(folder), state="running")
     reasons = status.health()
     assert len(reasons) == 20
     assert "caddy_access_logs-00.json" in reasons[0]
@@ -160,8 +160,7 @@ def test_loss_is_told_in_bytes_and_logs(counting: CountingLoop) -> None:
 
 def test_ends_and_repairs_of_filebeat_are_told_apart(status: ServiceStatus) -> None:
     """`restarts` are its ends, `repairs` the reads ahead of it; one reader is at work."""
-    assert status.reader
-    status.reader.restarts, status.reader.repairs = 3, 8
+    status.look = Look(state="running", restarts=3, repairs=8)
     assert status.as_json()["reader"]["restarts"] == 3
     text = status.metrics()
     for sample in (
@@ -201,10 +200,10 @@ def test_notes_tell_what_is_not_read(status: ServiceStatus, tmp_path: Path) -> N
     """A compressed roll whose last line has no end, and lines on which the program failed."""
     with gzip.open(tmp_path / "caddy_access_logs-1.json.gz", "wb") as roll:
         roll.write(line(HOUR, 0) + line(HOUR, 1)[:-1])
-    assert status.reader
-    folder = status.reader.folder
+    folder = LogFolder(tmp_path, "caddy_access_logs*.json", {})
     folder.look(0.0)
     assert list(folder.rolls.read_next())
+    status.look = replace(seen(folder), state="running")
     status.not_counted = 2
     assert status.as_json()["notes"] == [
         "log caddy_access_logs-1.json.gz: its last line has no end, and is not read",

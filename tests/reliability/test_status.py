@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import pytest
 
 from engine.runtime import clock
 from engine.runtime.counting import CountingLoop
 from engine.runtime.packages_file import PackagesFile
-from engine.runtime.reader import Reader
-from engine.sources.model import Lost
+from engine.sources.model import Look, Lost
 from engine.sources.tail.folder import LogFolder
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -28,27 +28,25 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+FOLDERS: WeakKeyDictionary[CountingLoop, LogFolder] = WeakKeyDictionary()
+"""The folder that each is told of."""
+
+
 def begin(store: Store, logs: Path, now: int = HOUR) -> CountingLoop:
     """Counting with a reader over a folder, as `serve` makes both."""
     counting = support.make_counting(store, store.path.parent)
-    folder = LogFolder(logs, "caddy_access_logs*.json", counting.positions.log_files)
-    counting.losses.look_for(folder)
-    counting.folder = folder
-    counting.status.reader = Reader(
-        folder, counting.take, filebeat=None, base=store.path.parent / "run"
-    )
-    counting.status.reader.state = "running"
+    FOLDERS[counting] = support.make_folder(counting, logs)
+    counting.status.look = Look(state="running")
     counting.begin(now)
     return counting
 
 
 def read(counting: CountingLoop, now: float = 0.0) -> None:
     """One look into the folder, as the reader does it."""
-    assert counting.folder
-    for message in [*counting.folder.look(now), *counting.folder.read_new()]:
+    support.look_and_read(counting, FOLDERS[counting], now)
+    for message in FOLDERS[counting].missed():
         counting.take(message)
-    for message in counting.folder.missed():
-        counting.take(message)
+    support.note_look(counting, FOLDERS[counting])
 
 
 @pytest.fixture
@@ -138,13 +136,12 @@ def test_health_tells_of_missing_logs(store: Store, tmp_path: Path) -> None:
 def test_health_tells_of_a_reader_and_threads_that_ended(store: Store, logs: Path) -> None:
     """A reader that is not there or has stopped, and a thread that has ended, are said."""
     status = begin(store, logs).status
-    assert status.reader
-    status.reader.state = "stopped"
+    status.look = Look(state="stopped")
     assert status.health() == ["the reader is not running"]
-    status.reader.state = "running"
+    status.look = Look(state="running")
     status.dead = "timer"
     assert status.health() == ["the timer thread has ended"]
-    status.dead, status.reader = "", None
+    status.dead, status.look = "", None
     assert status.health() == ["the reader is not running"]
 
 
@@ -211,8 +208,8 @@ def test_status_is_what_happened(store: Store, logs: Path) -> None:
     assert 0 <= age < 60
     with (logs / "caddy_access_logs.json").open("ab") as log:
         log.write(line(HOUR, 0))
-    assert counting.folder
-    counting.folder.look(1.0)
+    FOLDERS[counting].look(1.0)
+    support.note_look(counting, FOLDERS[counting])
     lag = len(line(HOUR, 0))
     assert counting.status.as_json()["reader"]["lagBytes"] == lag
     assert f"offspot_metrics_reader_lag_bytes {lag}\n" in counting.status.metrics()

@@ -53,7 +53,7 @@ def sound() -> Iterator[Path]:
 
 
 def _generation(log: support.Log) -> Any:
-    from engine.sources.model import LogFile
+    from engine.sources.log_file import LogFile
 
     block = log.block()
     log_file = LogFile(block.log_id, name=log.name)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import MetricsError
-from engine.sources.model import LogFile
+from engine.sources.log_file import LogFile
 from engine.store.repair import backup
 from engine.store.store import Store
 from lab.processes import missing_programs

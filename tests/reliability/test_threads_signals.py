@@ -67,21 +67,21 @@ def test_clients_that_hang_do_not_hold_it_up(tmp_path: Path) -> None:
 
 HUNG_READER = f"""
 import threading
-from engine.runtime.reader import Reader
-run = Reader.run
+from engine.sources.tail.source import Tail
+run = Tail.run
 def hang(self):
     threading.Event().wait()
-Reader.run = hang
+Tail.run = hang
 {ENTRY}
 """
 
 FULL_QUEUE = f"""
-from engine.runtime.reader import Reader
+from engine.sources.tail.source import Tail
 from engine.sources.model import Lost
 def flood(self):
     while True:
         self.emit(Lost(b"x" * 12, 1))
-Reader.run = flood
+Tail.run = flood
 {ENTRY}
 """
 
@@ -150,7 +150,7 @@ def test_hang_up_reads_the_packages_again(tmp_path: Path) -> None:
 def dying(thread: str) -> str:
     """A program in which one thread raises as soon as there is a file named `die`."""
     where = {
-        "reader": ("engine.runtime.reader", "Reader", "_pass"),
+        "reader": ("engine.sources.tail.source", "Tail", "turn"),
         "timer": ("engine.runtime.ticker", "Ticker", "check"),
         "http": ("engine.http.loop", "Loop", "sweep"),
     }[thread]

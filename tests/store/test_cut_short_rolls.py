@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.tail.folder import LogFolder
 from engine.store.store import Store
 from engine.times import load_zone
 from tests.reliability import store_support as support
 
 ROLL = "caddy_access_logs-1.json.gz"
-PATTERN = "caddy_access_logs*.json"
 CONTENT = b"".join(support.line(support.HOUR + number, number) for number in range(500))
 
 
@@ -24,18 +22,19 @@ class Life:
         self.store = Store.open(folder / "metrics.db", load_zone("UTC"))
         self.counting = support.make_counting(self.store, folder)
         self.counting.begin(support.HOUR)
-        self.logs = LogFolder(folder / "logs", PATTERN, self.counting.positions.log_files)
-        self.counting.losses.look_for(self.logs)
-        self.counting.folder = self.logs
+        self.logs = support.make_folder(self.counting, folder / "logs")
         self.now = 0.0
 
     def look(self, seconds: float = 1.0) -> None:
         self.now += seconds
-        for message in self.logs.look(self.now):
+        messages = self.logs.look(self.now)
+        support.note_look(self.counting, self.logs)
+        for message in messages:
             self.counting.take(message)
         while self.logs.rolls.busy:
             for message in self.logs.rolls.read_next():
                 self.counting.take(message)
+        support.note_look(self.counting, self.logs)
 
     def lost(self) -> bool:
         """Whether it is said that something is lost."""

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.counting import CountingLoop
-from engine.runtime.reader import Reader
 from engine.runtime.ticker import Tick
-from engine.sources.model import LogFile, Message
-from engine.sources.tail.folder import LogFolder
+from engine.sources.log_file import LogFile
+from engine.sources.model import Message
+from engine.sources.requests import Requests
+from engine.sources.tail.source import Tail
 from engine.store import migrations
 from engine.store.repair import backup, check
 from engine.store.store import Store
@@ -283,14 +284,13 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
 
     def read() -> None:
         counting = running.counting
-        logs = LogFolder(folder, "caddy_access_logs*.json", counting.positions.log_files)
-        counting.folder = logs
+        logs, requests = support.make_folder(counting, folder), Requests()
         messages: list[Message] = []
-        reader = Reader(logs, messages.append, filebeat=None, base=tmp_path)
-        thread = threading.Thread(target=reader.run, daemon=True)
+        source = Tail(logs, requests, messages.append)
+        thread = threading.Thread(target=source.run, daemon=True)
         thread.start()
         support.wait_for(lambda: bool(logs.open_logs and logs.rolls.identities), 30)
-        reader.stop()
+        requests.stop()
         thread.join(30)
         for message in messages:
             counting.take(message)

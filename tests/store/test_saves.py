@@ -10,7 +10,7 @@ import pytest
 from engine.errors import MetricsError
 from engine.runtime.counting import CountingLoop
 from engine.runtime.ticker import Tick
-from engine.sources.model import Block, Gone, LogFile, Lost, Rewound
+from engine.sources.model import Block, Gone, Lost, Rewound
 from engine.store.repair import backup
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -393,7 +393,7 @@ def test_a_log_that_is_not_what_it_was_is_counted_where_it_is_new(
     block = log.block()
     counting.take(block)
     assert counting.save(at=HOUR + 200)
-    counting.take(Rewound(LogFile(block.log_id, name=log.name)))
+    counting.take(Rewound(block.log_id, log.name, 0))
     counting.tick(minute(HOUR + 240))
     assert counting.save(at=HOUR + 240)
     assert store.generations()[block.log_id].position == 0

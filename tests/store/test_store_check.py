@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.sources.model import LogFile
+from engine.sources.log_file import LogFile
 from engine.store.repair import check, checksums
 from engine.store.store import Store
 from tests.reliability.store_support import HOUR, UTC, Log

@@ -10,7 +10,7 @@ import pytest
 
 from engine.indicators.model import States
 from engine.report import Report
-from engine.sources.model import LogFile
+from engine.sources.log_file import LogFile
 from engine.store.store import Store
 from engine.times import hour_of, labels_of_hour, load_zone, period_of, slots
 

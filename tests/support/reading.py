@@ -16,9 +16,13 @@ from typing import Self
 from engine.inputs.formats import second_of
 from engine.ledger import Positions
 from engine.pipeline import Tally
-from engine.runtime.reader import Reader
-from engine.sources.model import Gone, Lost, Message, Rewound
+from engine.sources.filebeat.process import Filebeat
+from engine.sources.filebeat.source import FilebeatSource
+from engine.sources.model import Gone, Look, Lost, Message, Rewound, Setup, Unfinished
+from engine.sources.requests import Requests
 from engine.sources.tail.folder import LogFolder
+from engine.sources.tail.listing import MAX_OPEN
+from engine.sources.tail.source import Tail
 from lab.processes import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -55,6 +59,7 @@ class Ledger:
         self.positions = Positions()
         self.applied: list[bytes] = []
         self.settled = 0
+        self.look = Look()
         self.gone: list[bytes] = []
         self.lost_bytes = 0
         self.lost_at_least = False
@@ -66,6 +71,8 @@ class Ledger:
             self.lost_at_least |= message.at_least
         elif isinstance(message, Gone):
             self.gone.append(message.log_id)
+        elif isinstance(message, Look):
+            self.look = message
         elif isinstance(message, Rewound):
             self.settled += 1
             self.positions.rewind(message)
@@ -113,14 +120,14 @@ class Following:
         expected: Iterable[bytes] = (),
     ) -> None:
         self.ledger = ledger or Ledger()
-        self.folder = LogFolder(folder, pattern, self.ledger.positions.log_files)
-        self.folder.expected = set(expected)
-        self.reader = Reader(
-            self.folder,
-            emit or self.ledger.take,
-            filebeat=str(filebeat) if reader == "filebeat" else None,
-            base=folder.parent / f"run-{reader}",
-        )
+        self.requests = Requests()
+        known, unfinished = self.ledger.positions.copy(), Unfinished(frozenset(expected))
+        self.folder = LogFolder.of(Setup(folder, pattern, MAX_OPEN, known, unfinished))
+        emit = emit or self.ledger.take
+        self.reader: Tail = Tail(self.folder, self.requests, emit)
+        if reader == "filebeat":
+            base = folder.parent / f"run-{reader}"
+            self.reader = FilebeatSource(self.folder, self.requests, emit, str(filebeat), base)
         self.thread = threading.Thread(target=self.reader.run, name="reader", daemon=True)
 
     def __enter__(self) -> Self:
@@ -137,7 +144,7 @@ class Following:
 
     def stop(self) -> None:
         """Stop, and wait for the end."""
-        self.reader.stop()
+        self.requests.stop()
         self.thread.join(30.0)
         assert not self.thread.is_alive(), "the reader did not stop"
 
@@ -157,10 +164,14 @@ class Following:
         assert self.ledger.has(wanted), self.ledger.differences(wanted)
 
     @property
+    def filebeat(self) -> Filebeat | None:
+        """The Filebeat that runs now."""
+        return self.reader.filebeat if isinstance(self.reader, FilebeatSource) else None
+
+    @property
     def filebeat_pid(self) -> int | None:
         """The process of Filebeat."""
-        filebeat = self.reader._filebeat
-        return filebeat.process.pid if filebeat else None
+        return self.filebeat.process.pid if self.filebeat else None
 
     def wait_for_filebeat(self, but: int | None = None) -> int:
         """Wait until Filebeat runs and has a log open; its process."""
@@ -172,7 +183,7 @@ class Following:
         return self.filebeat_pid
 
     def _reads_a_log(self) -> bool:
-        filebeat = self.reader._filebeat
+        filebeat = self.filebeat
         if filebeat is None:
             return False
         for path in filebeat.open_files():

@@ -95,7 +95,7 @@ def missing_filebeat(wish: str) -> ReaderUnavailable:
     return ReaderUnavailable(f"{wish} may not be run by this user", f"chmod a+rx {wish}")
 
 
-def is_told_by_filebeat(name: str) -> bool:
+def can_be_in_an_event(name: str) -> bool:
     """Whether events can name a log: one with a tab or a newline is left out (filebeat.yml)."""
     return _NO_EVENT_NAME.search(name) is None
 

@@ -20,7 +20,8 @@ from engine.errors import MetricsError
 from engine.sources.content import Content, skipping
 from engine.sources.formats import not_read
 from engine.sources.lines import LineCutter
-from engine.sources.model import Gone, LogFile, Lost, Message, Rewound, log_file_id
+from engine.sources.log_file import LogFile, log_file_id
+from engine.sources.model import Gone, Lost, Message
 from engine.sources.opening import NotGzip, opening
 from engine.sources.resume import locating
 from engine.sources.tail.cursor import Cursor
@@ -48,7 +49,7 @@ class _Roll:
 
 
 class CompressedRolls:
-    """The compressed rolls of one folder. Owned by the reader thread."""
+    """The compressed rolls of one folder."""
 
     def __init__(self, folder: Path, cursor: Cursor) -> None:
         self.folder = folder
@@ -79,9 +80,9 @@ class CompressedRolls:
         return self._steps is not None or bool(self.waiting)
 
     @property
-    def identities(self) -> set[bytes]:
+    def identities(self) -> frozenset[bytes]:
         """The logs of the rolls that are there."""
-        return {roll.identity for roll in list(self.seen.values())}
+        return frozenset(roll.identity for roll in self.seen.values())
 
     def has(self, name: str) -> bool:
         """Whether a file of this name is compressed."""
@@ -107,27 +108,27 @@ class CompressedRolls:
         return [] if self.busy else self._losses(now)
 
     def _losses(self, now: float) -> list[Message]:
-        said: list[Message] = []
+        messages: list[Message] = []
         whole = {roll.identity for roll in self.seen.values() if not roll.damage}
         for roll in self._vanished:
             if roll.identity in whole or self.cursor.is_open(roll.identity):
                 continue
             if roll.damage and not roll.said:
-                said.append(Lost(roll.identity, 0, at_least=True, name=roll.name))
+                messages.append(Lost(roll.identity, 0, at_least=True, name=roll.name))
             elif roll.torn_bytes:
-                said.append(Lost(roll.identity, roll.torn_bytes, name=roll.name))
+                messages.append(Lost(roll.identity, roll.torn_bytes, name=roll.name))
         gone = {roll.identity for roll in self._vanished} - self.identities - {b""}
-        said += [Gone(one) for one in sorted(gone) if not self.cursor.is_open(one)]
+        messages += [Gone(one) for one in sorted(gone) if not self.cursor.is_open(one)]
         self._vanished = []
         for roll in self.seen.values():
             if roll.damage and not roll.said and now - roll.since >= STILL_SECONDS:
                 roll.said = True
                 if not self.cursor.is_open(roll.identity):
                     self.damaged[roll.name] = f"log {roll.name}: {roll.damage}; copy it again"
-                    said.append(
+                    messages.append(
                         Lost(roll.identity, 0, at_least=True, provisional=True, name=roll.name)
                     )
-        return said
+        return messages
 
     def read_next(self) -> Iterator[Message]:
         """New lines of the next compressed roll."""
@@ -200,15 +201,17 @@ class CompressedRolls:
             if shorter or (begin != log_file.position and self.cursor.is_open(identity)):
                 return
             if begin != log_file.position:
-                yield Rewound(trial.copy())
+                yield trial.rewound(log_file.position)
             content.rewind()
             yield from skipping(content, begin)
         if self.cursor.is_open(identity):
-            self.cursor.mirror[identity] = log_file
+            self.cursor.positions[identity] = log_file
             trial = log_file
         cutter = LineCutter(trial.position, STEP_BYTES)
         while (data := content.pull(STEP_BYTES)) != b"":
             for block in cutter.take(data or b""):
                 yield self.cursor.advance(trial, roll.name, block)
             yield None
+        if identity not in self.cursor.positions:
+            self.cursor.close(trial)
         roll.torn_bytes = cutter.begun_bytes

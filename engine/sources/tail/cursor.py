@@ -1,46 +1,36 @@
-"""What of a log is new: whose content a file has, and from where to read on.
+"""Where each log is read on: whose content a file has, and what of it is new.
 
-In: open logs, and the logs that are counted. Out: blocks at the position of their log, in order,
-without gaps; what was cut or replaced is said. It mirrors the positions of
-what it has handed on, so that a byte is handed on once, whoever brings it. It must not look into
-the folder.
+Blocks come at the position of their log, in order and without gaps; each byte is emitted once,
+whoever brings it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import Final
 
-from engine.sources.content import cut_lines, first_line
 from engine.sources.formats import HEAD_BYTES, format_of
-from engine.sources.model import (
-    ANCHOR_WINDOW_BYTES,
-    Block,
-    LogFile,
-    Lost,
-    Message,
-    Rewound,
-    log_file_id,
-)
+from engine.sources.lines import BLOCK_BYTES, cut_lines, first_line
+from engine.sources.log_file import ANCHOR_WINDOW_BYTES, LogFile, log_file_id
+from engine.sources.model import Block, Lost, Message, Position
 from engine.sources.resume import agrees, locate
 from engine.sources.tail.listing import FileKey
 from engine.sources.tail.open_log import OpenLog
 
-BLOCK_BYTES: Final = 1024 * 1024
 CHECKED_BYTES: Final = 256
 """So much before our place in a log is compared before more of it is read."""
 
 
 class Cursor:
-    """Follows the logs that are held. Owned by the reader thread."""
+    """The positions of all logs that are known, the open ones and the others."""
 
-    def __init__(self, known: Mapping[bytes, LogFile], open_log: Mapping[FileKey, OpenLog]) -> None:
-        self.known = known
-        """What is counted. Of another thread: only looked into, for what was not read yet."""
-        self.open_logs = open_log
-        self.mirror: dict[bytes, LogFile] = {}
-        """What was handed on, of the logs that are held."""
+    def __init__(self, known: dict[bytes, Position], open_logs: Mapping[FileKey, OpenLog]) -> None:
+        self.closed = known
+        """How far logs were read that are not open."""
+        self.open_logs = open_logs
+        self.positions: dict[bytes, LogFile] = {}
+        """How far the open logs were read."""
 
     def read_log(self, open_log: OpenLog, until: int | None = None) -> Iterator[Message]:
         """What is new in one log, up to an offset or to its size at the last look."""
@@ -82,20 +72,20 @@ class Cursor:
         if line is not None and format_of(line[:HEAD_BYTES]) is not None:
             line = None  # it is no log, as the next look will tell
         first = b"" if line is None else log_file_id(line)
-        said: list[Message] = []
+        messages: list[Message] = []
         if log_file is not None and first != open_log.first:
-            said += self._cut_off(open_log, log_file)
+            messages += self._cut_off(open_log, log_file)
         open_log.first, open_log.copied, open_log.searched = first, None, 0
         if line is None:
             open_log.log_file = None
-            return said
+            return messages
         before = open_log.position
-        said += self._attach(open_log, line)
+        messages += self._attach(open_log, line)
         if log_file is open_log.log_file and open_log.position < before < open_log.largest:
             # it was cut before it was read
-            said.append(Lost(log_file.id if log_file else b"", open_log.largest - before))
+            messages.append(Lost(log_file.id if log_file else b"", open_log.largest - before))
         open_log.largest = open_log.size
-        return said
+        return messages
 
     def _attach(self, open_log: OpenLog, line: bytes) -> list[Message]:
         """Find out which of the known logs with this first line a log is of."""
@@ -107,44 +97,49 @@ class Cursor:
             known.append(log_file)
         for log_file in known:
             if agrees(log_file, open_log.read_at):
-                return self._settle(open_log, log_file)
+                return self._read_on(open_log, log_file)
         common = 0
         for log_file in known:
             owner = self._owner(log_file, open_log)
             if owner is None:  # it is the log that was counted, cut or replaced below that
-                return self._settle(open_log, log_file)
+                return self._read_on(open_log, log_file)
             common = open_log.common_with(owner)
             if not open_log.ends_line(common, open_log.size):
                 open_log.log_file, open_log.copied = log_file, (open_log.size, open_log.modified)
                 return []
         identity = log_file_id(line, len(known))
-        open_log.log_file = self.mirror[identity] = LogFile(identity, name=open_log.name)
+        open_log.log_file = self.positions[identity] = LogFile(identity, name=open_log.name)
         if not common:
             return []
         # It begins like a log that is read there, and goes on in another way.
         begin = max(0, common - ANCHOR_WINDOW_BYTES)
         open_log.log_file.advance(common, open_log.read_at(begin, common - begin))
-        return [Rewound(open_log.log_file.copy())]
+        return [open_log.log_file.rewound(0)]
 
-    def _settle(self, open_log: OpenLog, log_file: LogFile) -> list[Message]:
-        open_log.log_file = self.mirror[log_file.id] = log_file
+    def _read_on(self, open_log: OpenLog, log_file: LogFile) -> list[Message]:
+        open_log.log_file = self.positions[log_file.id] = log_file
         before = log_file.position
         if locate(log_file, open_log.read_at) == before:
             return []
-        return [Rewound(log_file.copy())]
+        return [log_file.rewound(before)]
 
-    def log_file(self, identity: bytes) -> LogFile | None:
-        """What was emitted of a log, else what is counted of it."""
-        mirrored = self.mirror.get(identity)
-        if mirrored is not None:
-            return mirrored
-        counted = self.known.get(identity)
-        if counted is None:
-            return None
-        found = counted.copy()
-        if found.anchors:  # copied while it moved: of the two places the older one is safe
-            found.position = found.anchors[-1][0]
+    def log_file(self, log_id: bytes) -> LogFile | None:
+        """How far a log was read; None when it is not known."""
+        found = self.positions.get(log_id)
+        if found is None and (position := self.closed.get(log_id)) is not None:
+            found = LogFile.at(log_id, position)
         return found
+
+    def close(self, log_file: LogFile) -> None:
+        """A log is not open any more: note how far it was read."""
+        self.positions.pop(log_file.id, None)
+        if log_file.position:
+            self.closed[log_file.id] = log_file.as_position()
+
+    def forget(self, log_ids: Iterable[bytes]) -> None:
+        """Forget how far logs were read that are not open."""
+        for log_id in log_ids:
+            self.closed.pop(log_id, None)
 
     def _owner(self, log_file: LogFile, but: OpenLog) -> OpenLog | None:
         """Another file that has the content of a log, up to the position."""
@@ -170,7 +165,7 @@ class Cursor:
             o is not open_log and self._first(o) == open_log.first for o in self.open_logs.values()
         ):
             return []
-        self.mirror.pop(log_file.id, None)
+        self.close(log_file)
         return [Lost(log_file.id, max(0, open_log.largest - log_file.position), at_least=True)]
 
 

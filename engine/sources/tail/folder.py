@@ -1,46 +1,40 @@
 """The folder that the proxy logs to: which logs are there, and what of them is new.
 
-In: a folder, a pattern, the logs that are counted. Out: blocks at the position of their log, in
-order, without gaps, each byte once; what was cut, replaced or lost is said.
-
-Logs are held open from the event that announces them (`Watch`), or from the first look: one that is
+Logs are kept open from the event that announces them (`Watch`), or from the first look: one that is
 renamed or deleted is still read to its end, and one that is deleted while the proxy goes on writing
 to it is read on. Of more logs than may be open, those that are read are closed until they change.
-It must not wait, it never writes, and time is told to it.
+Nothing here waits or writes, and time is an argument.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from engine.patterns import read_pattern
-from engine.sources.filebeat.process import is_told_by_filebeat
 from engine.sources.formats import Formats
-from engine.sources.model import Gone, LogFile, Lost, Message
+from engine.sources.model import Gone, Lost, Message, Position, Setup, Unopened
 from engine.sources.tail.compressed import CompressedRolls
 from engine.sources.tail.cursor import Cursor
 from engine.sources.tail.listing import MAX_OPEN, FileKey, Found, Listing, list_logs
-from engine.sources.tail.open_log import OpenFiles, OpenLog, regular_key
+from engine.sources.tail.open_log import OpenFiles, OpenLog, newest_of
 from engine.sources.tail.watch import LISTED, Watch
 
-MAX_EXPECTED: Final = 16
 GRACE_SECONDS: Final = 10.0
-"""A log that vanished is held so long after the last byte came, if it is a roll ..."""
+"""A log that vanished is kept open so long after the last byte came, if it is a roll ..."""
 MAX_LINGERING: Final = 16
 """... and it is one of so many: a visitor can make the proxy roll its log at any pace."""
 
 
 class LogFolder:
-    """Looks at one folder. Owned by the reader thread; others may call `sync` and `lag_bytes`."""
+    """Looks at one folder. Owned by the thread of its source."""
 
     def __init__(
         self,
         folder: Path,
         pattern: str,
-        known: Mapping[bytes, LogFile],
+        known: dict[bytes, Position],
         max_open: int = MAX_OPEN,
     ) -> None:
         self.folder = folder
@@ -57,20 +51,27 @@ class LogFolder:
         self._others: set[FileKey] = set()
         self._problems: dict[str, str] = {}
         self._unread: dict[str, str] = {}
-        self.expected: set[bytes] = set()
+        self.missing: frozenset[bytes] = frozenset()
         """Logs that were not finished before this start: of one that is gone, lines are lost."""
-        self.unread_before: dict[FileKey, tuple[str, int]] = {}
-        """Logs that could not be opened before this start."""
+        self.unopened_before: tuple[Unopened, ...] = ()
         self.crowded = False
+
+    @classmethod
+    def of(cls, setup: Setup) -> LogFolder:
+        """The folder of a source; what is gone of what was unfinished is lost."""
+        made = cls(setup.folder, setup.pattern, setup.known, setup.max_open)
+        made.missing, made.unopened_before = setup.unfinished.logs, setup.unfinished.unopened
+        made.rolls.cut_short = set(setup.unfinished.cut_short)
+        return made
 
     # Which logs are there
 
     def look(self, now: float) -> list[Message]:
-        """See which files are there now and how large; open new ones, let go of finished ones."""
+        """See which files are there now and how large; open new ones, close finished ones."""
         problems: dict[str, str] = {}
-        said = self._take_arrivals()
+        messages = self._take_arrivals()
         listing = self._list(problems)
-        said += self._drop_others(listing)
+        messages += self._drop_others(listing)
         there = {found.key: found for found in listing.logs}
         for found in listing.logs:
             if found.key not in self.open_logs:
@@ -84,12 +85,12 @@ class LogFolder:
                 )
             if open_log.error and open_log.vanished_at is None:
                 problems[open_log.name] = f"log {open_log.name}: {open_log.error}"
-        said += self.rolls.note(listing.rolls, now)
+        messages += self.rolls.note(listing.rolls, now)
         self._problems, self._unread = problems, listing.unread
         if "" not in problems:
-            said += self._unread_and_gone(listing)
+            messages += self._unopened_and_gone(listing)
         names = {found.name for found in listing.logs}
-        return said + self._unseen(names, now) + self._let_go(names, now)
+        return messages + self._unseen(names, now) + self._close_finished(names, now)
 
     def _unseen(self, names: set[str], now: float) -> list[Message]:
         """Without a watch: where a log came and went from one look to the next, others may have."""
@@ -113,7 +114,7 @@ class LogFolder:
         """Logs that were opened as they came, and what is known of those that could not be."""
         if self.watch is None:
             return []
-        said: list[Message] = []
+        messages: list[Message] = []
         while self.watch.arrivals:
             arrival = self.watch.arrivals.popleft()
             open_log = self.open_logs.get(arrival.key)
@@ -122,7 +123,7 @@ class LogFolder:
                 and open_log.descriptor < 0
                 and open_log.life not in {None, LISTED, arrival.life}
             ):
-                said += self._forget(open_log)  # its number is another file's by now
+                messages += self._forget(open_log)  # its number is another file's by now
                 open_log = None
             if open_log is None:
                 open_log = OpenLog(self.folder, arrival.name, arrival.key, self.files)
@@ -133,19 +134,19 @@ class LogFolder:
             elif not open_log.was_open:
                 open_log.size = max(open_log.size, arrival.size)
         while self.watch.lost:
-            said.append(self.watch.lost.popleft())
-        return said
+            messages.append(self.watch.lost.popleft())
+        return messages
 
     def _drop_others(self, listing: Listing) -> list[Message]:
-        """Let go of files that were taken for logs while there was too little in them to tell."""
-        said: list[Message] = []
+        """Close files that were taken for logs while there was too little in them to tell."""
+        messages: list[Message] = []
         self._others = listing.others | {found.key for found in listing.rolls}
         for key in self._others & self.open_logs.keys():
             open_log = self.open_logs.pop(key)
             if open_log.log_file and open_log.behind:  # a log that was written over
-                said.append(Lost(open_log.log_file.id, open_log.behind, at_least=True))
+                messages.append(Lost(open_log.log_file.id, open_log.behind, at_least=True))
             open_log.close()
-        return said
+        return messages
 
     @property
     def problems(self) -> dict[str, str]:
@@ -161,11 +162,6 @@ class LogFolder:
     def notes(self) -> set[str]:
         """What is not read of the logs though nothing is wrong with them."""
         return set(self.rolls.notes.values())
-
-    def is_given_to_filebeat(self, name: str) -> bool:
-        """Whether Filebeat reads a log of this name: filebeat.yml leaves some out."""
-        is_excluded = name.endswith((".gz", ".zst")) or not is_told_by_filebeat(name)
-        return read_pattern(self.pattern).matches(name) and not is_excluded
 
     def is_plain(self, name: str) -> bool:
         """Whether a log of this name is plain, as far as is known."""
@@ -185,33 +181,23 @@ class LogFolder:
             )
         return listing
 
-    def open_through(self, paths: list[Path]) -> None:
-        """Open logs that came and went between two looks, by links to what Filebeat has open."""
-        folder = f"{self.folder.resolve()}/"
-        for path in paths:
-            try:
-                target, status = str(path.readlink()), path.stat()
-                key = (status.st_dev, status.st_ino)
-                if not target.startswith(folder) or key in self.open_logs or key in self._others:
-                    continue
-                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            except OSError:
-                continue
-            if regular_key(descriptor) != key:
-                os.close(descriptor)
-                continue
-            name = Path(target).name.removesuffix(" (deleted)")
-            self.open_logs[key] = OpenLog(self.folder, name, key, self.files)
-            self.open_logs[key].adopt(descriptor)
+    def has(self, key: FileKey) -> bool:
+        """Whether a file is a log that is known, or known to be none."""
+        return key in self.open_logs or key in self._others
 
-    def _let_go(self, names: set[str], now: float) -> list[Message]:
+    def add(self, name: str, key: FileKey, descriptor: int) -> None:
+        """Take a log that was opened elsewhere."""
+        self.open_logs[key] = OpenLog(self.folder, name, key, self.files)
+        self.open_logs[key].adopt(descriptor)
+
+    def _close_finished(self, names: set[str], now: float) -> list[Message]:
         """Close logs that vanished, are read, and will not grow.
 
         The newest may: it was deleted while the proxy writes to it. So may one that was deleted
         under the name under which it was written (a roll never is), until the name is used again.
         """
-        said: list[Message] = []
-        newest = self._newest(list(self.open_logs.values()))
+        messages: list[Message] = []
+        newest = newest_of(self.open_logs.values())
         lingering = 0
         vanished = [
             open_log for open_log in self.open_logs.values() if open_log.vanished_at is not None
@@ -231,12 +217,12 @@ class LogFolder:
                 lingering += 1
                 if now - _quiet_since(open_log) < GRACE_SECONDS and lingering <= MAX_LINGERING:
                     continue
-            said += self._forget(open_log)
-        return said
+            messages += self._forget(open_log)
+        return messages
 
     def _forget(self, open_log: OpenLog) -> list[Message]:
         """Close a log; what of it was not read is lost, unless there is a copy."""
-        said: list[Message] = []
+        messages: list[Message] = []
         log_file = open_log.log_file
         if not any(
             o is not open_log and o.first == open_log.first != b"" for o in self.open_logs.values()
@@ -249,67 +235,36 @@ class LogFolder:
                 # a last line that never became complete, or what could not be opened
                 identity = log_file.id if log_file else b""
                 unopened = open_log.descriptor < 0
-                said.append(Lost(identity, open_log.behind, at_least=unopened, name=open_log.name))
+                messages.append(
+                    Lost(identity, open_log.behind, at_least=unopened, name=open_log.name)
+                )
             if log_file:
-                self.cursor.mirror.pop(log_file.id, None)
-                said.append(Gone(log_file.id))
+                self.cursor.close(log_file)
+                messages.append(Gone(log_file.id))
         open_log.close()
         del self.open_logs[open_log.key]
-        return said
+        return messages
 
     def missed(self) -> list[Message]:
-        """Once, after the first reading: of the logs that we stopped in, those that are gone."""
+        """Once, after the first reading: of the unfinished logs, those that are gone."""
         hidden = self.problems.keys() - self.not_logs.keys() - self.rolls.damaged.keys()
-        if not self.expected or hidden or self.rolls.busy:
+        if not self.missing or hidden or self.rolls.busy:
             return []
-        expected, self.expected = self.expected, set()
-        present = {
-            open_log.log_file.id for open_log in self.open_logs.values() if open_log.log_file
-        }
+        missing, self.missing = self.missing, frozenset()
+        present = {log.log_file.id for log in self.open_logs.values() if log.log_file}
         present |= self.rolls.identities
-        return [Lost(identity, 0, at_least=True) for identity in sorted(expected - present)]
+        return [Lost(log_id, 0, at_least=True) for log_id in sorted(missing - present)]
 
-    def unread(self) -> dict[FileKey, tuple[str, int]]:
-        """The logs that could never be opened: name, and size as far as it was seen."""
-        never = [open_log for open_log in list(self.open_logs.values()) if not open_log.was_open]
-        return self.unread_before | {
-            open_log.key: (open_log.name, open_log.size) for open_log in never
-        }
-
-    def _unread_and_gone(self, listing: Listing) -> list[Message]:
+    def _unopened_and_gone(self, listing: Listing) -> list[Message]:
         """Once: of the logs that an earlier start could not open, those that are gone."""
-        unread, self.unread_before = self.unread_before, {}
+        unopened, self.unopened_before = self.unopened_before, ()
         there = {found.key for found in (*listing.logs, *listing.rolls)} | listing.others
         names = {found.name for found in (*listing.logs, *listing.rolls)}
         return [
-            Lost(b"", size, at_least=True, name=name)
-            for key, (name, size) in unread.items()
-            if key not in there and not {name, f"{name}.gz"} & names
+            Lost(b"", log.size, at_least=True, name=log.name)
+            for log in unopened
+            if (log.device, log.inode) not in there and not {log.name, f"{log.name}.gz"} & names
         ]
-
-    def unfinished(self, counted: Mapping[bytes, LogFile]) -> list[bytes]:
-        """The logs of which there is more to count, or may be: the newest may always grow."""
-        logs = list(self.open_logs.values())
-        newest = self._newest(logs)
-        # As long as it is not known whether they are there; those that are speak for themselves.
-        found = sorted(
-            self.expected - {open_log.log_file.id for open_log in logs if open_log.log_file}
-        )
-        for open_log in logs:
-            log_file = open_log.log_file
-            if log_file is None or len(found) >= MAX_EXPECTED:
-                continue
-            known = counted.get(log_file.id)
-            if open_log is newest or known is None or known.position < open_log.size:
-                found.append(log_file.id)
-        return found
-
-    @staticmethod
-    def _newest(logs: list[OpenLog]) -> OpenLog | None:
-        """The one that grew last; of several at one look and one tick of the clock, the last seen:
-        a roll is seen before the log that takes its place.
-        """
-        return max(reversed(logs), key=lambda log: (log.grew_at, log.modified), default=None)
 
     # What of them is new
 
@@ -318,11 +273,9 @@ class LogFolder:
         for open_log in sorted(self.open_logs.values(), key=lambda log: (log.modified, log.name)):
             yield from self.cursor.read_log(open_log)
 
-    # For all
-
     def sync(self) -> None:
         """Make durable what has been read, so that no position is ever ahead of its log."""
-        for open_log in list(self.open_logs.values()):
+        for open_log in self.open_logs.values():
             try:
                 os.fdatasync(open_log.descriptor)
             except (OSError, ValueError):
@@ -331,10 +284,10 @@ class LogFolder:
     @property
     def lag_bytes(self) -> int:
         """Bytes that are in the logs and have not been handed on."""
-        return sum(open_log.behind for open_log in list(self.open_logs.values()))
+        return sum(open_log.behind for open_log in self.open_logs.values())
 
     def close(self) -> None:
-        """Let go of all files. What was seen of them is still known."""
+        """Close all files. What was seen of them is still known."""
         for open_log in self.open_logs.values():
             open_log.close()
         if self.watch is not None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.sources.model import LogFile
+from engine.sources.log_file import LogFile
 from engine.sources.tail.listing import FileKey, Found
 
 SEARCH_BYTES: Final = 64 * 1024
@@ -30,6 +30,8 @@ class OpenFiles:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._logs: OrderedDict[int, OpenLog] = OrderedDict()
+        self.opened = 0
+        """How often a log was opened."""
 
     def __len__(self) -> int:
         return len(self._logs)
@@ -113,6 +115,7 @@ class OpenLog:
             return
         self.descriptor, self.error, self.was_open = descriptor, "", True
         self.files.used(self)
+        self.files.opened += 1
 
     def read_at(self, offset: int, size: int) -> bytes:
         """Bytes at an offset; fewer at the end, none after an error."""
@@ -210,7 +213,7 @@ class OpenLog:
         return self.vanished_at is not None and self.grew_at > self.vanished_at
 
     def close(self, *, again: bool = False) -> None:
-        """Let go of the file; `again`: it is opened by its name when it is needed."""
+        """Close the file; `again`: it is opened by its name when it is needed."""
         if self.descriptor < 0:
             return
         if again:
@@ -226,3 +229,10 @@ def regular_key(descriptor: int) -> FileKey | None:
     """The key of an open file; None when it is no plain file."""
     status = os.fstat(descriptor)
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+
+def newest_of(logs: Iterable[OpenLog]) -> OpenLog | None:
+    """The one that grew last; of several at one look and one tick of the clock, the last seen:
+    a roll is seen before the log that takes its place.
+    """
+    return max(reversed(list(logs)), key=lambda log: (log.grew_at, log.modified), default=None)

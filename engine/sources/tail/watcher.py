@@ -1,8 +1,7 @@
 """The watch of the log folder at work: a thread that opens logs, and wake-ups of the reader.
 
-In: a log folder. Out: what the thread has opened, in the folder's `Watch`, and whether events can
-be relied on. The thread opens each log at the event that announces it: a roll may be deleted some
-ten milliseconds after it was begun, and the reader may wait for counting meanwhile.
+The thread opens each log at the event that announces it: a roll may be deleted some ten
+milliseconds after it was begun, and the reader may wait for counting meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import Final
 
 from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.watch import Watch
+from engine.wakeup import WakeUp
 
 JOIN_SECONDS: Final = 1.0
 URGENT: Final = -10
@@ -34,7 +34,7 @@ class Watcher:
     def __init__(self, watch: Watch, wake: Callable[[], None]) -> None:
         self.watch = watch
         self.wake = wake
-        self._stop_out, self._stop_in = os.pipe()
+        self._stop = WakeUp()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self._thread.start()
 
@@ -43,10 +43,10 @@ class Watcher:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), URGENT)
         poll = select.poll()
         poll.register(self.watch.births.fileno(), select.POLLIN)
-        poll.register(self._stop_out, select.POLLIN)
+        poll.register(self._stop, select.POLLIN)
         try:
             while self.watch.alive:
-                if any(descriptor == self._stop_out for descriptor, _ in poll.poll()):
+                if any(descriptor == self._stop.fileno() for descriptor, _ in poll.poll()):
                     return
                 if self.watch.take():
                     self.wake()
@@ -57,11 +57,10 @@ class Watcher:
 
     def stop(self) -> None:
         """End the thread, and close the watch."""
-        os.write(self._stop_in, b"x")
+        self._stop.set()
         self._thread.join(JOIN_SECONDS)
         self.watch.close()
-        os.close(self._stop_in)
-        os.close(self._stop_out)
+        self._stop.close()
 
 
 class Watching:

@@ -1,0 +1,33 @@
+"""The sources that `--reader` can name, the preferred one first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from engine.sources import filebeat, tail
+from engine.sources.model import MakeSource, Prepare, Wish
+
+SOURCES: Final[dict[str, Prepare]] = {
+    "filebeat": filebeat.prepare,
+    "tail": tail.prepare,
+}
+
+
+def choose_source(reader: str, filebeat: str, folder: Path) -> MakeSource:
+    """What makes the source of a name, or the first that can be had (`auto`).
+
+    `filebeat` is the program that is wished for, `folder` one of ours. Raises ReaderUnavailable.
+    """
+    is_named = reader != "auto"
+    wish = Wish(is_named, filebeat, _run_folders(folder))
+    names = [reader] if is_named else list(SOURCES)
+    return next(made for name in names if (made := SOURCES[name](wish)))
+
+
+def _run_folders(folder: Path) -> tuple[Path, ...]:
+    """Where Filebeat's folder may be made; the first that is in memory is taken."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    places: list[str | Path] = [runtime, "/run", "/dev/shm", "/tmp", folder]  # noqa: S108 (run_folder.py checks them)
+    return tuple(Path(place).absolute() for place in places if place)
