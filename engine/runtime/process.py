@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Final
 
-_FROM_TERMINAL: Final = 0x80
+_FROM_TERMINAL = 0x80  # no `Final` here: `--version` would load typing for it
 """SI_KERNEL: the terminal sent it, to the child as well."""
-_LEFT_ALONE: Final[set[int]] = {
+_LEFT_ALONE = {
     signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGTSTP, signal.SIGTTIN,
     signal.SIGTTOU, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP,
 }  # fmt: skip

@@ -11,7 +11,7 @@ class BadValue(ValueError):
     """Why a text cannot be used: one argument for each problem."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)  # what is not needed would delay each start
 class Setting:
     """How a field of `Config` is set, and what is said of it."""
 

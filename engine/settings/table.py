@@ -38,7 +38,7 @@ class FindingsFormat(StrEnum):
     json = "json"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Config:
     """What a command runs with."""
 

@@ -36,6 +36,15 @@ def test_the_version_is_printed_without_loading_anything() -> None:
     ]
 
 
+def test_the_version_is_printed_at_once() -> None:
+    """As the program starts, with signals handled: typing and re alone would double its time."""
+    command = [sys.executable, "-S", "-X", "importtime", str(ROOT / "offspot_metrics.py")]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "signal" in loaded
+    assert not loaded & {"typing", "re", "pathlib", "typer"}
+
+
 def test_the_version_is_understood_among_other_things() -> None:
     """`--version` with a command is answered too."""
     result = invoke("--version", "serve")
