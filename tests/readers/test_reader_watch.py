@@ -13,6 +13,7 @@ from engine.sources.tail import source as source_module
 from engine.sources.tail import watch as watch_module
 from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.watch import Watch
+from engine.sources.tail.watcher import Watcher
 from lab.processes import wait_until
 from tests.support.reading import CURRENT, PATTERN, Following, Ledger, line, lines
 
@@ -105,6 +106,54 @@ def test_names_that_change_hands(events: Events) -> None:
     for path in events.logs.iterdir():
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
     assert events.take() == ([], [])
+
+
+def test_a_log_that_was_moved_away_before_it_was_opened_is_said(events: Events) -> None:
+    """Out of the folder it is as lost as one that was deleted, once and for one look only; within
+    it is one log under another name.
+    """
+    events.log.write_bytes(line(0))
+    events.log.rename(events.logs.parent / "away.json")
+    contents, lost = events.take()
+    assert (contents, [(at.length, at.at_least) for at in lost]) == ([], [(0, True)])
+    events.log.write_bytes(line(1))
+    events.log.rename(events.logs / "caddy_access_logs-1.json")
+    assert events.take() == ([line(1)], [])
+
+
+def test_logs_that_nobody_took_are_closed(logs: Path) -> None:
+    """A watch that ends leaves no descriptor behind."""
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names of descriptors)
+    made = Events(logs)
+    for _ in range(5):
+        made.roll()
+    made.watch.take()
+    assert len(made.watch.arrivals) == 5
+    made.watch.close()
+    assert set(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+
+
+def test_the_reader_is_told_of_what_was_opened_and_lost(logs: Path) -> None:
+    """At once, by a thread of its own."""
+    told = threading.Event()
+    watcher = Watcher(Watch(logs, PATTERN, ROOM), told.set)
+    try:
+        (logs / CURRENT).write_bytes(line(0))
+        assert told.wait(30)
+        wait_until(lambda: len(watcher.watch.arrivals) == 1, "the log is open", 30)
+    finally:
+        watcher.stop()
+
+
+@pytest.mark.parametrize("folder", ["/proc", "/sys"])
+def test_events_of_other_file_systems_are_not_relied_on(folder: str) -> None:
+    """Where others than this kernel write, or none does, there may be changes without an event."""
+    try:
+        watch = Watch(Path(folder), PATTERN, ROOM)
+    except OSError as error:
+        pytest.skip(f"{folder} is not here: {error}")
+    assert not watch.trusted
+    watch.close()
 
 
 def test_each_is_read_or_said(logs: Path) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.descriptors import FEWEST_CONNECTIONS, FEWEST_LOGS, OWN, divide
+from engine.runtime.descriptors import divide
 from lab.processes import missing_programs
 from tests.reliability.serving import Serving
 from tests.reliability.store_support import line
@@ -64,11 +66,37 @@ def test_budgets() -> None:
     """S29: whatever the limit, connections and logs have their own share, and all fits into it."""
     for limit in (64, 100, 256, 1024, 1200, 4096, 1 << 20):
         share = divide(limit)
-        assert share.logs >= FEWEST_LOGS
-        assert share.connections >= FEWEST_CONNECTIONS
-        assert OWN + share.logs + share.connections <= limit
+        assert share.logs >= 8
+        assert share.connections >= 16
+        assert 40 + share.logs + share.connections <= limit
     assert divide(1200) == (256, 904)
     assert divide(4096) == (256, 1000)
+
+
+@pytest.mark.parametrize(
+    ("limits", "share", "soft"),
+    [
+        ("1024:1048576", (256, 1000), 4096),
+        ("100:300", (65, 195), 300),
+        ("8192:8192", (256, 1000), 8192),
+    ],
+)
+def test_the_limit_is_raised_as_far_as_that_helps(
+    limits: str, share: tuple[int, int], soft: int
+) -> None:
+    """Up to 4,096 where the hard limit allows it; one that is higher stays."""
+    program = (
+        "import resource; from engine.runtime.descriptors import share_out; "
+        "print(*share_out(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run(
+        ["prlimit", f"--nofile={limits}", "--", sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert tuple(map(int, done.stdout.split())) == (*share, soft)
 
 
 @pytest.mark.parametrize("reader", READERS)
