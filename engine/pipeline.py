@@ -38,7 +38,7 @@ class Tally:
     first_at: int | None = None
     last_at: int | None = None
     seconds: frozenset[int] = frozenset()
-    """The seconds in which there are valid lines (only of one block, to look for known logs)."""
+    """The seconds of valid lines (only of one block, to find known logs in it)."""
 
     def add(self, other: Tally) -> None:
         """Merge the tally of another part."""
@@ -103,7 +103,7 @@ class Pipeline:
     def count(self, block: bytes, *, outside: Span | None = None) -> Tally:
         """The tally of a block of complete lines, the last one with its newline too.
 
-        With `outside`, only lines whose time is not within those seconds are looked at.
+        With `outside`, only lines whose time is not within those seconds are counted.
         """
         return self.count_all((block,), outside=outside)
 

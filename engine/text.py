@@ -22,7 +22,7 @@ _UNPRINTABLE_IN_LINE = re.compile(f"(?!\n)[{_CHARACTERS}]")
 MAX_TITLE_LENGTH: Final = 300
 """Characters of a title, and of the hotspot's name; a longer one is cut."""
 MAX_TEXT_LENGTH: Final = 10_000
-"""Characters of a text of the file that are looked at; none that means something has more."""
+"""Characters of a text of the file that are read; no meaningful one has more."""
 
 _MAX_CLUSTER: Final = 32
 """Characters that a reader sees as one, at most; a longer one is cut in two."""

@@ -1,8 +1,8 @@
 """Hours, minutes, slots, periods and their labels. Pure: nothing here reads the clock.
 
-In: epoch seconds (UTC) and a zone. Out: hours, labels, half-open intervals of epoch seconds.
-An hour is named by the epoch second of its start. Days, ISO weeks, months and years are those
-of one zone; an hour belongs to the period in which it starts.
+Times are epoch seconds (UTC), periods are half-open intervals of them. An hour is named by the
+epoch second of its start. Days, ISO weeks, months and years are those of one zone; an hour belongs
+to the period in which it starts.
 
 The tables of zones are those of the package tzdata, which travels with the program, whatever the
 machine has: one log gives the same figures everywhere.
@@ -98,7 +98,7 @@ def load_zone(name: str) -> ZoneInfo:
 
 
 def _zone_meant(name: str) -> str:
-    """The zone that another way to write its name stands for; empty when there is none."""
+    """The zone that is meant by another spelling of its name; empty when there is none."""
     name = re.sub(r".*zoneinfo[^/]*/|posix/|right/", "", name.strip().lower().replace(" ", "_"))
     known = {zone.lower(): zone for zone in zoneinfo.available_timezones()}
     return known.get(name, "") if name not in _NO_ZONES else ""

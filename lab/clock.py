@@ -1,4 +1,4 @@
-"""The wall clock of a process that a test starts: libfaketime, and nothing but the date and time.
+"""The wall clock of a child process, set by libfaketime.
 
 The monotonic clock stays the real one, so that waits, deadlines and threads are not affected.
 """

@@ -79,7 +79,7 @@ class Metrics:
         return found is not None
 
     def api(self, path: str) -> Any:
-        """The JSON that a route answers, whatever its status."""
+        """The JSON of a response, whatever its status."""
         with Browser((LOOPBACK, self.port)) as browser:
             return json.loads(browser.get(f"{LOOPBACK}:{self.port}", path).body)
 
@@ -87,7 +87,7 @@ class Metrics:
         wait_until(condition, what, seconds, self._process, self.output, API_POLL_SECONDS)
 
     def stop(self, seconds: float = STOP_SECONDS) -> int | None:
-        """SIGTERM, then the exit code; what does not stop in time is killed and answers None."""
+        """SIGTERM, then the exit code; None when it did not stop in time and was killed."""
         process = self._process
         if process is None:
             return None

@@ -19,7 +19,7 @@ from typing import Self
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30.0
-"""Long enough for a Raspberry Pi with a busy SD card; a sound start takes well under a second."""
+"""Long enough for a Raspberry Pi with a busy SD card; a normal start takes well under a second."""
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.02
 API_POLL_SECONDS = 0.2
@@ -27,7 +27,7 @@ ANSWER_SECONDS = 30.0
 
 
 class ChainError(Exception):
-    """A part of the chain did not start, stopped by itself, or did not do as asked in time."""
+    """A server did not start, ended by itself, or did not do in time what was waited for."""
 
 
 def missing_programs(*names: str) -> list[str]:
@@ -53,7 +53,7 @@ def wait_until(
 ) -> None:
     """Return as soon as `condition` holds; fail when time is up or the process has ended.
 
-    Between two looks the wait is on the process itself, so that a death is noticed at once.
+    Between two checks it waits for the process itself, so that its end is noticed at once.
     """
     deadline = time.monotonic() + seconds
     while not condition():
@@ -70,7 +70,7 @@ def wait_until(
 
 
 def _no_process_to_wait_on(seconds: float) -> None:
-    """Give way for a moment where only the state of files can be looked at."""
+    """Wait for a moment where only the state of files can be checked."""
     reader, writer = socket.socketpair()
     with reader, writer:
         reader.settimeout(seconds)
@@ -116,7 +116,7 @@ class Server:
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
-        tries = 3  # another process may take the free port between our look and the start
+        tries = 3  # another process may take the free port between our check and the start
         for attempt in range(1, tries + 1):
             self.port = free_port()
             command = self._prepare()

@@ -179,7 +179,7 @@ def _judge(path: Path, facts: Facts, now: int) -> Check:
 def _progress(files: list[FoundFile], facts: Facts) -> Iterator[str]:
     """How much of each of the newest logs has been counted."""
     for file in files[-SHOWN:]:
-        if file.packed:
+        if file.compressed:
             continue
         line = _first_line(file.path)
         known = facts.known.get(log_file_id(line)) if line is not None else None

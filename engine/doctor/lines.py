@@ -1,7 +1,6 @@
 """The newest lines of the logs: what each counts as, and why not.
 
-In: log files and packages. Out: a check, and the lines with their reasons. A last line without
-its newline is looked at too, though no reader would take it yet.
+A last line without its newline is explained too, although no reader would emit it yet.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from engine.sources.opening import open_content
 from engine.text import clean_text
 
 SAMPLE: Final = 2_000
-"""Lines that are looked at: enough to see what is usual."""
+"""Lines that are explained: enough to see what is usual."""
 TAIL_BYTES: Final = 2 * MAX_LINE_BYTES
-MAX_UNPACKED_BYTES: Final = 64 * 1024 * 1024
-"""A few megabytes may unpack to gigabytes: of such a roll the beginning is looked at."""
+MAX_DECOMPRESSED_BYTES: Final = 64 * 1024 * 1024
+"""A few megabytes may decompress to gigabytes: of such a roll only the beginning is read."""
 DAY: Final = 86_400
 
-NOBODYS_FAULT: Final = {Reason.STATUS, Reason.KIWIX_WORD, Reason.NO_NAME, Reason.REDIRECT}
-"""Reasons that a sound set-up sees when nobody has opened a package yet."""
+HARMLESS: Final = {Reason.STATUS, Reason.KIWIX_WORD, Reason.NO_NAME, Reason.REDIRECT}
+"""Reasons that a valid set-up shows while nobody has opened a package yet."""
 
 
 def check_lines(
     files: list[FoundFile], packages: Packages | None, wanted: int, found: Examination, now: int
 ) -> None:
-    """Explain the newest lines, and say whether any counts."""
+    """Explain the newest lines, and check that some of them count."""
     if not any(file.size for file in files):
         return
     sample = _newest(files, max(SAMPLE, wanted))
@@ -69,14 +68,14 @@ def check_lines(
     found.log_hosts = dict(hosts.most_common(20))
     if packages is None and found.log_hosts:
         text = f"{found.looked_at:,} looked at; without packages none can count"
-        hint = "mend the packages file first; the lines show which hosts are asked for"
+        hint = "repair the packages file first; the lines show which hosts are requested"
         found.checks.append(Check("newest lines", State.WARNING, text, hint))
     else:
         found.checks.append(_judge(found, causes, newest_at, now))
 
 
 def _text_of(raw: bytes, explanation: Explanation, packages: Packages) -> str:
-    """A line as far as it helps: of one that is no request, only its shape."""
+    """A line without what tells of a visitor: of one that is no request, only its shape."""
     request = explanation.request
     if request is None:
         return masking.shape(raw, formats.field_names())
@@ -97,8 +96,8 @@ def _judge(
         return Check(
             name, State.WARNING, "no line is complete yet", "a line counts once its end is written"
         )
-    if not found.counted and causes <= NOBODYS_FAULT:
-        hint = "open a package through the hotspot's page, then look again"
+    if not found.counted and causes <= HARMLESS:
+        hint = "open a package through the hotspot's page, then run doctor again"
         text = f"none of the newest {many} lines opened a package"
         return Check(name, State.WARNING, text, hint, tuple(details))
     if not found.counted:
@@ -146,7 +145,7 @@ def _tail(file: FoundFile) -> tuple[bytes, int]:
                 begin = max(0, os.fstat(content.file.fileno()).st_size - TAIL_BYTES)
                 return content.read_at(begin, TAIL_BYTES), begin
             tail, end = b"", 0
-            while end < MAX_UNPACKED_BYTES and (data := content.read(TAIL_BYTES)):
+            while end < MAX_DECOMPRESSED_BYTES and (data := content.read(TAIL_BYTES)):
                 tail = (tail + data)[-TAIL_BYTES:]
                 end += len(data)
             return tail, end - len(tail)

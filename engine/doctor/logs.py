@@ -1,7 +1,4 @@
-"""The log folder: is it there, may we read it, and what in it would be read?
-
-In: a `Config`. Out: a check, and the files that would be read, the newest last.
-"""
+"""The log folder: whether it is there and can be read, and which of its files are logs."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ SHOWN: Final = 8
 MAX_REFUSED: Final = 50
 MAX_FOLDERS: Final = 200
 _LIKE_A_LOG = re.compile(r"(.+\.(?:jsonl?|ndjson|log))((?:[.-][0-9A-Za-z:+-]{1,30})*)", re.S)
-"""A log, and what rotation puts behind its name: `.1`, `.2.gz`, `-20260610`, `.old`."""
+"""A log, and what rotation appends to its name: `.1`, `.2.gz`, `-20260610`, `.old`."""
 _ROOT_ONLY: Final = (
     "run as root, or set `mode 0644` in the `output file` block of Caddy's log "
     "(Caddy 2.9 and later make logs for their own user only)"
@@ -38,21 +35,21 @@ class FoundFile:
     path: Path
     size: int
     modified_at: float
-    packed: bool = False
+    compressed: bool = False
 
 
 @dataclass
 class _Seen:
-    """What there is in the folder, by what becomes of it."""
+    """The entries of the folder, by what becomes of them."""
 
     files: list[FoundFile] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
-    """What has the name of a log and is none that is read, with the way out."""
+    """Messages for entries that have the name of a log and are not read, with what to do."""
     rolls: list[str] = field(default_factory=list)
-    """Names of rolls of these logs that the pattern does not take."""
+    """Names of rolls of these logs that the pattern does not match."""
     near: list[str] = field(default_factory=list)
-    """What looks like a log and does not match."""
+    """Names like that of a log that the pattern does not match."""
     below: list[str] = field(default_factory=list)
     """Sub-folders that hold logs."""
 
@@ -82,7 +79,7 @@ def check_logs(config: Config, found: Examination) -> list[FoundFile]:
         return []
     seen = _Seen(below=list(_folders_with_logs(folder, config.pattern)))
     for entry in names:
-        _look_at(folder, entry, config.pattern, seen)
+        _inspect(folder, entry, config.pattern, seen)
     seen.files.sort(key=lambda f: (f.modified_at, f.path.name))
     details = _details(seen, config.pattern)
     if seen.unreadable and not seen.files:
@@ -95,8 +92,8 @@ def check_logs(config: Config, found: Examination) -> list[FoundFile]:
     return seen.files
 
 
-def _look_at(folder: Path, name: str, pattern: str, seen: _Seen) -> None:
-    """Find out what becomes of one entry of the folder."""
+def _inspect(folder: Path, name: str, pattern: str, seen: _Seen) -> None:
+    """Note what becomes of one entry of the folder."""
 
     def is_log(name: str) -> bool:
         return is_log_name(name, read_pattern(pattern).matches)
@@ -181,7 +178,7 @@ def _nothing(folder: Path, names: list[str], pattern: str, seen: _Seen) -> Input
 
 
 def _wider(pattern: str, rolls: list[str]) -> str:
-    """How to read rolls as well: their compression is told by content."""
+    """The hint by which rolls are read as well: compression is detected by content."""
     wider = f"{pattern}*"
     if not all(read_pattern(wider).matches(name) for name in rolls):
         return "set --pattern or REVERSE_PROXY_LOGS_PATTERN so that it takes them too"
@@ -208,7 +205,7 @@ def _readable(folder: Path, pattern: str, seen: _Seen, details: list[str]) -> Ch
             name,
             State.WARNING,
             f"{folder}: {many}, with nothing in it",
-            "visit a package through the proxy, then look again; on a hotspot, logs are lost "
+            "visit a package through the proxy, then run doctor again; on a hotspot, logs are lost "
             "with each restart",
             tuple(details),
         )

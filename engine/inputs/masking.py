@@ -1,8 +1,8 @@
-"""What of a log line may be shown to whoever asks for help: nothing that tells of a visitor.
+"""What of a log line may be shown in a report of `doctor`: nothing that identifies a visitor.
 
-Only what is known to be ours is shown: hosts, names of packages, methods and statuses. Everything
-else is shown with its letters as `a` and its digits as `0`, so that no address, login, cookie or
-query of a visitor can be in it, whatever the line is.
+Hosts, names of packages, methods and statuses are shown as they are, because they are known to be
+the hotspot's own. Everything else is shown with its letters as `a` and its digits as `0`, so that
+no address, login, cookie or query of a visitor can be in it, whatever the line is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PERSONAL = re.compile(
     r"|(?<![0-9a-z])(?<!xn--)(?=[a-z]*[0-9])[0-9a-z]{20,}",  # a token
     re.I,
 )
-"""What is in nobody's name of a ZIM or host, but has the characters of one."""
+"""What has the characters of a name of a ZIM or host, and identifies a person."""
 _WORD = re.compile(r"[^\W_]+(?:[_@.-]+[^\W_]+)*")
 _RUN = re.compile(r"[^\W_]+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]+")
@@ -71,12 +71,12 @@ def _masked(found: re.Match[str], text: str, field_names: frozenset[str]) -> str
     return _RUN.sub(lambda run: "0" if run[0].isdigit() else "a", found[0])
 
 
-def host(asked: str, visitor: object = "") -> str:
-    """A host as the log has it, in its normal form; what cannot be one, or is a visitor, hidden."""
-    known = normal_host(asked)[:MAX_NAME]
-    bare = re.sub(r":[0-9]*$", "", known).strip("[]")
-    hidden = bare == visitor or _PERSONAL.search(bare) or not _HOST.fullmatch(known)
-    return HIDDEN if hidden else known
+def host(requested: str, visitor: object = "") -> str:
+    """The normal form of a host in a log; hidden when it is none, or a visitor's address."""
+    normal = normal_host(requested)[:MAX_NAME]
+    bare = re.sub(r":[0-9]*$", "", normal).strip("[]")
+    hidden = bare == visitor or _PERSONAL.search(bare) or not _HOST.fullmatch(normal)
+    return HIDDEN if hidden else normal
 
 
 def name(text: str) -> str:
@@ -86,7 +86,7 @@ def name(text: str) -> str:
 
 
 def path(request: Request, packages: Packages) -> str:
-    """What was asked for, as far as it is ours: `/content/bees_en/…`."""
+    """The path of a request, as far as it is the hotspot's own: `/content/bees_en/…`."""
     if not request.uri.startswith("/"):
         return "*" if request.uri == "*" else HIDDEN
     site = packages.site(request.host)
@@ -101,7 +101,7 @@ def path(request: Request, packages: Packages) -> str:
 
 
 def request(parsed: Request, packages: Packages, visitor: object = "") -> str:
-    """A request without its time: method, host and path, answer."""
+    """A request without its time: method, host and path, status."""
     method = parsed.method if parsed.method in _METHODS else HIDDEN
     where = host(parsed.host, visitor) + path(parsed, packages)
     return f"{method} {where} {parsed.status}"

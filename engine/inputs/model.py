@@ -1,4 +1,4 @@
-"""A request as any access log tells it, the fates of lines, and the inputs that a request makes."""
+"""A request of an access log of any format, the fates of lines, and the inputs of a request."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FATES: Final = (
     "not-json",
     "too-long",
 )
-"""What can become of a line, from the one that says most; every line has exactly one."""
+"""What can become of a line, best first; every line has exactly one."""
 
 
 class Reason(Enum):
@@ -67,7 +67,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PackageRequest:
-    """A package was asked for."""
+    """A package was requested."""
 
     title: str
 

@@ -1,8 +1,8 @@
-"""Why a line counts or not, for a person: slower than counting, and always of the same opinion.
+"""Why a line counts or not, for a person to read: slower than counting, with the same result.
 
-`explain` gives the fate that parsing and `inputs_of` give a line, and the reason, with the one word
-of the line that decided, if it may be shown (`engine/inputs/masking.py`). It decides nothing
-itself: where it cannot tell, the reason is `Reason.OTHER`.
+`explain` gives the fate that parsing and `inputs_of` give a line, and the reason, with the detail
+of the line that decided, as far as it may be shown (`masking.py`). Where it finds no reason, that
+is `Reason.OTHER`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _QUERY = re.compile(r"[?#]")
 class Explanation:
     """What became of one line. `detail` is what of the line decided: a host, a field, a name.
 
-    `visitor` is who asked, to be hidden where it comes up.
+    `visitor` is the address of who made the request, to be hidden wherever it occurs.
     """
 
     fate: str

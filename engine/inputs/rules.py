@@ -1,7 +1,6 @@
-"""What a request means: which packages were asked for, visited, or used to share files.
+"""The inputs that a request makes: which packages were requested, visited, or used to share files.
 
-In: a `Request` and the `Packages`. Out: the inputs it makes; none when it does not count.
-It must not keep anything: the same request always makes the same inputs.
+The same request always makes the same inputs; one that does not count makes none.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ def zim_path(path: str, prefix: str) -> tuple[str, bool, str] | None:
 
 
 def leads_to_content(request: Request, site: Site) -> bool:
-    """Whether the answer is a redirect to where a newer kiwix-serve has the pages of its ZIMs."""
+    """Whether the response is a redirect to where a newer kiwix-serve has the pages of its ZIMs."""
     target = location_path(request)
     return any(target.startswith(f"{library.prefix}/content/") for library in site.libraries)
 
@@ -98,7 +97,7 @@ def _homes(prefix: str, name: str) -> tuple[str, ...]:
 
 
 def _leads_to(request: Request, path: str, homes: tuple[str, ...]) -> bool:
-    """Whether the answer to a request for a home is a redirect to that home itself."""
+    """Whether the response to a request for a home is a redirect to that home itself."""
     if not _is_redirect(request) or not first_value(request, "Location"):
         return False
     target = location_path(request)
@@ -111,16 +110,16 @@ def _leads_to(request: Request, path: str, homes: tuple[str, ...]) -> bool:
 
 def _without_dots(path: str) -> str:
     """A path as browsers ask for it: `.` and `..` are taken out, with what `..` goes up from."""
-    kept: list[str] = []
+    clean: list[str] = []
     segments = path.split("/")
     for segment in segments:
         if segment == "..":
-            del kept[max(1, len(kept) - 1) :]  # nothing is above the first slash
+            del clean[max(1, len(clean) - 1) :]  # nothing is above the first slash
         elif segment != ".":
-            kept.append(segment)
+            clean.append(segment)
     if segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/".join(kept)
+        clean.append("")
+    return "/".join(clean)
 
 
 def _is_redirect(request: Request) -> bool:

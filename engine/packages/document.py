@@ -1,7 +1,7 @@
 """YAML within bounds: nothing but text, lists and maps, of bounded depth and size.
 
-Aliases and merge keys are read; what they stand for counts towards the bounds each time, so a
-short file that would become a huge one is refused before anything is made of it.
+Aliases and merge keys are read; what they refer to counts towards the bounds each time, so that a
+short file that would expand to a huge one is refused before it is expanded.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import yaml
 
 MAX_DEPTH: Final = 20
 MAX_NODES: Final = 50_000  # texts, lists and maps: of some two thousand packages, and 50 MiB
-MAX_CHARACTERS: Final = 16 * 1024 * 1024  # of all texts, each as often as an alias stands for it
+MAX_CHARACTERS: Final = 16 * 1024 * 1024  # of all texts, each as often as an alias refers to it
 
 _MERGE: Final = "tag:yaml.org,2002:merge"
 _TEXT: Final = "tag:yaml.org,2002:str"
@@ -92,7 +92,7 @@ class _Loader(yaml.SafeLoader):
         size = self._sizes.get(anchor)
         if size is None:
             known = anchor in self.anchors
-            problem = "the alias is inside of what it stands for" if known else "an unknown alias"
+            problem = "the alias is inside of what it refers to" if known else "an unknown alias"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         self._deepest = max(self._deepest, self._depth + size.depth)
         self._add(size.nodes, size.characters, event)

@@ -1,5 +1,4 @@
-"""A packages file into `Packages`: the dashboard's own YAML file, of which `packages` and
-`metadata` are read.
+"""Loads a packages file: `packages` and `metadata` of the dashboard's own YAML file.
 
 Raises ConfigError and its kin for a file that cannot be used; one bad entry is only a warning.
 """
@@ -127,7 +126,7 @@ def _load(content: bytes, origin: str) -> dict[Any, Any]:
 
 
 def _read_metadata(metadata: Any, warnings: list[str]) -> tuple[str, str]:
-    """The hotspot's name, and its domain name as `{fqdn}` in URLs stands for it."""
+    """The hotspot's name, and its domain name, which takes the place of `{fqdn}` in URLs."""
     if not isinstance(metadata, dict):
         return "", ""
     name = visible_text(metadata.get("name"))
@@ -141,7 +140,7 @@ def _read_metadata(metadata: Any, warnings: list[str]) -> tuple[str, str]:
 
 
 def _read_entry(entry: Any, title: str, fqdn: str) -> Package | str:
-    """The package of an entry, or the first reason why it is none."""
+    """The package of an entry, or the first reason why it cannot be used."""
     if not isinstance(entry, dict):
         return "it is not a mapping"
     url, kind = clean_scalar(entry.get("url")), clean_scalar(entry.get("kind"))

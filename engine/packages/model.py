@@ -67,7 +67,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Packages:
-    """All entries that can be counted, and what the file says of the hotspot itself."""
+    """All entries that can be counted, and the name and domain name of the hotspot."""
 
     entries: tuple[Package, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ class Packages:
         bare = without_port(named)
         ports = IMPLIED_PORTS if named == bare else ()
         hosts = self._hosts.intersection((named, bare, *(bare + port for port in ports)))
-        if not hosts:  # visitors choose hosts: nothing is remembered of these
+        if not hosts:  # visitors choose hosts: these are not cached
             return None
         if hosts not in self._sites:
             self._sites[hosts] = _make_site([e for e in self.entries if e.host in hosts])
@@ -102,7 +102,7 @@ class Packages:
         return frozenset(entry.host for entry in self.entries)
 
     def to_json(self) -> str:
-        """A text from which `from_json` makes the same packages (kept in the database)."""
+        """A text from which `from_json` makes the same packages (stored in the database)."""
         entries = [[e.kind, e.title, e.host, e.name, e.ident, e.prefix] for e in self.entries]
         data = {"name": self.name, "fqdn": self.fqdn, "entries": entries}
         return json.dumps(data, ensure_ascii=False)
@@ -115,11 +115,11 @@ class Packages:
             entries = tuple(_restored(*map(str, entry)) for entry in data["entries"])
             return cls(entries=entries, name=str(data["name"]), fqdn=str(data["fqdn"]))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ConfigError("the packages kept in the database cannot be read") from error
+            raise ConfigError("the packages stored in the database cannot be read") from error
 
 
 def _restored(kind: str, title: str, host: str, *rest: str) -> Package:
-    """Older versions trimmed no titles, and kept hosts in Unicode."""
+    """Older versions did not trim titles, and stored hosts in Unicode."""
     return Package(kind, cut_text(clean_text(title)), normal_host(host), *rest)
 
 

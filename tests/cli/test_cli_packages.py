@@ -40,7 +40,7 @@ MALFORMED: dict[str, tuple[str | bytes, str]] = {
     "packages is a text": ("packages: all of them\n", "is not a list"),
     "packages is a mapping": ("packages: {a: b}\n", "is not a list"),
     "an alias bomb": (BOMB + "packages: []\n", "too much for one file"),
-    "an alias of itself": ("packages: &p [*p]\n", "inside of what it stands for"),
+    "an alias of itself": ("packages: &p [*p]\n", "inside of what it refers to"),
     "too deep": ("packages: " + "[" * 5000 + "]" * 5000, "levels deep"),
     "an object tag": (
         "packages: [!!python/object/apply:os.system ['touch /tmp/owned']]\n",

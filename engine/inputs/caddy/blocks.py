@@ -42,7 +42,7 @@ PART_BYTES: Final = 128 * 1024
 _QUICK: Final = rb'[^"]*+'  # in place of TEXT: what else that excludes, the second check finds
 _SEGMENT = rb'[^/?#%"\\\x00-\x1f\x80-\xff]*+'
 _CODED = rb'[^/?#"\\\x00-\x1f\x80-\xff]*+'
-# Where a path leads is told by its first segment, and by the second one below /content/ or /api/.
+# Where a path leads is decided by its first segment, and below /content/ or /api/ by the second.
 # Percent-encoding may be in what is taken, unless it could make "content", "api" or a slash of it.
 _PATH = (
     rb"(?>/(?:content/" + _CODED + rb"|api/" + _CODED + rb"|"
@@ -156,7 +156,7 @@ def _path(prefixes: list[str]) -> bytes:
 
 
 def _pattern(host: bytes, path: bytes) -> re.Pattern[bytes]:
-    """The pattern of a usual line, or of any; `host` says what a host may not be."""
+    """The pattern of a usual line, else of any line; `host` excludes hosts."""
     places = {
         # A fraction of nothing but nines would, as a float, be the next second.
         b"ts": rb"([1-3][0-9]{9})(?:\.(?!999999)[0-9]++)?",

@@ -62,7 +62,7 @@ def explain(line: bytes, fate: str) -> tuple[Reason, str]:
 
 
 def visitor_of(line: bytes) -> str:
-    """The address of who asked."""
+    """The address of who made the request."""
     try:
         request = json.loads(line.decode("utf-8"))["request"]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -105,8 +105,8 @@ def _why_not_json(line: bytes) -> Reason:
 
 def _is_binary(line: bytes) -> bool:
     head = line[:1000]
-    odd = sum(byte < 32 and byte not in b"\t\r\x1b" for byte in head)
-    return odd * 10 > len(head)
+    controls = sum(byte < 32 and byte not in b"\t\r\x1b" for byte in head)
+    return controls * 10 > len(head)
 
 
 def _why_incomplete(data: dict[str, Any]) -> tuple[Reason, str]:

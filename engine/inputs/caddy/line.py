@@ -1,11 +1,9 @@
 """Caddy's JSON access log, one line at a time: the reference for what a line is.
 
-It must not raise, whatever the bytes are. `blocks.py` reads whole blocks of Caddy's usual lines
-faster, and falls back to this module for all others.
-
-What is JSON: a line of Caddy's exact shape (`SHAPE`: its keys in its order, no control characters,
-as many braces opened as closed) is taken as JSON without a look into the values of its headers;
-any other line is judged by `json.loads` on strict UTF-8.
+`blocks.py` reads whole blocks of Caddy's usual lines faster, and falls back to this module for all
+others. A line of Caddy's exact shape (`SHAPE`: its keys in its order, no control characters, as
+many braces opened as closed) is valid whatever the values of its headers are; of any other line
+`json.loads` decides, on strict UTF-8.
 """
 
 from __future__ import annotations
@@ -62,7 +60,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 (datetime.UTC 
 
 
 def parse_line(line: bytes) -> Request | str:
-    """What a line says: a request, or its fate (one of `FATES`) when it says none."""
+    """The request of a line, or its fate (one of `FATES`) when it has none."""
     try:
         data = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -75,14 +73,14 @@ def parse_line(line: bytes) -> Request | str:
 
 
 def second_of(line: bytes) -> int | None:
-    """The second of a line, read without a look at the rest of it."""
+    """The second of a line, without parsing it."""
     head, mark, rest = line[:512].partition(b'"ts":')
     digits = rest[:10]
     return int(digits) if mark and head.count(b"\n") == 0 and digits.isdigit() else None
 
 
 def time_mark(second: int) -> bytes:
-    """What a line of a second has in it."""
+    """Bytes that each line of a second has."""
     return b'"ts":%d' % second
 
 
