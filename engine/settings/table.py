@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from engine.settings import values
 from engine.settings.model import Setting, setting
-from engine.settings.values import Network
+
+if TYPE_CHECKING:
+    from engine.settings.values import Network
 
 INPUT: Final = "What is read"
 DATABASE: Final = "What is kept"
@@ -251,7 +253,7 @@ class Config:
         "or a blank between them. A scheme and a port are dropped; a name in Unicode is its "
         "`xn--` form. [Which names are answered anyway](api.md#names-and-other-pages)",
     )
-    trusted_proxies: tuple[Network, ...] | None = setting(
+    trusted_proxies: "tuple[Network, ...] | None" = setting(
         default=None,
         variable="TRUSTED_PROXIES",
         read=values.read_networks,

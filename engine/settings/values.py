@@ -1,6 +1,7 @@
 """What may be written for a setting: text becomes a value, or a `BadValue` that says what is wrong.
 
-Nothing is opened or made here. `table.py` says which setting is read in which way.
+Nothing is opened or made here. `table.py` says which setting is read in which way. What only few
+commands or settings need is loaded when it is needed.
 """
 
 from __future__ import annotations
@@ -8,17 +9,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from engine.errors import ConfigError
-from engine.hosts import read_address
-from engine.patterns import BadPattern
-from engine.patterns import read_pattern as compile_pattern
 from engine.settings.model import BadValue
 from engine.times import load_zone
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    Network = IPv4Network | IPv6Network
 
 PACKAGES_PATHS: Final = (Path("/conf/packages.yml"), Path("/conf/packages.yaml"))
 MAX_DATABASE_NAME_BYTES: Final = 200
@@ -26,8 +28,6 @@ MAX_DATABASE_NAME_BYTES: Final = 200
 ANY_ORIGIN: Final = "*"
 LOG_LEVEL_ALIASES: Final = {"WARN": "WARNING", "FATAL": "CRITICAL", "NOTSET": "DEBUG"}
 """Names of the logging module that offspot/metrics takes too."""
-
-Network = IPv4Network | IPv6Network
 
 _SEPARATORS: Final = re.compile(r"[\s,|]+")
 """Between hosts, origins and addresses: none of them can have one of these inside."""
@@ -94,6 +94,9 @@ def read_timezone(text: str) -> ZoneInfo | None:
 
 def read_pattern(text: str) -> str:
     """A pattern for names of files that everybody reads in the same way."""
+    from engine.patterns import BadPattern
+    from engine.patterns import read_pattern as compile_pattern
+
     try:
         compile_pattern(text)
     except BadPattern as error:
@@ -135,6 +138,8 @@ def _parts(text: str) -> list[str]:
 
 def read_hosts(text: str) -> frozenset[str]:
     """Names of hosts in their `xn--` form, without scheme and port."""
+    from engine.hosts import read_address
+
     hosts, problems = set(), []
     for part in _parts(text):
         try:
@@ -161,6 +166,8 @@ def read_origins(text: str) -> frozenset[str]:
 
 
 def _origin(text: str) -> str:
+    from engine.hosts import read_address
+
     try:
         scheme, host, port = read_address(text)
     except ValueError as error:
@@ -194,6 +201,8 @@ def read_networks(text: str) -> tuple[Network, ...] | None:
 
 def _network(text: str) -> Network:
     """A network; IPv4 in the form of IPv6 (`::ffff:10.0.0.1`) as the IPv4 that it is."""
+    from ipaddress import ip_network
+
     network = ip_network(text, strict=False)
     mapped = getattr(network.network_address, "ipv4_mapped", None)
     if mapped is None or network.prefixlen < 96:
