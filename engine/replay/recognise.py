@@ -138,7 +138,7 @@ class FileLogs:
         return begin
 
     def advance_continuation(self, segment: Segment, block: Block) -> None:
-        """A chunk of a segment was counted: it is one of its continuation, too."""
+        """A block of a segment was counted: it is one of its continuation, too."""
         follower, log = segment.continuation, segment.log
         if follower is None:
             return
@@ -150,9 +150,9 @@ class FileLogs:
         follower.saw(log.first_at, log.last_at)
 
     def before_next(self, segment: Segment, block: Block, seconds: Iterable[int]) -> Block | None:
-        """The part of a chunk that comes before a known log; None when none begins in it.
+        """The part of a block that comes before a known log; None when none begins in it.
 
-        `seconds`: those in which the chunk has valid lines. A chunk of a file may lack its data.
+        `seconds`: those in which the block has valid lines. A block of a file may lack its data.
         """
         known = self.known
         common = known.seconds.intersection(seconds)
@@ -244,6 +244,6 @@ def _lines_of(data: bytes, seconds: set[int]) -> list[int]:
 
 
 def prefix(block: Block, length: int) -> Block:
-    """The part of a chunk up to an offset in it, where a line begins."""
+    """The part of a block up to an offset in it, where a line begins."""
     data = block.data[:length]
     return replace(block, data=data, length=length, tail=data[-ANCHOR_WINDOW_BYTES:])

@@ -166,7 +166,7 @@ class Replay:
             yield block, ledger.count(log, block, self.counter.count)
 
     def _take(self, file: _File, segment: Segment, block: Block, tally: Tally) -> None:
-        """Apply a chunk that was counted to its log, and to what is to be saved."""
+        """Apply a block that was counted to its log, and to what is to be saved."""
         log = segment.log
         if not self.summary.sample:
             self.summary.sample = _sample(file.content, segment.base, block)
@@ -217,7 +217,7 @@ class Replay:
 
 
 def _sample(content: Content, base: int, block: Block) -> bytes:
-    """Complete lines from the beginning of a chunk."""
+    """Complete lines from the beginning of a block."""
     data = block.data or content.read_at(base + block.offset, 8 * SAMPLE_BYTES)
     return data[: data.rfind(b"\n", 0, SAMPLE_BYTES) + 1 or data.find(b"\n") + 1]
 

@@ -55,9 +55,9 @@ class BlockCounter:
     def tallies(
         self, content: Content, base: int, begin: int, *, careful: bool
     ) -> Iterator[tuple[Block, Tally]]:
-        """Chunks of the log at the offset `base` of a content, from `begin` on, with their tallies.
+        """Blocks of the log at the offset `base` of a content, from `begin` on, with their tallies.
 
-        The chunk of a range has no data. With `careful`, not much more is counted than is taken.
+        The block of a range has no data. With `careful`, not much more is counted than is taken.
         """
         end = os.fstat(content.file.fileno()).st_size if content.path else 0
         if end - base - begin > SMALL_BYTES:
