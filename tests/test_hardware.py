@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.hardware import Hardware, hashed, read_hardware
+from engine.runtime.hardware import hashed, read_hardware
+from engine.store.site import Hardware
 
 BOARD = "10000000abcdef12"
 CARD = "035344534533324780e5d2ae0a0147a1"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from engine.doctor.clocks import check_clock
 from engine.doctor.databases import check_database, check_running
+from engine.doctor.identity import check_identity
 from engine.doctor.lines import check_lines
 from engine.doctor.logs import check_logs
 from engine.doctor.model import Examination
@@ -23,6 +24,7 @@ def examine(config: Config, lines: int, now: int) -> Examination:
     check_reader(config, found)
     check_running(config, found)
     facts = check_database(config, files, found, now)
+    check_identity(config, facts, found)
     check_clock(config, facts, found)
     check_lines(files, packages, lines, found, now)
     return found

@@ -37,11 +37,15 @@ LOW_DISK_BYTES: Final = 16 * 1024 * 1024
 SHOWN: Final = 8
 
 
+FOREVER: Final = 1 << 62
+
+
 @dataclass
 class Facts:
     """What the database says of itself."""
 
     running: bool = False
+    site_id: str = ""
     saved_at: int = 0
     timezone: str = "UTC"
     last_line_at: int | None = None
@@ -117,16 +121,13 @@ def _read_facts(reader: Reader) -> Facts:
             "start serve: it sets the file aside and goes on from the newest backup",
         )
     with reader.snapshot():
-        rows = reader.connection.execute(
-            "SELECT started_at, step_seconds FROM clock_epoch WHERE step_seconds <> 0 "
-            "ORDER BY id DESC LIMIT 20"
-        ).fetchall()
         return Facts(
+            site_id=str(reader.get("site_id", "")),
             saved_at=int(reader.get("saved_at", 0)),
             timezone=str(reader.get("timezone", "UTC")),
             last_line_at=reader.last_line_at(),
             steady_seconds=int(reader.get("steady_seconds", 0)),
-            steps=rows[::-1],
+            steps=reader.clock_steps(0, FOREVER)[-20:],
             fates=reader.fates() + Counter({"lost": int(reader.get("lost_bytes", 0))}),
             known=load_generations(reader.connection),
         )

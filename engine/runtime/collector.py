@@ -17,10 +17,11 @@ from engine.packages import Packages
 from engine.report import Report
 from engine.runtime import clock
 from engine.runtime.counting import CountingLoop
+from engine.runtime.hardware import read_hardware
 from engine.runtime.inbox import Ended, Inbox, Item, PackagesRead, Reload, Stop
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.threads import Threads
-from engine.runtime.ticker import Tick, Ticker, board_serial
+from engine.runtime.ticker import Tick, Ticker
 from engine.settings import Config
 from engine.sources.model import Look, Setup
 from engine.sources.readers import choose_source
@@ -57,7 +58,7 @@ class Collector:
         """Counting itself has failed: the last save stands, and what followed is read again."""
         for note in (*store.repairs, *store.notes):
             log.warning("%s", note)
-        status.site_id = store.identify(board_serial())
+        status.site_id = store.identify(read_hardware(config.database))
         status.use_packages(Packages())  # until they are read
         self.ticker = Ticker(inbox.put)
         self.counting = self._begin()

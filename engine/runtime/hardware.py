@@ -11,18 +11,13 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from engine.store.site import Hardware
 
 ROOT: Final = Path("/")
 _BOARD: Final = "sys/firmware/devicetree/base/serial-number"
 _NUMBERS: Final = ("device/cid", "device/serial")
-
-
-class Hardware(NamedTuple):
-    """Hashes of the numbers of the board and of the card; empty where a number is not known."""
-
-    board: str
-    card: str
 
 
 def read_hardware(database: Path, root: Path = ROOT) -> Hardware:

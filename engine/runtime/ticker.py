@@ -92,14 +92,6 @@ def boot_id() -> str:
     return ""
 
 
-def board_serial() -> str:
-    """The serial number of the board; empty where there is none."""
-    with suppress(OSError):
-        path = Path("/sys/firmware/devicetree/base/serial-number")
-        return path.read_bytes().rstrip(b"\0\n").decode("ascii", "replace")
-    return ""
-
-
 class _Timex(ctypes.Structure):
     """The beginning of `struct timex`: words of the machine's size, so it fits 32 and 64 bits."""
 

@@ -248,12 +248,12 @@ class Store:
         """What was done to this database, as long as the damaged file is in quarantine."""
         return current_notes(self.meta, self.path)
 
-    def identify(self, board_serial: str) -> str:
-        """The random id of this hotspot."""
+    def identify(self, hardware: site.Hardware) -> str:
+        """The random id of the hotspot with this board and this card."""
         if not self._writer.writable:
-            return site.identify(self.meta, board_serial, writable=False)
+            return site.identify(self.meta, hardware, writable=False)
         with storage_errors(self.path), atomic(self.connection):
-            return site.identify(self.meta, board_serial, writable=True)
+            return site.identify(self.meta, hardware, writable=True)
 
     def add_clock_epoch(
         self, boot_id: str, at: int, step_seconds: int, trusted: bool | None

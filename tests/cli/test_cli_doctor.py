@@ -24,6 +24,7 @@ def test_a_sound_set_up_is_0(setup: SetUp) -> None:
         "reader",
         "serve",
         "database",
+        "identity",
         "clock",
         "newest lines",
     ]

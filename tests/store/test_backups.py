@@ -214,19 +214,6 @@ def test_steps_of_more_than_a_minute_are_steps() -> None:
 # What a database knows of itself
 
 
-def test_a_hotspot_has_one_id_until_its_card_is_in_another_board(tmp_path: Path) -> None:
-    """The id stays over starts, with the number of the board or without; on a board with another
-    number it is a new one, also when nothing but the number of the first board is known.
-    """
-    with contextlib.closing(Store.open(tmp_path / "metrics.db", UTC)) as store:
-        first = store.identify("board 1")
-        assert [store.identify(board) for board in ("board 1", "", "board 1")] == [first] * 3
-        second = store.identify("board 2")
-        assert second != first
-        assert store.identify("board 2") == store.identify("") == second
-        assert "board 1" not in str(store.connection.execute("SELECT value FROM meta").fetchall())
-
-
 def test_a_note_of_what_was_set_aside_stays_as_long_as_that_is_there(tmp_path: Path) -> None:
     """Whoever removes the folder has seen it."""
     path = tmp_path / "metrics.db"

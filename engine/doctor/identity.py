@@ -1,0 +1,25 @@
+"""What the hotspot is known by: copies of its card are told apart by board and card."""
+
+from __future__ import annotations
+
+from engine.doctor.databases import Facts
+from engine.doctor.model import Check, Examination, State
+from engine.runtime.hardware import read_hardware
+from engine.settings import Config
+
+
+def check_identity(config: Config, facts: Facts | None, found: Examination) -> None:
+    """Whether a copy of this card in another hotspot would be noticed."""
+    hardware = read_hardware(config.database)
+    known = [kind for kind, number in zip(("board", "card"), hardware, strict=True) if number]
+    identity = f"{facts.site_id}: " if facts and facts.site_id else ""
+    if known:
+        text = f"{identity}known by its {' and its '.join(known)}"
+        found.checks.append(Check("identity", State.OK, text))
+        return
+    text = (
+        f"{identity}neither board nor card shows a number, so copies of this card cannot be told "
+        "from it"
+    )
+    hint = "where cards are copied, start the program on each only after it was copied"
+    found.checks.append(Check("identity", State.NOTE, text, hint))
