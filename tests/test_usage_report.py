@@ -170,6 +170,18 @@ def test_only_equal_stretches_are_compared(
     assert ("There is no comparison" in text) is not fair
 
 
+def test_a_month_is_not_compared_with_a_part_of_one(tmp_path: Path) -> None:
+    """Counting began in the middle of the month before."""
+    states = {
+        key: state
+        for key, state in states_of(4, 30, 3).items()
+        if key[0] > hour(date(2026, 4, 15), 0)
+    }
+    with Store.open(tmp_path / "metrics.db", ZONE) as store:
+        store.commit({**states, **states_of(5, 31, 4)})
+        assert not content(Report(store.reader()), "2026-05").fair
+
+
 @pytest.mark.parametrize(
     ("value", "before", "text"),
     [

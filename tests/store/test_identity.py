@@ -50,8 +50,9 @@ def test_a_number_that_is_not_shown_for_once_is_not_forgotten(tmp_path: Path) ->
     """A start in a container that hides the board does not make the next one a copy."""
     with contextlib.closing(Store.open(tmp_path / "metrics.db")) as store:
         first = store.identify(OLD)
-        assert store.identify(Hardware()) == first
-        assert store.identify(Hardware("board 1", "card 2")) == first
+        for hidden in (Hardware(), Hardware("", "card 1"), Hardware("board 1", "")):
+            assert store.identify(hidden) == first
+        assert store.identify(Hardware("board 2", "card 1")) == first
 
 
 def test_a_copy_remembers_nothing_of_the_hardware_it_came_from(tmp_path: Path) -> None:
@@ -59,5 +60,6 @@ def test_a_copy_remembers_nothing_of_the_hardware_it_came_from(tmp_path: Path) -
     with contextlib.closing(Store.open(tmp_path / "metrics.db")) as store:
         store.identify(OLD)
         copy = store.identify(Hardware("board 2", ""))
+        assert (store.get("board"), store.get("card")) == ("board 2", "")
         assert store.identify(Hardware("board 2", "card 2")) == copy
         assert store.get("card") == "card 2"
