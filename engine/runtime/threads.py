@@ -28,6 +28,7 @@ class Threads:
 
     def start(self, name: str, target: Callable[[], object]) -> None:
         """Run `target` in a thread, whose end is reported. Raises ThreadDied when there is none."""
+        report = self._report  # all that the thread has of ours
 
         def run() -> None:
             error: BaseException | None = None
@@ -35,7 +36,7 @@ class Threads:
                 target()
             except BaseException as raised:  # noqa: BLE001 (whatever it is ends the process)
                 error = raised
-            self._report(Ended(name, error))
+            report(Ended(name, error))
 
         self._stopping.discard(name)
         thread = threading.Thread(target=run, name=name, daemon=True)
