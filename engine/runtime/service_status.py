@@ -19,6 +19,7 @@ from engine.inputs.model import FATES
 from engine.packages import Packages
 from engine.runtime import clock
 from engine.settings import Config
+from engine.settings.table import SOURCES
 from engine.sources.model import Look
 from engine.store.files import free_bytes
 from engine.text import cut_text, displayable, visible_text
@@ -208,7 +209,7 @@ class ServiceStatus:
         add("lines_total", "counter", "Log lines by fate.", *fates)
         if look is not None:
             kinds: list[tuple[str, float]] = [
-                (f'{{kind="{k}"}}', int(look.kind == k)) for k in ("filebeat", "tail")
+                (f'{{kind="{k}"}}', int(look.kind == k)) for k in SOURCES
             ]
             add("reader_active", "gauge", "Which reader is at work.", *kinds)
             lag = look.lag_bytes

@@ -19,7 +19,9 @@ COUNTING: Final = "How it counts"
 PAGE: Final = "The dashboard"
 OUTPUT: Final = "What is printed"
 
-READERS: Final = ("auto", "filebeat", "tail")
+SOURCES: Final = ("filebeat", "tail")
+"""What reads the logs, the preferred one first: each is a package of `engine.sources`."""
+READERS: Final = ("auto", *SOURCES)
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LANGUAGES: Final = ("en", "fr", "es", "ar")
 PERIODS: Final = ("today", "yesterday", "this-week", "this-month", "this-year")

@@ -1,29 +1,29 @@
-"""The sources that `--reader` can name, the preferred one first."""
+"""Finds the source that `--reader` names, or the first that can be had."""
 
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
-from typing import Final
 
-from engine.sources import filebeat, tail
+from engine.settings.table import SOURCES
 from engine.sources.model import MakeSource, Prepare, Wish
-
-SOURCES: Final[dict[str, Prepare]] = {
-    "filebeat": filebeat.prepare,
-    "tail": tail.prepare,
-}
 
 
 def choose_source(reader: str, filebeat: str, folder: Path) -> MakeSource:
-    """What makes the source of a name, or the first that can be had (`auto`).
+    """What makes the source of a name, or of the first that can be had (`auto`).
 
     `filebeat` is the program that is wished for, `folder` one of ours. Raises ReaderUnavailable.
     """
     is_named = reader != "auto"
     wish = Wish(is_named, filebeat, _run_folders(folder))
-    names = [reader] if is_named else list(SOURCES)
-    return next(made for name in names if (made := SOURCES[name](wish)))
+    names = (reader,) if is_named else SOURCES
+    return next(made for name in names if (made := _prepare(name)(wish)))
+
+
+def _prepare(name: str) -> Prepare:
+    prepare: Prepare = import_module(f"engine.sources.{name}").prepare
+    return prepare
 
 
 def _run_folders(folder: Path) -> tuple[Path, ...]:

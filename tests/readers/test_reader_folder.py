@@ -64,6 +64,28 @@ def test_finished_logs_are_let_go(looks: Looks, logs: Path) -> None:
     assert looks.ledger.has(wanted)
 
 
+def test_a_log_that_is_forgotten_is_read_again(looks: Looks, logs: Path) -> None:
+    """As it is counted no more, its bytes are new when it comes back; else none of them is."""
+    log, roll = logs / CURRENT, logs / "caddy_access_logs-1.json"
+    log.write_bytes(lines(range(5)))
+    looks.look()
+    [log_id] = looks.ledger.positions.log_files
+    for forgotten in (False, True):
+        log.rename(logs.parent / "away")
+        log.write_bytes(line(100))
+        looks.look()
+        looks.look(20)
+        assert log_id not in looks.folder.cursor.positions
+        if forgotten:
+            looks.ledger.positions.forget([log_id])
+            looks.folder.cursor.forget([log_id])
+        (logs.parent / "away").rename(roll)
+        looks.look()
+        roll.rename(log)
+        wanted = lines(range(5)) * (1 + forgotten)
+        assert looks.ledger.has(wanted + line(100))
+
+
 def test_a_torn_end_that_vanishes_is_lost(looks: Looks, logs: Path) -> None:
     """A last line that never became complete is a loss of its bytes, said when the log is gone."""
     roll = logs / "caddy_access_logs-1.json"

@@ -1,9 +1,12 @@
 """What a line is, and how it grows: the same for Filebeat and for the built-in reader."""
 
+import gzip
+import os
 from pathlib import Path
 
 import pytest
 
+from engine.sources.model import Block, Message
 from lab.caddy import appending
 from tests.support.reading import CURRENT, Following, Ledger, line, lines
 
@@ -128,3 +131,30 @@ def test_a_torn_line_and_what_follows_are_one_bad_line(reader: str, logs: Path) 
         wanted += data
     with Following(logs, reader, ledger=ledger) as following:
         following.wait_for_lines(wanted)
+
+
+def test_a_look_comes_before_the_blocks_of_a_log(reader: str, logs: Path) -> None:
+    """Whoever counts a block has been told of its log: that it is there, and where it is open, so
+    that it can be made durable before its position is saved.
+    """
+    ledger = Ledger()
+    told: list[bool] = []
+
+    def emit(message: Message) -> None:
+        if isinstance(message, Block):
+            known = {seen.log_id: seen.descriptor for seen in ledger.look.logs}
+            compressed = message.log_id in ledger.look.rolls
+            told.append(compressed or os.fstat(known.get(message.log_id, -1)).st_size > 0)
+        ledger.take(message)
+
+    (logs / "caddy_access_logs-0.json.gz").write_bytes(gzip.compress(lines(range(50, 60))))
+    (logs / CURRENT).write_bytes(lines(range(5)))
+    with Following(logs, reader, ledger=ledger, emit=emit) as following:
+        following.wait_for_lines(lines([*range(50, 60), *range(5)]))
+        (logs / CURRENT).rename(logs / "caddy_access_logs-1.json")
+        (logs / CURRENT).write_bytes(lines(range(10, 15)))
+        following.wait_for_lines(lines([*range(50, 60), *range(5), *range(10, 15)]))
+        following.wait_for(lambda: ledger.look.lag_bytes == 0, "the last look has no lag")
+    assert told
+    assert all(told)
+    assert ledger.look.state == "stopped"
