@@ -66,21 +66,20 @@ def print_json(data: object) -> None:
 
 def print_csv(periods: Iterable[Json]) -> None:
     """One row per figure (RFC 4180), safe to open in a spreadsheet."""
-    write("".join(line + "\r\n" for line in csv_lines(periods)))
+    from engine.csv_text import csv_text
+
+    write(f"{CSV_HEADER}\r\n{csv_text(_csv_rows(periods))}")
 
 
-def csv_lines(periods: Iterable[Json]) -> Iterator[str]:
-    """The header, then a line per figure."""
+def _csv_rows(periods: Iterable[Json]) -> Iterator[tuple[str | int, ...]]:
     from engine import kpis
-    from engine.csv_text import csv_row
 
-    yield CSV_HEADER
     for period in periods:
         for item in period["kpis"]:
             kpi = kpis.BY_ID[item["kpiId"]]
             for package, metric, value in kpi.rows(item["value"]):
                 cells = (period["aggKind"], period["aggValue"], kpi.id, kpi.name)
-                yield csv_row(*cells, package, metric, value)
+                yield (*cells, package, metric, value)
 
 
 def draw(*things: Any) -> None:

@@ -1,6 +1,4 @@
-"""CSV that no spreadsheet takes for formulas, whatever separator it is set to.
-
-In: texts, some of which come from strangers, and numbers. Out: cells and rows (RFC 4180).
+"""CSV (RFC 4180) that no spreadsheet takes for formulas, whatever separator it is set to.
 
 Where `;` separates, a spreadsheet sees no cell begin at our commas, so the quotes around a text do
 not help: `"x;=1+1;y"` is then three cells. So whatever could begin a cell is looked at.
@@ -9,7 +7,10 @@ not help: `"x;=1+1;y"` is then three cells. So whatever could begin a cell is lo
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 INVISIBLE: Final = (
@@ -27,16 +28,17 @@ _FORMULA = re.compile(f"(^|[{_BEFORE}])([{INVISIBLE}]*)(?=[{FORMULA}])")
 _BLANK_BEGINNING = re.compile("[\t\r\n]")
 
 
-def csv_cell(value: str | int) -> str:
-    """A cell: a number as it is, a text in quotes, with `'` before what could begin a formula."""
-    if isinstance(value, int):
-        return str(value)
-    text = _FORMULA.sub(r"\1\2'", value)
-    if _BLANK_BEGINNING.match(text):
-        text = f"'{text}"
-    return '"' + text.replace('"', '""') + '"'
+def csv_text(rows: Iterable[Sequence[str | int]]) -> str:
+    """Rows of CSV: numbers as they are, texts in quotes."""
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(
+        [value if isinstance(value, int) else without_formulas(value) for value in row]
+        for row in rows
+    )
+    return text.getvalue()
 
 
-def csv_row(*values: str | int) -> str:
-    """A row without its end of line."""
-    return ",".join(csv_cell(value) for value in values)
+def without_formulas(text: str) -> str:
+    """A text with `'` before whatever in it could begin a formula."""
+    text = _FORMULA.sub(r"\1\2'", text)
+    return f"'{text}" if _BLANK_BEGINNING.match(text) else text

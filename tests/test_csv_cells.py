@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.csv_text import csv_cell, csv_row
+from engine.csv_text import csv_text
 from tests.cli.cases import invoke, visits, write
 
 CASES = json.loads(Path(__file__).with_name("csv_cells.json").read_text(encoding="utf-8"))
@@ -24,12 +24,12 @@ DANGEROUS = st.text(st.sampled_from("=+-@＝－;,\t|\n\r\"' \u00a0\u200bab1"), m
 @pytest.mark.parametrize("case", CASES, ids=[ascii(case["title"]) for case in CASES])
 def test_cells_are_as_in_the_table(case: dict[str, str]) -> None:
     """S31: quoted, and with an apostrophe wherever a cell could begin with a formula."""
-    assert csv_cell(case["title"]) == case["written"]
+    assert csv_text([(case["title"],)]) == case["written"] + "\r\n"
 
 
 def test_numbers_are_plain() -> None:
     """A number is a number in the spreadsheet, also below zero."""
-    assert csv_row("a", 5, -1) == '"a",5,-1'
+    assert csv_text([("a", 5, -1)]) == '"a",5,-1\r\n'
 
 
 def cells_of(line: str, separator: str) -> list[str]:
@@ -51,7 +51,7 @@ def is_formula(cell: str) -> bool:
 @example('x";=1')
 def test_no_separator_makes_a_formula(title: str) -> None:
     """S31: whichever separator a spreadsheet is set to, and whether or not it minds quotes."""
-    line = csv_row("D", "2026-06-10", 2001, "PackagePopularity", title, "visits", 32) + "\r\n"
+    line = csv_text([("D", "2026-06-10", 2001, "PackagePopularity", title, "visits", 32)])
     for separator in ",;\t|":
         assert [cell for cell in cells_of(line, separator) if is_formula(cell)] == []
 
@@ -59,7 +59,7 @@ def test_no_separator_makes_a_formula(title: str) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="=+-@＝＋－＠﹦﹢﹣﹫−\r\n\t")))
 def test_what_is_harmless_is_unchanged(title: str) -> None:
     """A program that reads CSV gets the title as it is in the packages file."""
-    [[_, found]] = csv.reader(io.StringIO(csv_row("x", title), newline=""))
+    [[_, found]] = csv.reader(io.StringIO(csv_text([("x", title)]), newline=""))
     assert found == title
 
 

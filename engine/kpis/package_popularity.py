@@ -54,7 +54,7 @@ def rows(value: Json) -> list[Row]:
 
 def lines(value: Json) -> list[tuple[str, str]]:
     """The total."""
-    return [("Visits of all packages", unit.text(value["totalVisits"]))]
+    return [("Visits", unit.text(value["totalVisits"]))]
 
 
 def top_table(value: Json) -> TopTable:

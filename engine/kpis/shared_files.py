@@ -45,7 +45,7 @@ def rows(value: Json) -> list[Row]:
 def lines(value: Json) -> list[tuple[str, str]]:
     """Both in one line."""
     created, deleted = unit.text(value["filesCreated"]), unit.text(value["filesDeleted"])
-    return [("Files shared", f"{created} added, {deleted} deleted")]
+    return [("Shared files", f"{created} added, {deleted} removed")]
 
 
 def top_table(_value: Json) -> None:

@@ -59,10 +59,10 @@ def rows(value: Json) -> list[Row]:
 
 def lines(value: Json) -> list[tuple[str, str]]:
     """The time in which any package was used."""
-    return [("Time with activity", unit.text(value["totalMinutesActivity"]))]
+    return [("Time in use", unit.text(value["totalMinutesActivity"]))]
 
 
 def top_table(value: Json) -> TopTable:
     """Packages by time."""
     packages = [(item["package"], item["minutesActivity"]) for item in value["items"]]
-    return TopTable("Most used", "Time", packages)
+    return TopTable("Most used", "Time in use", packages)

@@ -39,7 +39,7 @@ def rows(value: Json) -> list[Row]:
 
 def lines(value: Json) -> list[tuple[str, str]]:
     """One line."""
-    return [("Time on", unit.text(value["nbMinutesOn"]))]
+    return [("Uptime", unit.text(value["nbMinutesOn"]))]
 
 
 def top_table(_value: Json) -> None:

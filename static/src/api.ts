@@ -1,11 +1,11 @@
-// In: an address of the API. Out: its JSON, asked for with the ETag of the answer we already hold.
-// Knows nothing of what is on screen.
+// Requests to the API and the shapes of its answers. An answer is cached with its ETag, so that one that
+// has not changed does not travel again.
 
 import { KPIS, type Headlines, type KpiValues, type Others as KnownOthers } from './kpis'
 import type { Kind } from './periods'
 
 export type KpiName = keyof KpiValues
-/** What engine/kpis/ says of a KPI. One that is not in this list still reaches exports. */
+/** A KPI as engine/kpis/ defines it. One that this page does not know is exported all the same. */
 export interface Kpi {
   id: number
   name: KpiName
@@ -23,7 +23,7 @@ export interface Snapshot {
   aggValue: string
   start?: number
   end?: number
-  /** null: the server does not say (plain v1 API) */
+  /** null: not known (plain v1 API) */
   complete: boolean | null
   hasData: boolean
   elapsedMinutes?: number
@@ -102,15 +102,15 @@ export class NotThere extends Error {}
 export class OutOfReach extends Error {}
 
 const ANSWER_DEADLINE_MS = 20_000
-/** Answers kept for their ETag; the oldest goes first. */
-const KEPT_ANSWERS = 40
+/** The oldest answer leaves the cache first. */
+const CACHED_ANSWERS = 40
 
-const kept = new Map<string, { etag: string; body: unknown }>()
+const cached = new Map<string, { etag: string; body: unknown }>()
 
 export async function get<T>(path: string): Promise<T> {
   const aborter = new AbortController()
   const deadline = setTimeout(() => aborter.abort(), ANSWER_DEADLINE_MS)
-  const before = kept.get(path)
+  const before = cached.get(path)
   try {
     const headers: Record<string, string> = {}
     if (before) headers['If-None-Match'] = before.etag
@@ -120,10 +120,10 @@ export async function get<T>(path: string): Promise<T> {
     if (!answer.ok) throw new OutOfReach(`${path}: ${answer.status}`)
     const body = (await answer.json()) as T
     const etag = answer.headers.get('ETag')
-    kept.delete(path)
-    if (etag) kept.set(path, { etag, body })
-    const oldest = kept.keys().next()
-    if (kept.size > KEPT_ANSWERS && !oldest.done) kept.delete(oldest.value)
+    cached.delete(path)
+    if (etag) cached.set(path, { etag, body })
+    const oldest = cached.keys().next()
+    if (cached.size > CACHED_ANSWERS && !oldest.done) cached.delete(oldest.value)
     return body
   } catch (error) {
     if (error instanceof NotThere) throw error

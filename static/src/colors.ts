@@ -1,4 +1,4 @@
-// In: a package's title. Out: its colour, the same on every page and every hotspot.
+// The colour of a package, from its title alone: the same on every page and every hotspot.
 // Lightness is chosen so that a colour keeps 3:1 against the card in the light and in the dark theme,
 // which lets one colour serve both, and paper too.
 

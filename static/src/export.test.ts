@@ -65,12 +65,12 @@ it('a view of one KPI exports nothing of the others', () => {
   const whole = period('Bees')
   whole.previous = { ...whole, aggValue: '2026 W23' }
   whole.uptime = { unit: 'hour', minutes: [60] }
-  const told = shownIn('popularity', whole)
-  expect(told.kpis.map((k) => k.kpiId)).toEqual([2001])
-  expect(told.previous?.kpis.map((k) => k.kpiId)).toEqual([2001])
-  expect(told.uptime).toBeUndefined()
-  expect(told.others).toEqual({ visits: 2, packagesVisited: null })
-  expect(Object.keys(told.trend[1] ?? {})).toEqual([
+  const shown = shownIn('popularity', whole)
+  expect(shown.kpis.map((k) => k.kpiId)).toEqual([2001])
+  expect(shown.previous?.kpis.map((k) => k.kpiId)).toEqual([2001])
+  expect(shown.uptime).toBeUndefined()
+  expect(shown.others).toEqual({ visits: 2, packagesVisited: null })
+  expect(Object.keys(shown.trend[1] ?? {})).toEqual([
     'aggValue',
     'complete',
     'hasData',

@@ -1,4 +1,4 @@
-// In: what a view shows. Out: the same as CSV or JSON text, and a file name that says what it is.
+// What a view shows as CSV or JSON text, and the name of the file.
 
 import type { Kpi, Period, Snapshot, Status } from './api'
 import { rankingOf } from './cards'
@@ -63,7 +63,7 @@ export function csvRows(view: View, all: Period): Row[] {
   return rows
 }
 
-// The same as in engine/csv_text.py, where the reasons are; tests/csv_cells.json holds both to it.
+// The same as in engine/csv_text.py, where the reasons are; tests/csv_cells.json has cases for both.
 const INVISIBLE =
   '\\x00-\\x20\\x7f-\\xa0\\xad\\u0300-\\u036f\\u061c\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f' +
   '\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u2800\\u3000\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0' +

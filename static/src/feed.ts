@@ -1,6 +1,6 @@
-// In: the period the address names. Out: the newest figures of it, kept fresh.
-// One question at a time has a say: an answer to an earlier one is dropped, however late it comes.
-// When the hotspot is out of reach the figures stay, and it is asked again by itself.
+// The newest figures of the period that the address names, fetched again every minute.
+// Only the latest request may change what is shown: an answer to an earlier one is dropped, however late
+// it comes. While the hotspot is out of reach the figures stay, and the request is repeated.
 
 import { computed, reactive, readonly, shallowReactive, watch } from 'vue'
 import type { Period, PeriodList, Status } from './api'
@@ -15,7 +15,7 @@ const RETRY_MS = [3_000, 5_000, 10_000, 20_000, 30_000]
 
 interface State {
   status: Status | null
-  /** false: this server has no status to give (plain v1 API) */
+  /** false: this server has no status (plain v1 API) */
   hasStatus: boolean | null
   list: PeriodList | null
   /** the hotspot's day, as a label */
@@ -37,7 +37,7 @@ const state = reactive<State>({
 })
 export const feed = readonly(state) as Readonly<State>
 
-/** The zone all instants are told in. */
+/** The zone in which all instants are shown. */
 export const timezone = computed(
   () => state.status?.timezone ?? state.list?.timezone ?? browserZone(),
 )
@@ -58,10 +58,10 @@ interface Answer {
   period: Period | null
   at: number
 }
-const KEPT_PERIODS = 40
+const CACHED_PERIODS = 40
 const answers = shallowReactive(new Map<string, Answer>())
 
-/** The hotspot's day. A plain v1 server does not tell its day: the newest one it knows stands in. */
+/** The hotspot's day. A plain v1 server does not give it: the newest day with figures stands in. */
 function findToday(): string {
   if (state.status) return dayAt(serverNow(), timezone.value)
   const newest = state.list?.periods.find((p) => p.aggKind === 'D')?.aggValue
@@ -84,7 +84,7 @@ export const firstDay = computed(() => {
   return isPlain.value || !days.length ? 0 : Math.min(...days.map((p) => span(p.aggValue).first))
 })
 
-let question = 0
+let latestRequest = 0
 let tries = 0
 let timer: ReturnType<typeof setTimeout> | undefined
 /** The plain v1 API lacks our routes; found out once, and again after every silence. */
@@ -112,10 +112,10 @@ async function fetchPeriod(label: string): Promise<Period | null> {
 }
 
 export async function refresh(): Promise<void> {
-  const mine = ++question
+  const request = ++latestRequest
   clearTimeout(timer)
   try {
-    // The period is asked for at once, on the guess that the reader's day is the hotspot's.
+    // The period is requested at once, on the guess that the reader's day is the hotspot's.
     const guess = route.label ?? today.value
     const early = fetchPeriod(guess)
     early.catch(() => undefined) // looked at below; here only so that it is never "unhandled"
@@ -123,11 +123,11 @@ export async function refresh(): Promise<void> {
       orNull(get<Status>('status')),
       plain ? null : orNull(get<PeriodList>('periods')),
     ])
-    if (mine !== question) return
+    if (request !== latestRequest) return
     const guessed = plain !== null || ours !== null
     plain = ours === null
     const list = ours ?? (await plainPeriods())
-    if (mine !== question) return
+    if (request !== latestRequest) return
     state.status = status
     state.hasStatus = status !== null
     state.list = list
@@ -136,16 +136,16 @@ export async function refresh(): Promise<void> {
     state.today = findToday()
     const label = route.label ?? state.today
     const period = await (guessed && label === guess ? early : fetchPeriod(label))
-    if (mine !== question) return
+    if (request !== latestRequest) return
     answers.delete(label)
     answers.set(label, { period, at: Date.now() })
     const oldest = answers.keys().next()
-    if (answers.size > KEPT_PERIODS && !oldest.done) answers.delete(oldest.value)
+    if (answers.size > CACHED_PERIODS && !oldest.done) answers.delete(oldest.value)
     state.reachable = true
     tries = 0
     timer = setTimeout(tick, REFRESH_MS)
   } catch (error) {
-    if (mine !== question) return
+    if (request !== latestRequest) return
     if (!(error instanceof OutOfReach)) console.error(error)
     state.reachable = false
     plain = null
@@ -154,7 +154,7 @@ export async function refresh(): Promise<void> {
   }
 }
 
-/** Nobody looks at a hidden page: it asks again when it is shown. */
+/** Nobody looks at a hidden page: it is refreshed when it is shown again. */
 function tick(): void {
   if (document.visibilityState !== 'hidden') void refresh()
 }

@@ -1,5 +1,5 @@
-// In: numbers, minutes, instants, labels. Out: text in the reader's language.
-// Instants are told in the hotspot's zone, calendar dates without any.
+// Numbers, durations, instants and periods as text in the reader's language.
+// Instants are shown in the hotspot's zone; calendar dates have none.
 
 import { lang, t } from './i18n'
 import { dateFormat, numberFormat } from './intl'
@@ -125,7 +125,7 @@ export function periodName(label: string): string {
 
 const yearNumber = (year: number) => numberFormat(lang.value, { useGrouping: false }).format(year)
 
-/** The days a period covers; empty for a day, which says it in its name. */
+/** The days that a period covers; empty for a day, whose name is its date. */
 export function periodDates(label: string): string {
   const { kind, first, after } = span(label)
   if (kind === 'D') return ''

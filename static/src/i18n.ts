@@ -1,5 +1,5 @@
-// In: a key of the flat JSON catalogues in i18n/, and what to put in its {places}. Out: text in the
-// reader's language. English is the fallback, for a missing key as for a missing language.
+// Texts in the reader's language, by their keys in the flat JSON catalogues of i18n/, with values for their
+// {places}. English is the fallback, for a missing key as for a missing language.
 
 import { ref, shallowRef, watch } from 'vue'
 import en from './i18n/en.json'

@@ -1,6 +1,6 @@
 // Formatters of Intl cost more to make than to use: each is made once for its language and options.
 
-function kept<Options, Format>(make: (lang: string, options: Options) => Format) {
+function cached<Options, Format>(make: (lang: string, options: Options) => Format) {
   const made = new Map<string, Format>()
   return (lang: string, options: Options): Format => {
     const key = lang + JSON.stringify(options)
@@ -10,12 +10,12 @@ function kept<Options, Format>(make: (lang: string, options: Options) => Format)
   }
 }
 
-export const numberFormat = kept(
+export const numberFormat = cached(
   (lang, options: Intl.NumberFormatOptions) => new Intl.NumberFormat(lang, options),
 )
-export const dateFormat = kept(
+export const dateFormat = cached(
   (lang, options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(lang, options),
 )
-export const pluralRules = kept(
+export const pluralRules = cached(
   (lang, options: Intl.PluralRulesOptions) => new Intl.PluralRules(lang, options),
 )

@@ -1,6 +1,5 @@
-// In: period labels as the API writes them ("2026-06-14", "2026 W24", "2026-06", "2026").
-// Out: their calendar arithmetic. Works on calendar dates only (kept as UTC midnights), so it needs
-// neither a time zone nor the clock.
+// Calendar arithmetic of period labels as the API writes them ("2026-06-14", "2026 W24", "2026-06", "2026").
+// It works on calendar dates alone, as UTC midnights, and needs neither a time zone nor the clock.
 
 import { dateFormat } from './intl'
 
@@ -44,7 +43,7 @@ export function readLabel(text: string): { kind: Kind; label: string } | null {
 /** The label as it stands in an address: without the space. */
 export const slug = (label: string): string => label.replace(' ', '-')
 
-/** Label of the period of that kind which holds the calendar date. */
+/** Label of the period of that kind that contains the calendar date. */
 export function labelOf(kind: Kind, ms: number): string {
   const date = new Date(ms)
   const year = date.getUTCFullYear()

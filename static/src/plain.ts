@@ -1,5 +1,5 @@
-// In: the three routes of the plain v1 API. Out: the same shapes that our own routes give, with what
-// that API cannot tell left out (nothing is invented: no completeness, no earlier period).
+// The shapes of our own routes, made from the three routes of the plain v1 API. What that API does not
+// have is left out rather than invented: whether a period is complete, and the one before it.
 
 import type { Aggregation, Aggregations, Others, Period, PeriodList, TrendEntry } from './api'
 import { get } from './api'

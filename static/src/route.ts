@@ -1,4 +1,4 @@
-// In: the address bar. Out: which view and which period it names, and the way back.
+// The address of the page: which view and which period it names, and how to go to another.
 // /  /2026-W24  /popularity/2026-06  /status ; an address without a period follows today.
 
 import { reactive, readonly, ref } from 'vue'

@@ -90,7 +90,7 @@ def test_every_figure_equals_the_api(browser: Browser, tmp_path: Path, seed: int
             files = page.locator('[data-kpi="2005"]')
             if files.locator("tr[data-label]").count():
                 check_trend(files, period, "filesCreated", "filesDeleted")
-            page.get_by_role("link", name="Popularity", exact=True).click()
+            page.get_by_role("link", name="Visits", exact=True).click()
             page.wait_for_selector(".cards [data-kpi='2001'].wide")
             check_visits(page, period)
             check_trend(page.locator(".cards"), period, "totalVisits")

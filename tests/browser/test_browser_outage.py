@@ -37,7 +37,7 @@ def test_figures_stay_while_the_server_is_away(browser: Browser, tmp_path: Path)
         offline = page.locator(".offline.visible")
         expect(offline).to_contain_text(re.compile(r"As of \d\d:\d\d"))
         assert visits(page) == before
-        page.get_by_role("link", name="Popularity", exact=True).click()
+        page.get_by_role("link", name="Visits", exact=True).click()
         expect(page.locator(".wide .big")).to_have_text(f"{before:,} visits")
         # A period that was never looked at has nothing to show, and says so.
         page.get_by_role("link", name="Year", exact=True).click()

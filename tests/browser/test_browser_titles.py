@@ -116,11 +116,11 @@ def test_one_package(browser: Browser, tmp_path: Path) -> None:
 
 @pytest.mark.dated
 def test_an_empty_database_says_what_will_happen(browser: Browser, tmp_path: Path) -> None:
-    """Nothing counted yet: the page says since when it collects, and when figures will come."""
+    """Nothing counted yet: the page says since when it counts, and when figures will come."""
     hotspot = Hotspot(tmp_path, processing=True)
     hotspot.fill(iter(()))
     with running(hotspot), opened(browser, hotspot.url, viewport=PHONE) as (page, watch):
-        expect(page.locator(".notice")).to_contain_text("Collecting since")
+        expect(page.locator(".notice")).to_contain_text("Counting since")
         assert violations(page) == []
         assert watch.errors == []
 
@@ -136,7 +136,7 @@ def test_what_was_never_counted_is_no_zero(browser: Browser, tmp_path: Path) -> 
             expect(page.locator(".uptime-card .twin tbody tr")).to_have_count(1)
             expect(page.locator("tr[data-label]")).to_have_count(0)
             page.goto(f"{hotspot.url}/{int(year) - 3}")
-            expect(page.locator(".notice")).to_contain_text("Collecting since")
+            expect(page.locator(".notice")).to_contain_text("Counting since")
             page.goto(f"{hotspot.url}/{int(year) + 1}")
             expect(page.locator(".notice")).to_contain_text("still to come")
             assert page.get_by_text("so far").count() == 0
@@ -149,7 +149,7 @@ def test_switched_off_counting_is_said(browser: Browser, tmp_path: Path) -> None
     with running(hotspot), opened(browser, hotspot.url) as (page, watch):
         expect(page.locator(".notice")).to_contain_text("Counting is switched off")
         page.goto(f"{hotspot.url}/2020-W10")
-        expect(page.locator(".notice")).to_contain_text("Nothing counted in this period")
+        expect(page.locator(".notice")).to_contain_text("Nothing was counted in this period")
         page.goto(f"{hotspot.url}/2999")
         expect(page.locator(".notice")).to_contain_text("still to come")
         assert watch.errors == []

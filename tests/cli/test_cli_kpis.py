@@ -179,13 +179,13 @@ def test_the_table_says_when_a_week_is(database: Path) -> None:
     result = invoke("kpis", "--database", database, "--period", "2025-W01")
     assert result.out == (
         "Week 2025 W01, 30 December 2024 to 5 January 2025\n"
-        "  Visits of all packages                   2\n"
-        "  Time with activity                  20 min\n"
-        "  Time on                              2 min\n"
-        "  Files shared            0 added, 0 deleted\n"
+        "  Visits                         2\n"
+        "  Time in use               20 min\n"
+        "  Uptime                     2 min\n"
+        "  Shared files  0 added, 0 removed\n"
         "#  Most visited  Visits\n"
         "1  Bees               2\n"
-        "#  Most used    Time\n"
-        "1  Bees       20 min\n"
+        "#  Most used  Time in use\n"
+        "1  Bees            20 min\n"
         "\n"
     )

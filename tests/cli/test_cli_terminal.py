@@ -62,7 +62,7 @@ def test_replay_shows_a_bar_and_takes_it_away(program: Program, packages: Path, 
     assert "lines/s" in plain
     assert "left" in plain
     assert "\x1b[2K" in seen  # the bar's line is cleared
-    assert re.search(r"#\s+Most visited\s+Visits\s+#\s+Most used\s+Time", plain)
+    assert re.search(r"#\s+Most visited\s+Visits\s+#\s+Most used\s+Time in use", plain)
     assert re.search(r"1\s+Bees\s+1,440\s+1\s+Bees\s+24 h 00 min", plain)
     assert COLOUR.search(seen)
 

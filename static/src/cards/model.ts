@@ -1,4 +1,4 @@
-// What a card says of itself, beside its component: the views, exports and the print are made from it.
+// What a card declares next to its component: views, exports and the print are made from it.
 
 import { kpiOf, type KpiName, type Period, type Snapshot } from '../api'
 import type { IconName } from '../components/Icon.vue'

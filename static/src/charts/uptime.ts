@@ -1,4 +1,4 @@
-// In: a period and its minutes on per hour or day. Out: rows of cells, ready to draw, and a table.
+// The minutes on of a period as rows of cells, ready to draw:
 //   day: one row of 24 hours · week: seven rows of 24 hours · month: one row of days · year: a row a month
 // Hours are put where the hotspot's own clock said they were; an hour that a clock change skips stays
 // empty, one that it repeats is shown once, filled by both.
