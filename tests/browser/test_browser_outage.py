@@ -155,6 +155,6 @@ def test_a_plain_v1_server_is_enough(browser: Browser, hotspot: Hotspot) -> None
         assert page.get_by_role("link", name="Status").count() == 0
         expect(page.locator(".offline.visible")).to_have_count(0)
         page.goto(f"{hotspot.url}/status")
-        expect(page.locator(".notice")).to_contain_text("does not say")
+        expect(page.locator(".notice")).to_contain_text("no status to show")
         # The browser itself reports the answers 404; nothing else may be said.
         assert [text for text in watch.errors if "404" not in text] == []
