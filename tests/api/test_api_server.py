@@ -172,6 +172,14 @@ def test_who_asks_for_an_end_has_one(server: HttpServer, word: str) -> None:
         assert client.closed()
 
 
+def test_what_comes_after_the_last_request_is_dropped(server: HttpServer) -> None:
+    """Whoever asks for an end has one answer, whatever else was sent."""
+    with Connection(server) as client:
+        client.send(GET + b"Connection: close\r\n\r\n" + SMUGGLED * 2)
+        assert client.answer().status == 200
+        assert client.closed()
+
+
 def test_nothing_tells_what_runs_here(server: HttpServer) -> None:
     """No Server header, no version, in good answers and bad ones (S22)."""
     for request in (b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", b"rubbish\r\n\r\n"):
@@ -361,6 +369,19 @@ def test_who_expects_and_has_nothing_more_to_send_is_answered(
         assert answer.status == status
 
 
+def test_each_request_that_expects_is_told_to_go_on_once(server: HttpServer) -> None:
+    """However its body comes, and each one of a connection."""
+    with Connection(server) as client:
+        for _ in range(2):
+            client.send(EXPECT + b"Content-Length: 5\r\n\r\n")
+            assert client.answer(bodiless=True).status == 100
+            client.send(b"ab")
+            with Connection(server) as other:  # by its answer the first bytes have been read
+                assert other.get("/health").status == 200
+            client.send(b"cde")
+            assert client.answer().status == 405
+
+
 def test_endless_bodies_cost_no_memory(server: HttpServer) -> None:
     """A gigabyte announced or in chunks: what is sent after the refusal is thrown away."""
     before = resident_bytes()
@@ -402,6 +423,30 @@ def test_a_request_that_drips_is_cut_off(server_clock: tuple[HttpServer, Clock])
         assert hung_up(slow)
         assert hung_up(body)
         assert good.get("/").status == 200
+
+
+def test_the_time_of_a_request_begins_with_its_first_byte(
+    server_clock: tuple[HttpServer, Clock],
+) -> None:
+    """Not with the connection, nor with the request before: whoever was silent for twenty seconds
+    has fifteen from then on.
+    """
+    server, clock = server_clock
+    with Connection(server) as slow, Connection(server) as good:
+        for late in (10, 16):
+            assert slow.get("/").status == 200
+            clock.advance(20)
+            assert good.get("/").status == 200
+            slow.send(b"GET / HTTP/1.1\r\n")
+            wait_for(lambda: sum(c.receiving for c in connections(server)) == 1)
+            clock.advance(late)
+            assert good.get("/").status == 200
+            clock.advance(1)
+            assert good.get("/").status == 200
+            slow.send(HOST + b"\r\n")
+            if late < 15:
+                assert slow.answer().status == 200
+        assert hung_up(slow)
 
 
 def test_an_idle_connection_is_closed(server_clock: tuple[HttpServer, Clock]) -> None:
