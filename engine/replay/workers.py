@@ -63,7 +63,7 @@ class BlockCounter:
         if end - base - begin > SMALL_BYTES:
             yield from self._tallies_of_ranges(content, base, (base + begin, end), careful)
             return
-        blocks = cut_blocks(content, begin, careful=careful)
+        blocks = cut_lines(content.read, begin)
         if content.seekable:
             yield from ((block, self.count(block.data)) for block in blocks)
             return
@@ -193,19 +193,6 @@ def count_range(pipeline: Pipeline, path: str, begin: int, end: int) -> Tally:
             return data
 
         return pipeline.count_all(block.data for block in cut_lines(read, begin, PIECE_BYTES))
-
-
-def cut_blocks(content: Content, offset: int, *, careful: bool) -> Iterator[Block]:
-    """The lines of a content that stands at this offset, in blocks; the first ones may be short."""
-    most = PIECE_BYTES if careful and content.seekable else BLOCK_BYTES
-
-    def read(size: int) -> bytes:
-        nonlocal most
-        data = content.read(min(size, most))
-        most *= 2
-        return data
-
-    return cut_lines(read, offset)
 
 
 def line_ranges(
