@@ -1,7 +1,7 @@
-"""What the process knows of its own health, for `/health`, `/metrics`, the status page.
+"""What the process knows of its own health, for `/health`, `/metrics` and the status page.
 
-In: what the main thread notes down. Out: dicts and text, read by HTTP threads.
-Attributes are only ever replaced by the main thread, so a reader sees an old or a new value.
+Threads that answer requests read it. Attributes are only ever replaced, by the main thread, so that
+they see an old or a new value.
 """
 
 from __future__ import annotations
@@ -139,10 +139,7 @@ class ServiceStatus:
 
     def as_json(self) -> dict[str, Any]:
         """What the status page shows."""
-        look, packages, reasons = self.look, self.packages, self.health()
-        kinds: dict[str, dict[str, None]] = {}
-        for entry in packages.entries:
-            kinds.setdefault(entry.title, {})[entry.kind] = None
+        reasons = self.health()
         return {
             "version": self.version,
             "serverTime": clock.now(),
@@ -150,7 +147,7 @@ class ServiceStatus:
             "timezone": self.timezone,
             "site": {
                 "name": self.site_name or None,
-                "fqdn": packages.fqdn or None,
+                "fqdn": self.packages.fqdn or None,
                 "id": self.site_id or None,
             },
             "processing": self.config.processing,
@@ -158,22 +155,8 @@ class ServiceStatus:
             "lastLineAt": self.last_line_at,
             "lastSaveAt": self.saved_at,
             "lines": {"read": self.fates.total()} | {fate: self.fates[fate] for fate in FATES},
-            "packages": {
-                "stale": bool(self.packages_problem) and not self.waits_for_packages,
-                "message": self.packages_problem or None,
-                "warnings": list(packages.warnings[:100]),
-                "items": [
-                    {"title": title, "kinds": list(of), "lastSeenAt": self.last_seen.get(title)}
-                    for title, of in kinds.items()
-                ],
-            },
-            "reader": {
-                "kind": look.kind if look else None,
-                "state": look.state if look else "stopped",
-                "restarts": look.restarts if look else 0,
-                "lagBytes": look.lag_bytes if look else 0,
-                "files": len(look.logs) if look else 0,
-            },
+            "packages": self._packages_as_json(),
+            "reader": self._reader_as_json(),
             "loss": {
                 "bytes": self.lost_bytes,
                 "atLeast": self.lost_at_least,
@@ -190,6 +173,30 @@ class ServiceStatus:
             },
             "notes": self._all_notes(),
             "health": {"ok": not reasons, "reasons": reasons},
+        }
+
+    def _packages_as_json(self) -> dict[str, Any]:
+        kinds: dict[str, dict[str, None]] = {}
+        for entry in self.packages.entries:
+            kinds.setdefault(entry.title, {})[entry.kind] = None
+        return {
+            "stale": bool(self.packages_problem) and not self.waits_for_packages,
+            "message": self.packages_problem or None,
+            "warnings": list(self.packages.warnings[:100]),
+            "items": [
+                {"title": title, "kinds": list(of), "lastSeenAt": self.last_seen.get(title)}
+                for title, of in kinds.items()
+            ],
+        }
+
+    def _reader_as_json(self) -> dict[str, Any]:
+        look = self.look
+        return {
+            "kind": look.kind if look else None,
+            "state": look.state if look else "stopped",
+            "restarts": look.restarts if look else 0,
+            "lagBytes": look.lag_bytes if look else 0,
+            "files": len(look.logs) if look else 0,
         }
 
     def metrics(self) -> str:
