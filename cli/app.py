@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from cli import doctor, kpis, replay, report, serve
+from cli import config, doctor, kpis, replay, report, serve
 from cli.options import Command, with_options
 from engine.settings.commands import COMMANDS
 from engine.version import __version__
@@ -20,6 +20,7 @@ FUNCTIONS: Final[dict[str, Command]] = {
     "kpis": kpis.kpis,
     "report": report.report,
     "doctor": doctor.doctor,
+    "config show": config.show,
 }
 
 
@@ -55,8 +56,12 @@ def make_app(*, drawn: bool | None = None) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(main)
+    config_group = typer.Typer(help="Show the settings.")
+    app.add_typer(config_group, name="config")
     for name, settings in COMMANDS.items():
-        app.command(name, cls=GroupedCommand)(with_options(FUNCTIONS[name], settings))
+        group = config_group if name.startswith("config ") else app
+        command = with_options(FUNCTIONS[name], settings)
+        group.command(name.split()[-1], cls=GroupedCommand)(command)
     return app
 
 

@@ -8,7 +8,14 @@ import os
 import sys
 from pathlib import Path
 
-from cli.messages import INTERRUPTED, exit_code_of, print_error, print_hint, print_message
+from cli.messages import (
+    INTERRUPTED,
+    exit_code_of,
+    print_error,
+    print_hint,
+    print_lines,
+    print_message,
+)
 from engine import errors
 from engine.text import displayable
 
@@ -71,7 +78,7 @@ def _run(arguments: list[str]) -> int:
     try:
         result = make_app()(args=arguments, prog_name="offspot-metrics", standalone_mode=False)
     except TyperException as error:  # every wrong use of the command line
-        print_message(error.format_message())
+        print_lines(f"offspot-metrics: {error.format_message()}")
         context = getattr(error, "ctx", None)
         print_hint(f"{context.command_path if context else 'offspot-metrics'} --help")
         return error.exit_code

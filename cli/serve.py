@@ -15,9 +15,11 @@ def serve(config: Config) -> None:
 
     Ctrl-C or SIGTERM ends it in order, a second one at once; SIGHUP reads the packages file again.
     """
+    from cli.config import print_misspelt
     from cli.messages import print_lines
     from engine.runtime.serve import serve as serve_until_stopped
 
+    print_misspelt()
     raise typer.Exit(
         serve_until_stopped(config, lambda address: print_lines(f"Dashboard: {address}"))
     )

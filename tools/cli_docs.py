@@ -16,18 +16,22 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CLI = ROOT / "docs" / "cli.md"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
-_OPTIONS = re.compile(r"(<!-- options: (\w+) -->\n).*?(<!-- end -->)", re.S)
+_OPTIONS = re.compile(r"(<!-- options: ([\w ]+) -->\n).*?(<!-- end -->)", re.S)
 _SETTINGS = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.S)
 
 
 def commands() -> dict[str, Any]:
-    """Every command by name."""
+    """Every command by name, such as `serve` and `config show`."""
     from typer.main import get_command
 
     from cli.app import make_app
 
-    found: dict[str, Any] = get_command(make_app(drawn=False)).commands  # type: ignore[attr-defined]
-    return found
+    top: dict[str, Any] = get_command(make_app(drawn=False)).commands  # type: ignore[attr-defined]
+    return {
+        f"{name} {inner}".strip(): command
+        for name, one in top.items()
+        for inner, command in getattr(one, "commands", {"": one}).items()
+    }
 
 
 def options(command: Any) -> Iterator[str]:

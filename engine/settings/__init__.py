@@ -8,14 +8,17 @@ checked before anything starts.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from engine.errors import ConfigError, MetricsError, UsageError
 from engine.settings.model import BadValue
 from engine.settings.table import SETTINGS, Config
 
-__all__ = ["SETTINGS", "Config", "make_config"]
+__all__ = ["SETTINGS", "Config", "make_config", "misspelt"]
+
+PREFIX: Final = "OFFSPOT_METRICS_"
+"""Of no variable that is read; people expect it all the same."""
 
 
 def make_config(options: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Config:
@@ -46,3 +49,14 @@ def make_config(options: Mapping[str, Any], environment: Mapping[str, str] | Non
             "see offspot-metrics --help, or that of the command",
         )
     return Config(**found, origins=origins)
+
+
+def misspelt(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables with our prefix, which are not read, and for each the nearest that is, or none."""
+    for name in sorted(environment):
+        if name.startswith(PREFIX):
+            from difflib import get_close_matches
+
+            known = [one.variable for one in SETTINGS.values() if one.variable]
+            near = get_close_matches(name.removeprefix(PREFIX), known, n=1)
+            yield name, near[0] if near else ""

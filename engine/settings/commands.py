@@ -17,5 +17,9 @@ COMMANDS: Final = {
         *("packages", "logs", "pattern", "filebeat", "lines", "database", "timezone"),
         "findings_format",
     ),
+    "config show": (
+        *("packages", "logs", "pattern", "reader", "filebeat", "database", "timezone"),
+        *("host", "port", "site", "findings_format"),
+    ),
 }
 """The settings that each command has an option for, in the order of its help."""

@@ -17,7 +17,7 @@ from lab.processes import wait_until
 from tests.cli.cases import Program, invoke, visits, write
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "replay", "kpis", "report", "doctor")
+COMMANDS = ("serve", "replay", "kpis", "report", "doctor", "config")
 
 
 def test_the_version_is_printed_without_loading_anything() -> None:
@@ -68,10 +68,10 @@ def test_nothing_asked_shows_the_help() -> None:
     assert "Usage: offspot-metrics" in result.out + result.err
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS[:-1], "config show"])
 def test_help_of_a_command_is_in_groups(command: str) -> None:
     """Plain text where there is no terminal: no colour, no drawing."""
-    result = invoke(command, "--help")
+    result = invoke(*command.split(), "--help")
     assert result.code == 0
     assert f"Usage: offspot-metrics {command}" in result.out
     assert "\nWhat is " in result.out
@@ -279,6 +279,8 @@ def test_completion_knows_commands_options_and_values(program: Program) -> None:
         "this-year",
     ]
     assert completed(program, "offspot-metrics serve --reader f") == ["filebeat"]
+    assert completed(program, "offspot-metrics config ") == ["show"]
+    assert completed(program, "offspot-metrics config show --po") == ["--port"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
