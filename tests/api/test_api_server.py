@@ -592,13 +592,16 @@ def test_a_full_house_makes_room() -> None:
         contextlib.ExitStack() as stack,
     ):
         crowd = connect(server, stack, 20)
-        for slow in crowd:
+        crowd[7].send(b"GET")
+        wait_for(lambda: sum(c.receiving for c in connections(server)) == 1)
+        clock.advance(0.25)
+        for slow in crowd[:7] + crowd[8:]:
             slow.send(b"GET")
         wait_for(lambda: sum(c.receiving for c in connections(server)) == 20)
         late = stack.enter_context(Connection(server))
         late.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert late.answer().status == 200
-        assert hung_up(crowd.pop(0))
+        assert hung_up(crowd.pop(7))
         clock.advance(3.75)
         assert all(hung_up(slow) for slow in crowd)
 
@@ -835,6 +838,39 @@ def test_files_are_sent_to_some_at_once(tmp_path: Path) -> None:
         for client in (third, fourth):
             take_some(client)
         assert len(connections(server)) == 3
+
+
+def test_a_file_that_becomes_shorter_ends_the_connection(tmp_path: Path) -> None:
+    """What was announced will never come: the client is not left to wait for it."""
+    film = tmp_path / "film.bin"
+    film.write_bytes(LARGE)
+    app = an_app(no_report, assets=load_assets(tmp_path, package="no_such_package"))
+    with (
+        serving(app, monotonic=Clock()) as server,
+        Connection(server, receive_buffer=4096) as client,
+    ):
+        client.send(b"GET /film.bin HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert client.socket.recv(1)
+        os.truncate(film, 1000)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        assert len(client.rest()) < len(LARGE)
+
+
+def test_what_comes_while_an_answer_is_computed_stays_with_the_client() -> None:
+    """S14: a client that sends without end while its answer is made takes no memory of ours."""
+    started, go_on = threading.Semaphore(0), threading.Event()
+    with serving(waiting(started, go_on)) as server, Connection(server) as client:
+        client.send(b"GET /slow HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert started.acquire(timeout=DEADLINE)
+        client.socket.settimeout(1)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 128 << 20:
+                sent += client.socket.send(bytes(1 << 20))
+        go_on.set()
+        assert sent < 64 << 20, "it was read"
+        client.socket.settimeout(DEADLINE)
+        assert client.answer().status == 200
 
 
 def no_report() -> None:
