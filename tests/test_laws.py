@@ -1,4 +1,4 @@
-"""Code is in short pieces, and SQL is in the store.
+"""Code is in short pieces, SQL is in the store, and the tour of the code leads somewhere.
 
 What is longer today is in `sizes.toml`, with its size and the reason. That list only shrinks:
 an entry that is larger than needed, or not needed any more, fails too. To lower it to what is
@@ -16,6 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "tests/sizes.toml"
+TOUR = ROOT / "docs/tour.md"
 
 LIMITS = {"lines of a module": 300, "lines of a function": 40, "parameters": 5}
 STEP = 10  # the list has lines of modules in tens, or each import would be a new line of it
@@ -270,6 +271,56 @@ def test_the_list_only_shrinks() -> None:
 def test_the_list_is_written_as_it_is_read() -> None:
     """Lowering it changes numbers and nothing else, so that two who do it get the same file."""
     assert written(read_list()) == LIST.read_text()
+
+
+STOP = re.compile(r"^\d\. `([^`]+)`: ((?:`[\w.]+`(?:, )?)+)\. \S", re.MULTILINE)
+"""A file of the tour, and the functions or classes to read in it."""
+
+
+def stops_of(tour: str) -> dict[str, list[tuple[str, list[str]]]]:
+    """The stops of each question: the file, and what to read in it."""
+    _, *parts = re.split(r"^## ", tour, flags=re.MULTILINE)
+    return {
+        part.partition("\n")[0]: [
+            (path, re.findall(r"[\w.]+", names)) for path, names in STOP.findall(part)
+        ]
+        for part in parts
+    }
+
+
+def missing_stops(stops: list[tuple[str, list[str]]]) -> list[str]:
+    """Files that are not there, and functions that are not in them."""
+    missing = []
+    for path, names in stops:
+        if not (ROOT / path).is_file():
+            missing.append(path)
+            continue
+        tree = ast.parse((ROOT / path).read_bytes())
+        there = {name for name, _ in functions_in(tree, "")} | {
+            node.name for node in tree.body if isinstance(node, ast.ClassDef)
+        }
+        missing += [f"{path}: {name}" for name in names if name not in there]
+    return missing
+
+
+def test_the_tour_leads_through_six_files_for_each_question() -> None:
+    """They exist, and so do the functions to read in them."""
+    stops = stops_of(TOUR.read_text())
+    assert len(stops) == 4
+    assert {question: len(files) for question, files in stops.items()} == dict.fromkeys(stops, 6)
+    assert {question: missing_stops(files) for question, files in stops.items()} == {
+        question: [] for question in stops
+    }, "moved or renamed: say so in docs/tour.md"
+
+
+def test_what_is_missing_on_the_tour_is_seen() -> None:
+    """A file that is gone, and a function that has another name."""
+    tour = (
+        "# A tour\n\n## How?\n\n1. `engine/gone.py`: `f`. It does.\n"
+        "2. `engine/replay/run.py`: `Replay.run`, `Replay`, `Replay.walk`. It counts.\n"
+    )
+    (stops,) = stops_of(tour).values()
+    assert missing_stops(stops) == ["engine/gone.py", "engine/replay/run.py: Replay.walk"]
 
 
 if __name__ == "__main__":
