@@ -18,6 +18,7 @@ from lab.processes import (
     START_SECONDS,
     STOP_SECONDS,
     ChainError,
+    Child,
     wait_until,
 )
 
@@ -84,7 +85,9 @@ class Metrics:
             return json.loads(browser.get(f"{LOOPBACK}:{self.port}", path).body)
 
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
-        wait_until(condition, what, seconds, self._process, self.output, API_POLL_SECONDS)
+        assert self._process is not None
+        child = Child(self._process, self.output)
+        wait_until(condition, what, seconds, child, API_POLL_SECONDS)
 
     def stop(self, seconds: float = STOP_SECONDS) -> int | None:
         """SIGTERM, then the exit code; None when it did not stop in time and was killed."""

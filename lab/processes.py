@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 30.0
@@ -43,12 +43,18 @@ def free_port() -> int:
         return port
 
 
+class Child(NamedTuple):
+    """A running process, and the file that it prints to."""
+
+    process: subprocess.Popen[bytes]
+    output: Path | None = None
+
+
 def wait_until(
     condition: Callable[[], bool],
     what: str,
     seconds: float,
-    process: subprocess.Popen[bytes] | None = None,
-    output: Path | None = None,
+    child: Child | None = None,
     poll_seconds: float = POLL_SECONDS,
 ) -> None:
     """Return as soon as `condition` holds; fail when time is up or the process has ended.
@@ -58,15 +64,15 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not condition():
         ended = None
-        if process is None:
+        if child is None:
             _no_process_to_wait_on(poll_seconds)
         else:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                ended = process.wait(timeout=poll_seconds)
+                ended = child.process.wait(timeout=poll_seconds)
         if ended is not None and not condition():
-            raise ChainError(f"{what}: the process ended with {ended}\n{_tail(output)}")
+            raise ChainError(f"{what}: the process ended with {ended}\n{_end_of_output(child)}")
         if time.monotonic() > deadline:
-            raise ChainError(f"{what}: not within {seconds:g} s\n{_tail(output)}")
+            raise ChainError(f"{what}: not within {seconds:g} s\n{_end_of_output(child)}")
 
 
 def _no_process_to_wait_on(seconds: float) -> None:
@@ -78,10 +84,10 @@ def _no_process_to_wait_on(seconds: float) -> None:
             reader.recv(1)
 
 
-def _tail(output: Path | None) -> str:
-    if output is None or not output.exists():
+def _end_of_output(child: Child | None) -> str:
+    if child is None or child.output is None or not child.output.exists():
         return ""
-    return output.read_text(encoding="utf-8", errors="replace")[-4000:]
+    return child.output.read_text(encoding="utf-8", errors="replace")[-4000:]
 
 
 def _answers(port: int) -> bool:
@@ -133,8 +139,7 @@ class Server:
                     lambda: _answers(self.port),
                     f"start of {command[0]}",
                     START_SECONDS,
-                    self._process,
-                    self.output,
+                    Child(self._process, self.output),
                 )
             except ChainError:
                 self.stop()

@@ -38,7 +38,6 @@ def zim(
     title: str,
     pages: Mapping[str, str | bytes],
     language: str = "eng",
-    welcome: str = "index.html",
 ) -> Path:
     """Make a ZIM file of the given pages; kiwix-serve will know it by its file name."""
     folder = path.with_suffix(".html")
@@ -48,7 +47,7 @@ def zim(
         target = folder / page
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
-    command = ["zimwriterfs", "--welcome", welcome, "--illustration", ILLUSTRATION]
+    command = ["zimwriterfs", "--welcome", "index.html", "--illustration", ILLUSTRATION]
     command += ["--language", language, "--title", title, "--description", f"About {title}"]
     command += ["--creator", "Nobody", "--publisher", "Nobody", "--name", name]
     command += ["--threads", "1", str(folder), str(path)]

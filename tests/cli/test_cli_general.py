@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from engine.version import __version__
-from lab.processes import wait_until
+from lab.processes import Child, wait_until
 from tests.cli.cases import Program, invoke, visits, write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,7 +183,7 @@ class Counting:
             env=program.environment,
             start_new_session=True,
         )
-        wait_until(lambda: len(self.workers()) == 2, "it counts", 30, self.child)
+        wait_until(lambda: len(self.workers()) == 2, "it counts", 30, Child(self.child))
 
     def workers(self) -> list[int]:
         """The processes that count."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.processes import wait_until
+from lab.processes import Child, wait_until
 from tests.cli.cases import (
     NOBODY,
     Program,
@@ -231,7 +231,9 @@ def test_a_folder_that_appears_later_is_read_then(
     with program.serving("--packages", packages, "--logs", logs, "--database", database) as child:
         logs.mkdir()
         write(logs, caddy_access_logs__json=GOOD)
-        wait_until(lambda: _counted(program, database) == 30, "the log is counted", 30, child)
+        wait_until(
+            lambda: _counted(program, database) == 30, "the log is counted", 30, Child(child)
+        )
 
 
 def _counted(program: Program, database: Path) -> int:

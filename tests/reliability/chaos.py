@@ -33,7 +33,7 @@ from pathlib import Path
 from engine.sources.content import first_line
 from engine.sources.log_file import FIRST_LINE_BYTES, log_file_id
 from lab.browser import Browser
-from lab.processes import LOOPBACK, wait_until
+from lab.processes import LOOPBACK, Child, wait_until
 from tests.reliability.hostile import install
 from tests.support.reading import CURRENT, FILEBEAT, ROOT, START_AT
 
@@ -236,7 +236,7 @@ class Service:
             assert self.process is not None
             return any(name.startswith(f"{self.logs}/") for name in _open_names(self.process.pid))
 
-        wait_until(reads, "serve reads", WAIT_SECONDS, self.process, self.output)
+        wait_until(reads, "serve reads", WAIT_SECONDS, Child(self.process, self.output))
         return time.monotonic() - began
 
     @property

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from lab.browser import Browser
 from lab.metrics import Metrics
-from lab.processes import LOOPBACK, wait_until
+from lab.processes import LOOPBACK, Child, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "dist" / "offspot-metrics"
@@ -125,7 +125,8 @@ class Serve(Metrics):
 
     def wait_for_soon(self, condition: Callable[[], bool], what: str) -> None:
         """The same for what is a matter of milliseconds, and asks nothing of the API."""
-        wait_until(condition, what, SECONDS, self._process, self.output, 0.002)
+        child = Child(self._process, self.output) if self._process else None
+        wait_until(condition, what, SECONDS, child, 0.002)
 
     def wait_for_lines(self, number: int, seconds: float = SECONDS) -> None:
         """Until so many have been read."""
