@@ -61,7 +61,7 @@ OWNERS = {
     "time": [*CLOCK_AND_THREADS, "engine.sources.tail.source", "engine.sources.filebeat.source"],
     # Each of the server's threads keeps a connection of its own; a file is checked by one of them.
     "threading": [
-        *(*CLOCK_AND_THREADS, "engine.api.reading", "engine.store.header"),
+        *(*CLOCK_AND_THREADS, "engine.api.answer_cache", "engine.store.header"),
         "engine.wakeup",  # it is set by one thread while another closes it
         "engine.sources.tail.watcher",  # opens logs at once, whatever the reader waits for
     ],

@@ -1,8 +1,5 @@
 """One HTTP answer, ready to be sent many times: plain and compressed, with all its headers.
 
-In: JSON-ready values, texts, bytes. Out: `Answer`.
-Must not: look at a request (that is `app`), or read anything.
-
 Tags are made from the bytes themselves: a restart, another thread or another compressed copy never
 gives two contents one tag, and a save that changed nothing visible costs a poller nothing.
 """
@@ -55,54 +52,65 @@ class LargeFile(Protocol):
         """Open it; raises OSError when it is no longer there, or another one."""
 
 
-class Answer:
-    """Status, body and headers; the compressed copy is made when first asked for, then kept.
+def headers_of(content_type: str, cache_control: str, policy: str = STRICT_POLICY) -> Headers:
+    """What every answer has; `content_type` may be empty."""
+    return [
+        *([("Content-Type", content_type)] if content_type else []),
+        ("Cache-Control", cache_control),
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+    ]
 
-    `etag` is the opaque part of a strong tag, empty for answers that are never compared. Two
-    threads asking for the first compressed copy at once may both make it: the copies are equal.
-    `large` is the body of an answer that is not in memory.
+
+class Answer:
+    """Status, headers and body; the compressed copy is made when first asked for, then cached.
+
+    `tagged` answers have an entity tag, others are never compared. Two threads asking for the first
+    compressed copy at once may both make it: the copies are equal. A body that is a `LargeFile` is
+    not in memory.
     """
 
-    __slots__ = ("_gzip_body", "_gzip_headers", "_plain_headers", "body", "etag", "large", "status")
+    __slots__ = (
+        "_gzip_body",
+        "_headers",
+        "body",
+        "etag",
+        "large",
+        "responses",
+        "status",
+    )
 
     def __init__(
         self,
         status: int,
-        body: bytes = b"",
-        content_type: str = "",
-        *,
-        cache_control: str = NEVER_STORE,
-        tagged: bool = False,
+        headers: Headers,
+        body: bytes | LargeFile = b"",
         gzip_body: bytes | None = None,
-        large: LargeFile | None = None,
-        policy: str = STRICT_POLICY,
-        extra: tuple[tuple[str, str], ...] = (),
+        *,
+        tagged: bool = False,
     ) -> None:
         self.status = f"{status} {HTTPStatus(status).phrase}"
-        self.body = body
-        self.large = large
+        self.large = None if isinstance(body, bytes) else body
+        self.body = body if isinstance(body, bytes) else b""
         self.etag = ""
+        """The opaque part of a strong tag."""
         if tagged:
-            self.etag = large.tag if large else blake2b(body, digest_size=12).hexdigest()
-        compressible = len(body) >= _COMPRESS_FROM_BYTES and content_type.startswith(_COMPRESSIBLE)
+            self.etag = self.large.tag if self.large else _digest(self.body)
+        name, content_type = headers[0]
+        compressible = name == "Content-Type" and content_type.startswith(_COMPRESSIBLE)
+        compressible = compressible and len(self.body) >= _COMPRESS_FROM_BYTES
         self._gzip_body = gzip_body or (None if compressible else b"")
-        headers: Headers = [("Content-Type", content_type)] if content_type else []
-        headers += [
-            ("Cache-Control", cache_control),
-            ("Content-Security-Policy", policy),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
-            *extra,
-        ]
-        self._plain_headers = headers
-        self._gzip_headers: Headers = []
+        self._headers = headers
+        self.responses: dict[Any, Any] = {}
+        """Copies of it that are ready to be sent (`app`)."""
 
     def tag(self, *, compressed: bool) -> str:
         """The tag of one of the two copies: bytes that differ must have tags that differ."""
         return f"{self.etag}-gzip" if compressed else self.etag
 
     @property
-    def settled(self) -> bool:
+    def is_complete(self) -> bool:
         """True when nothing is left to compute: the compressed copy is made, or there is none."""
         return self._gzip_body is not None
 
@@ -114,22 +122,14 @@ class Answer:
 
     def headers(self, *, compressed: bool) -> Headers:
         """A new list of the headers that go with one of the two copies."""
-        if compressed:
-            if not self._gzip_headers:
-                self._gzip_headers = [
-                    *self._complete(len(self.compressed()), compressed=True),
-                    ("Content-Encoding", "gzip"),
-                ]
-            return self._gzip_headers.copy()
-        length = self.large.size if self.large else len(self.body)
-        return self._complete(length, compressed=False)
-
-    def _complete(self, length: int, *, compressed: bool) -> Headers:
-        headers = [*self._plain_headers]
+        headers = [*self._headers]
         if not self.status.startswith("204"):
-            headers.append(("Content-Length", str(length)))
+            size = self.large.size if self.large else len(self.body)
+            headers.append(("Content-Length", str(len(self.compressed()) if compressed else size)))
         if self.etag:
             headers.append(("ETag", f'"{self.tag(compressed=compressed)}"'))
+        if compressed:
+            headers.append(("Content-Encoding", "gzip"))
         return headers
 
 
@@ -142,13 +142,19 @@ def json_bytes(value: object) -> bytes:
 def json_answer(value: object, *, status: int = 200, live: bool = False) -> Answer:
     """A JSON object. `live` answers (state of the process) are not to be stored by anyone."""
     if live or status != HTTPStatus.OK:
-        return Answer(status, json_bytes(value), JSON_TYPE)
-    return Answer(status, json_bytes(value), JSON_TYPE, cache_control=REVALIDATE, tagged=True)
+        return Answer(status, headers_of(JSON_TYPE, NEVER_STORE), json_bytes(value))
+    return cached_answer(json_bytes(value), JSON_TYPE)
+
+
+def cached_answer(body: bytes, content_type: str) -> Answer:
+    """200 that a client may keep, and asks about each time."""
+    return Answer(200, headers_of(content_type, REVALIDATE), body, tagged=True)
 
 
 def error_answer(status: int, detail: object, *extra: tuple[str, str]) -> Answer:
     """`{"detail": ...}` as clients of v1 expect it; never holds anything the client sent."""
-    return Answer(status, json_bytes({"detail": detail}), JSON_TYPE, extra=extra)
+    headers = [*headers_of(JSON_TYPE, NEVER_STORE), *extra]
+    return Answer(status, headers, json_bytes({"detail": detail}))
 
 
 def invalid_parameter(place: str, name: str, message: str, kind: str) -> dict[str, Any]:
@@ -163,4 +169,8 @@ def invalid_answer(*problems: dict[str, Any]) -> Answer:
 
 def redirect_answer(location: str) -> Answer:
     """307 to a path on this host; the Host header is never used to build it."""
-    return Answer(307, b"", TEXT_TYPE, extra=(("Location", location),))
+    return Answer(307, [*headers_of(TEXT_TYPE, NEVER_STORE), ("Location", location)])
+
+
+def _digest(body: bytes) -> str:
+    return blake2b(body, digest_size=12).hexdigest()

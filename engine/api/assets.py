@@ -1,9 +1,7 @@
 """The dashboard's files: listed once at start, then a fixed dictionary from name to answer.
 
-In: the `static` package (a folder or inside the archive), `UI_LOCATION`, folders such as branding.
-Out: `Assets`, which answers a path with a file, the dashboard's page or nothing.
-Must not: look for a file after `load_assets`. Large files of the operator are opened when they are
-asked for, and sent only while they are still those that were listed (`folders`).
+No file is looked for after `load_assets`. Large files of the operator are opened for each request,
+and sent only while they are still those that were listed (`folders`).
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from engine.api.answers import (
     REVALIDATE,
     STRICT_POLICY,
     Answer,
+    headers_of,
 )
 from engine.api.folders import DiskFile, list_folder
 
@@ -82,16 +81,16 @@ class Asset:
 
     def answer(self) -> Answer:
         """The file as 200, with its tag and how long it may be kept."""
-        large = self.body if isinstance(self.body, DiskFile) else None
         return Answer(
             200,
-            self.body if isinstance(self.body, bytes) else b"",
-            self.content_type,
-            large=large,
-            cache_control=FOREVER if self.immutable else REVALIDATE,
+            headers_of(
+                self.content_type,
+                FOREVER if self.immutable else REVALIDATE,
+                FOREIGN_PAGE_POLICY if self.foreign else STRICT_POLICY,
+            ),
+            self.body,
+            self.gzip_body,
             tagged=True,
-            gzip_body=self.gzip_body,
-            policy=FOREIGN_PAGE_POLICY if self.foreign else STRICT_POLICY,
         )
 
 

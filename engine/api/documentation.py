@@ -16,7 +16,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from engine.api.answers import HTML_TYPE, REVALIDATE, Answer, json_answer
+from engine.api.answers import HTML_TYPE, Answer, cached_answer, json_answer
 from engine.api.specification import specification
 
 _CURL_HOST = "http://metrics.hotspot"
@@ -41,15 +41,13 @@ def specification_json() -> Answer:
 def page() -> Answer:
     """The description as a page."""
     html = "".join(_page(specification()))
-    return Answer(200, html.encode(), HTML_TYPE, cache_control=REVALIDATE, tagged=True)
+    return cached_answer(html.encode(), HTML_TYPE)
 
 
 @cache
 def stylesheet() -> Answer:
     """How the page looks."""
-    body = _text("documentation.css").encode()
-    kind = "text/css; charset=utf-8"
-    return Answer(200, body, kind, cache_control=REVALIDATE, tagged=True)
+    return cached_answer(_text("documentation.css").encode(), "text/css; charset=utf-8")
 
 
 def _text(name: str) -> str:

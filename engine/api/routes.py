@@ -1,37 +1,41 @@
-"""The routes of the API: one function each, from what was asked to an `Answer`.
-
-In: a decoded path and a raw query. Out: an `Answer`, or None when no route has this path.
-Must not: know about headers, methods or hosts (that is `app`), nor about storage.
-"""
+"""The routes of the API and of the dashboard: one function each, from a request to an `Answer`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import parse_qsl, quote
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import bottle
 
 from engine import kpis
 from engine.api import documentation
+from engine.api.answer_cache import AnswerCache
 from engine.api.answers import (
     NEVER_STORE,
     Answer,
     error_answer,
+    headers_of,
     invalid_answer,
     invalid_parameter,
     json_answer,
     redirect_answer,
 )
-from engine.api.figures import Report
-from engine.api.reading import Reading, UnreadableError
+from engine.api.assets import Assets
+from engine.http.wsgi import DEFERRED
 from engine.times import PERIOD_KINDS
+
+if TYPE_CHECKING:
+    from engine.report import Report
 
 ROOT: Final = "/api/v1"
 PROMETHEUS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+REST: Final = "/<path:path>"
+"""The rule of whatever no other one matches."""
 
+_API_PREFIXES = ("/api", "/health", "/metrics")
 _MAX_QUERY_FIELDS = 20
 _KPI_ID = re.compile(r"0*([0-9]{1,9})")
 _WEEK_WITH_DASH = re.compile(r"([0-9]{4})-(W[0-9]{2})")
@@ -39,8 +43,14 @@ _WEEK_WITH_DASH = re.compile(r"([0-9]{4})-(W[0-9]{2})")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is shown beside the figures, asked anew each time."""
+    """Where answers come from. All are called from any thread, at each request.
 
+    `open_report` is called once in each thread that answers, and again after a failure. `health`:
+    reasons why not, empty when healthy. `metrics`: Prometheus text. `now`: whole seconds since the
+    epoch.
+    """
+
+    open_report: Callable[[], Report]
     status: Callable[[], Mapping[str, Any]]
     health: Callable[[], list[str]]
     metrics: Callable[[], str]
@@ -48,96 +58,75 @@ class Sources:
 
 
 class Routes:
-    """All routes, found by Bottle's router."""
+    """What each path answers."""
 
-    def __init__(self, reading: Reading, sources: Sources) -> None:
-        self._reading = reading
+    def __init__(self, cache: AnswerCache, sources: Sources, assets: Assets) -> None:
+        self._cache = cache
         self._sources = sources
-        self.router = bottle.Bottle()
-        for rule, make in (
-            ("/api", self._to_root),
-            ("/api/", self._to_root),
-            (ROOT, self._to_root),
-            (f"{ROOT}/", self._documentation),
-            (f"{ROOT}/documentation.css", self._stylesheet),
-            (f"{ROOT}/openapi.json", self._specification),
-            (f"{ROOT}/aggregations", self._aggregations),
-            (f"{ROOT}/aggregations/<kind>", self._aggregation),
-            (f"{ROOT}/kpis/<kpi_id>/values", self._kpi_value),
-            (f"{ROOT}/periods", self._periods),
-            (f"{ROOT}/periods/<kind>/<label>", self._period),
-            (f"{ROOT}/status", self._status),
-            ("/health", self._health),
-            ("/metrics", self._metrics),
-        ):
-            self.router.route(rule, "GET", make)
+        self._assets = assets
 
-    def answer(self, path: str, query: str) -> Answer | None:
-        """The answer for a path; raises what `Reading` raises."""
-        query = _wanted_query(path, query)
-        kept = self._reading.recall((path, query), self._minute())
-        if kept is not None:
-            return kept
-        found = self._match(path)
-        if found is not None:
-            make, arguments = found
-            return make(_Asked(path, query), **arguments)
-        if path.endswith("/") and self._match(path[:-1]) is not None:
-            return redirect_answer(quote(path[:-1]) + (f"?{quote(query, '=&+%')}" if query else ""))
-        return None
+    def add_to(self, app: bottle.Bottle) -> None:
+        """Register all routes."""
+        self._router = app.router
+        app.get(["/api", "/api/", ROOT], callback=self._to_root)
+        app.get(f"{ROOT}/", callback=self._documentation)
+        app.get(f"{ROOT}/documentation.css", callback=self._stylesheet)
+        app.get(f"{ROOT}/openapi.json", callback=self._specification)
+        app.get(f"{ROOT}/aggregations", callback=self._aggregations)
+        app.get(f"{ROOT}/aggregations/<kind>", callback=self._aggregation)
+        app.get(f"{ROOT}/kpis/<kpi_id>/values", callback=self._kpi_value)
+        app.get(f"{ROOT}/periods", callback=self._periods)
+        app.get(f"{ROOT}/periods/<kind>/<label>", callback=self._period)
+        app.get(f"{ROOT}/status", callback=self._status)
+        app.get("/health", callback=self._health)
+        app.get("/metrics", callback=self._metrics)
+        app.get(["/", REST], callback=self._rest)
 
-    def kept(self, path: str, query: str) -> Answer | None:
-        """The answer if it is at hand and still holds. Never raises for want of a database.
+    def _rest(self, path: str = "") -> Answer:
+        """A file of the dashboard, its page, or the route of the API that was meant."""
+        path = f"/{path}"
+        if path.startswith(_API_PREFIXES):
+            if path.endswith("/") and self._has_route(path[:-1]):
+                query = f"?{quote(_wanted_query(path), '=&+%')}"
+                return redirect_answer(quote(path[:-1]) + query.rstrip("?"))
+            if path.startswith("/api"):
+                return NOT_FOUND
+        return self._assets.find(path) or NOT_FOUND
 
-        While figures cannot be read nothing is at hand: finding out again may take seconds, and
-        whoever asks this must not wait. A worker that succeeds changes that.
-        """
-        if not self._reading.readable:
-            return None
-        try:
-            return self._reading.recall((path, _wanted_query(path, query)), self._minute())
-        except UnreadableError:
-            return None
+    def _has_route(self, path: str) -> bool:
+        route, _ = self._router.match({"REQUEST_METHOD": "GET", "PATH_INFO": path})
+        return bool(route.rule != REST)
 
-    def _match(self, path: str) -> tuple[Callable[..., Answer], dict[str, str]] | None:
-        try:
-            route, arguments = self.router.match({"REQUEST_METHOD": "GET", "PATH_INFO": path})
-        except bottle.HTTPError:
-            return None
-        return route.callback, arguments
+    def _figures(self, make: Callable[[Report], Answer], *, minute: int | None = None) -> Answer:
+        path: str = bottle.request.environ["PATH_INFO"]
+        return self._cache.get((path, _wanted_query(path)), minute, make, defer)
 
-    def _minute(self) -> int:
-        return self._sources.now() // 60
-
-    def _figures(
-        self, asked: _Asked, make: Callable[[Report], Answer], *, minute: int | None = None
-    ) -> Answer:
-        return self._reading.compute((asked.path, asked.query), minute, make)
-
-    def _to_root(self, _asked: _Asked) -> Answer:
+    def _to_root(self) -> Answer:
         return redirect_answer(f"{ROOT}/")
 
-    def _documentation(self, _asked: _Asked) -> Answer:
+    def _documentation(self) -> Answer:
+        defer()
         return documentation.page()
 
-    def _stylesheet(self, _asked: _Asked) -> Answer:
+    def _stylesheet(self) -> Answer:
+        defer()
         return documentation.stylesheet()
 
-    def _specification(self, _asked: _Asked) -> Answer:
+    def _specification(self) -> Answer:
+        defer()
         return documentation.specification_json()
 
-    def _aggregations(self, asked: _Asked) -> Answer:
-        return self._figures(asked, lambda report: json_answer(report.aggregations()))
+    def _aggregations(self) -> Answer:
+        return self._figures(lambda report: json_answer(report.aggregations()))
 
-    def _aggregation(self, asked: _Asked, kind: str) -> Answer:
+    def _aggregation(self, kind: str) -> Answer:
         if kind not in PERIOD_KINDS:
             return invalid_answer(_bad_kind("path"))
-        return self._figures(asked, lambda report: json_answer(report.aggregation(kind)))
+        return self._figures(lambda report: json_answer(report.aggregation(kind)))
 
-    def _kpi_value(self, asked: _Asked, kpi_id: str) -> Answer:
-        fields = _query_fields(asked.query)
-        kind, label = fields.get("agg_kind", []), fields.get("agg_value", [])
-        if not (kind and label):  # said first, as version 1 does
+    def _kpi_value(self, kpi_id: str) -> Answer:
+        kind, label = _query_values("agg_kind"), _query_values("agg_value")
+        if not (kind and label):  # first, as version 1 does
             return invalid_answer(*_not_given_once(agg_kind=kind, agg_value=label))
         number = _kpi_number(kpi_id)
         if number is None:
@@ -152,15 +141,13 @@ class Routes:
             found = report.kpi_value(number, kind[0], _canonical(label[0]))
             return _KPI_NOT_FOUND if found is None else json_answer(found)
 
-        return self._figures(asked, make)
+        return self._figures(make)
 
-    def _periods(self, asked: _Asked) -> Answer:
+    def _periods(self) -> Answer:
         now = self._sources.now()
-        return self._figures(
-            asked, lambda report: json_answer(report.periods(now)), minute=now // 60
-        )
+        return self._figures(lambda report: json_answer(report.periods(now)), minute=now // 60)
 
-    def _period(self, asked: _Asked, kind: str, label: str) -> Answer:
+    def _period(self, kind: str, label: str) -> Answer:
         if kind not in PERIOD_KINDS:
             return invalid_answer(_bad_kind("path"))
         now = self._sources.now()
@@ -169,43 +156,43 @@ class Routes:
             found = report.period(kind, _canonical(label), now)
             return _PERIOD_NOT_FOUND if found is None else json_answer(found)
 
-        return self._figures(asked, make, minute=now // 60)
+        return self._figures(make, minute=now // 60)
 
-    def _status(self, _asked: _Asked) -> Answer:
+    def _status(self) -> Answer:
+        defer()
         return json_answer(self._sources.status(), live=True)
 
-    def _health(self, _asked: _Asked) -> Answer:
+    def _health(self) -> Answer:
+        defer()
         reasons = self._sources.health()
         body = {"ok": not reasons, "reasons": reasons}
         return json_answer(body, status=503 if reasons else 200, live=True)
 
-    def _metrics(self, _asked: _Asked) -> Answer:
+    def _metrics(self) -> Answer:
+        defer()
         body = self._sources.metrics().encode("utf-8", "replace")
-        return Answer(200, body, PROMETHEUS_TYPE, cache_control=NEVER_STORE)
+        return Answer(200, headers_of(PROMETHEUS_TYPE, NEVER_STORE), body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The path, and the query where the route has one."""
+def defer() -> None:
+    """Called before what takes time: leaves the request to a worker, unless a worker asks."""
+    deferred = bottle.request.environ.get(DEFERRED)
+    if deferred is not None:
+        raise deferred
 
-    path: str
-    query: str
 
-
-def _wanted_query(path: str, query: str) -> str:
-    """The query where a route has one. Elsewhere it is dropped, or `?1`, `?2`... would be kept."""
+def _wanted_query(path: str) -> str:
+    """The query where a route has one. Elsewhere it is dropped, or `?1`, `?2`... were cached."""
+    query: str = bottle.request.query_string
     return query if path.startswith(f"{ROOT}/kpis/") else ""
 
 
-def _query_fields(query: str) -> dict[str, list[str]]:
-    fields: dict[str, list[str]] = {}
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS)
-    except ValueError:
-        return fields
-    for name, value in pairs:
-        fields.setdefault(name, []).append(value)
-    return fields
+def _query_values(name: str) -> list[str]:
+    """What the query gives for this parameter; nothing where it has too many of all."""
+    if bottle.request.query_string.count("&") >= _MAX_QUERY_FIELDS:
+        return []
+    values: list[str] = bottle.request.query.getall(name)
+    return [value.encode("latin-1").decode("utf-8", "replace") for value in values]
 
 
 def _kpi_number(text: str) -> int | None:
@@ -238,5 +225,6 @@ def _bad_kind(place: str) -> dict[str, Any]:
     return invalid_parameter(place, "agg_kind", "Input should be 'D', 'W', 'M' or 'Y'", "enum")
 
 
+NOT_FOUND = error_answer(404, "Not Found")
 _KPI_NOT_FOUND = error_answer(404, "KPI not found")
 _PERIOD_NOT_FOUND = error_answer(404, "Period not found")

@@ -176,8 +176,9 @@ class Loop:
         Passing a request to another thread costs more than sending a ready answer, and a ready
         answer must not wait because all workers compute.
         """
-        if self._responder.is_quick(request):
-            connection.respond(self._responder.respond(request, connection.address), now)
+        response = self._responder.respond_at_once(request, connection.address)
+        if response is not None:
+            connection.respond(response, now)
         else:
             self._watch(connection)
             self._workers.submit(partial(self._compute, connection, request))

@@ -24,12 +24,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
+Environ = dict[str, Any]
 Refusal = tuple[str, Headers, bytes]
 """Status line, headers and body of an error that the server itself answers."""
 
 _FILE_BYTES: Final = 64 * 1024
 _VERSIONS = ("1.0", "1.1")
 _WITHOUT_BODY = ("1", "204", "304")
+
+
+DEFERRED: Final = "http.deferred"
+"""In the environment of a request that is answered by the thread of the loop: an exception to raise
+when the answer is not at hand. A worker then asks again, without it.
+"""
+
+
+class Deferred(BaseException):
+    """The application must compute this answer. No Exception, so that nothing catches it."""
 
 
 class FileBody:
@@ -61,27 +72,34 @@ class Response:
 class Responder:
     """Calls one application. All methods may be called from any thread.
 
-    The application may have two more methods. `in_memory(path, query)`: whether a request for this
-    is answered at once, without a worker. `refusal(status)`: the answer to what never became a
-    request, and to one that the application failed at.
+    The application may have two more attributes. `defers`: whether it knows `DEFERRED`; else
+    workers make all its answers. `refusal(status)`: the answer to what never became a request, and
+    to one that the application failed at.
     """
 
     def __init__(self, app: WSGIApplication, server: tuple[str, int]) -> None:
         self._app = app
         self._server_name, self._server_port = server[0], str(server[1])
         self._refusal: Callable[[int], Refusal] = getattr(app, "refusal", plain_refusal)
-        self._in_memory: Callable[[str, str], bool] = getattr(app, "in_memory", _never)
+        self._defers: bool = getattr(app, "defers", False)
 
-    def is_quick(self, request: RequestParser) -> bool:
-        """Whether the answer is at hand, so that a worker would only cost time."""
-        return request.refused is not None or self._in_memory(request.path, request.query)
+    def respond_at_once(self, request: RequestParser, address: tuple[Any, ...]) -> Response | None:
+        """The response when it is at hand; None when a worker must make it. Never raises."""
+        if request.refused is None and not self._defers:
+            return None
+        try:
+            return self.respond(request, address, {DEFERRED: Deferred})
+        except Deferred:
+            return None
 
-    def respond(self, request: RequestParser, address: tuple[Any, ...]) -> Response:
-        """The response to a request of the client at `address`. Never raises."""
+    def respond(
+        self, request: RequestParser, address: tuple[Any, ...], extra: Environ | None = None
+    ) -> Response:
+        """The response to a request of the client at `address`. Raises nothing but `Deferred`."""
         if request.refused is not None:
             return self._refuse(request, request.refused)
         try:
-            return self._call(request, address)
+            return self._call(request, self._environ(request, address) | (extra or {}))
         except Exception:
             logger.exception("The application failed")
             return self._refuse(request, HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -90,7 +108,7 @@ class Responder:
         status, headers, body = self._refusal(code)
         return Response([_head(request, status, headers, close=True), body], close=True)
 
-    def _call(self, request: RequestParser, address: tuple[Any, ...]) -> Response:
+    def _call(self, request: RequestParser, environ: Environ) -> Response:
         parts: list[bytes] = []
         started: list[tuple[str, Headers]] = []
 
@@ -100,7 +118,7 @@ class Responder:
             started[:] = [(status, list(headers))]
             return parts.append
 
-        result: Any = self._app(self._environ(request, address), start_response)
+        result: Any = self._app(environ, start_response)
         file = result.file if isinstance(result, FileBody) else None
         try:
             if file is None:
@@ -116,9 +134,9 @@ class Responder:
                 file.close()
             raise
 
-    def _environ(self, request: RequestParser, address: tuple[Any, ...]) -> dict[str, Any]:
+    def _environ(self, request: RequestParser, address: tuple[Any, ...]) -> Environ:
         path = request.path
-        environ: dict[str, Any] = {
+        environ: Environ = {
             "REMOTE_ADDR": address[0],
             "REMOTE_HOST": address[0],
             "REMOTE_PORT": str(address[1]),
@@ -151,10 +169,6 @@ def plain_refusal(code: int) -> Refusal:
     body = HTTPStatus(code).phrase.encode()
     headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
     return f"{code} {HTTPStatus(code).phrase}", headers, body
-
-
-def _never(_path: str, _query: str) -> bool:
-    return False
 
 
 def _version(request: RequestParser) -> str:

@@ -30,7 +30,7 @@ from engine.store.reader import Reader as StoreReader
 from engine.store.store import Store
 
 if TYPE_CHECKING:
-    from engine.api.reading import Reading
+    from engine.api.answer_cache import AnswerCache
 
 PACKAGES_SECONDS: Final = 2.0
 """How long the start waits for the packages file; later it answers, and counts once it is read."""
@@ -52,7 +52,7 @@ class Collector:
         self.store = store
         self.max_logs = max_logs
         self.threads: Threads
-        self.answers: Reading
+        self.answers: AnswerCache
         self._reading = False
         self._failed = False
         """Counting itself has failed: the last save stands, and what followed is read again."""
@@ -83,7 +83,7 @@ class Collector:
         return Report(StoreReader.open(self.config.database))
 
     @contextmanager
-    def running(self, threads: Threads, answers: Reading) -> Iterator[None]:
+    def running(self, threads: Threads, answers: AnswerCache) -> Iterator[None]:
         """Reader and timer run. At the end they are stopped, and what was read is saved."""
         self.threads, self.answers = threads, answers
         try:

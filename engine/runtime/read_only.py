@@ -25,7 +25,7 @@ from engine.store.reader import Reader
 from engine.store.transactions import storage_errors
 
 if TYPE_CHECKING:
-    from engine.api.reading import Reading
+    from engine.api.answer_cache import AnswerCache
 
 log = logging.getLogger("offspot-metrics")
 
@@ -39,7 +39,7 @@ class ReadOnlyDashboard:
         self._file = _file_of(config.database)
         self._version = -1
         self._reader: Reader | None = None
-        self._answers: Reading
+        self._answers: AnswerCache
         try:
             packages = read_packages(config.packages)
         except MetricsError as error:
@@ -82,7 +82,7 @@ class ReadOnlyDashboard:
             return Report(Reader(database.MEMORY, database.open_writer(database.MEMORY)))
 
     @contextmanager
-    def running(self, _threads: Threads, answers: Reading) -> Iterator[None]:
+    def running(self, _threads: Threads, answers: AnswerCache) -> Iterator[None]:
         """Nothing but the loop runs, which calls `handle`."""
         self._answers = answers
         yield

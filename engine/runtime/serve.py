@@ -52,7 +52,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
         app = make_app(config, status, work)
         server = bound_server(config, app, budget.connections)
         with (
-            work.running(threads, app.reading),
+            work.running(threads, app.cache),
             answering(server, threads),
             notifier.told(f"Dashboard on port {server.port}"),
         ):
@@ -102,21 +102,22 @@ def opened(
 
 def make_app(config: Config, status: ServiceStatus, work: Collector | ReadOnlyDashboard) -> Api:
     """The web application on the figures of `work`."""
-    from engine.api.app import ApiSettings, create_app
+    from engine.api.app import Api, ApiSettings
     from engine.api.assets import load_assets
+    from engine.api.routes import Sources
 
-    app = create_app(
+    sources = Sources(
         open_report=work.open_report,
         status=status.as_json,
         health=status.health,
         metrics=status.metrics,
         now=clock.now,
-        assets=load_assets(config.ui_location),
-        settings=ApiSettings(
-            allowed_origins=config.allowed_origins, allowed_hosts=lambda: status.host_names
-        ),
     )
-    status.figures_are_readable = lambda: app.reading.readable
+    settings = ApiSettings(
+        allowed_origins=config.allowed_origins, allowed_hosts=lambda: status.host_names
+    )
+    app = Api(sources, load_assets(config.ui_location), settings)
+    status.figures_are_readable = lambda: app.cache.readable
     return app
 
 

@@ -223,11 +223,11 @@ def test_what_is_kept_is_bounded(hotspot: Hotspot) -> None:
     for days in range(2 * 256):
         label = (first + timedelta(days=days)).isoformat()
         assert client.get(f"/api/v1/periods/D/{label}").status == 200
-    reading = app.reading
-    assert len(reading._kept) <= 256
-    assert 0 < reading._kept_bytes <= 4 * 1024 * 1024
-    assert reading._kept_bytes == sum(
-        len(kept.answer.body) + len(kept.answer.compressed()) for kept in reading._kept.values()
+    cache = app.cache
+    assert len(cache._cached) <= 256
+    assert 0 < cache._cached_bytes <= 4 * 1024 * 1024
+    assert cache._cached_bytes == sum(
+        len(kept.answer.body) + len(kept.answer.compressed()) for kept in cache._cached.values()
     )
 
 
@@ -236,7 +236,7 @@ def test_refusals_are_not_kept(hotspot: Hotspot) -> None:
     app = an_app(hotspot.open_report)
     for label in ("nonsense", "2026-13-01"):
         assert Client(app).get(f"/api/v1/periods/D/{label}").status == 404
-    assert app.reading._kept == {}
+    assert app.cache._cached == {}
 
 
 class Broken:
@@ -281,7 +281,7 @@ def test_a_report_that_fails_is_opened_again(hotspot: Hotspot) -> None:
     source.fail_open = True
     assert client.get("/api/v1/aggregations/D").status == 503
     tried = source.tried
-    assert not app.in_memory("/api/v1/aggregations/D", "")
+    assert not client.at_hand("/api/v1/aggregations/D")
     assert source.tried == tried
     assert client.get("/").status == 200
     source.fail_open = source.fail_read = False
@@ -299,20 +299,20 @@ def test_a_database_that_was_replaced_is_opened_anew(hotspot: Hotspot, tmp_path:
     client = Client(app)
     assert client.get("/api/v1/aggregations").json["aggregations"]
     current[0] = fresh
-    app.reading.reopen()
+    app.cache.reopen()
     assert client.get("/api/v1/aggregations").json == {"aggregations": []}
     fresh.close()
 
 
 def test_what_is_in_memory_is_known_before_it_is_asked_for(hotspot: Hotspot) -> None:
     """The server answers these itself: files, errors, kept figures; all else goes to a worker."""
-    app = an_app(hotspot.open_report)
-    assert app.in_memory("/", "")
-    assert app.in_memory("/no.thing", "")
+    client = Client(an_app(hotspot.open_report))
+    assert client.at_hand("/")
+    assert client.at_hand("/no.thing")
     for target in ("/api/v1/aggregations/D", "/health", "/metrics", "/api/v1/status"):
-        assert not app.in_memory(target, "")
-    Client(app).get("/api/v1/aggregations/D")
-    assert app.in_memory("/api/v1/aggregations/D", "")
-    assert app.in_memory("/api/v1/aggregations/D", "x=1")
+        assert not client.at_hand(target)
+    client.get("/api/v1/aggregations/D")
+    assert client.at_hand("/api/v1/aggregations/D")
+    assert client.at_hand("/api/v1/aggregations/D?x=1")
     hotspot.save(an_hour(NOON))
-    assert not app.in_memory("/api/v1/aggregations/D", "")
+    assert not client.at_hand("/api/v1/aggregations/D")

@@ -23,6 +23,7 @@ from engine.api.assets import load_assets
 from engine.errors import AddressInUse
 from engine.http.peers import Peers, gateways
 from engine.http.server import HttpServer
+from engine.http.wsgi import DEFERRED
 from tests.api.sockets import DEADLINE, Clock, Connection, serving
 from tests.api.web import STRICT_POLICY, Hotspot, an_app
 from tests.support.measured import measured
@@ -722,11 +723,12 @@ def test_ready_answers_do_not_wait_for_busy_workers() -> None:
     plain = waiting(started, go_on)
 
     class Ready:
-        def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-            return plain(environ, start_response)
+        defers = True
 
-        def in_memory(self, path: str, _query: str) -> bool:
-            return path != "/slow"
+        def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+            if environ["PATH_INFO"] == "/slow" and DEFERRED in environ:
+                raise environ[DEFERRED]
+            return plain(environ, start_response)
 
     with serving(Ready(), threads=2) as server, contextlib.ExitStack() as stack:
         slow = connect(server, stack, 4)

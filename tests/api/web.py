@@ -17,8 +17,10 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 from zoneinfo import ZoneInfo
 
-from engine.api.app import Api, ApiSettings, create_app
+from engine.api.app import Api, ApiSettings
 from engine.api.assets import Assets, load_assets
+from engine.api.routes import Sources
+from engine.http.wsgi import DEFERRED, Deferred
 from engine.indicators.model import States
 from engine.report import Report
 from engine.store.reader import Reader
@@ -115,7 +117,7 @@ def an_app(
     health: Callable[[], list[str]] = list,
 ) -> Api:
     """An application with a plain status and metrics."""
-    return create_app(
+    sources = Sources(
         open_report=open_report,
         status=lambda: STATUS,
         health=health,
@@ -123,9 +125,8 @@ def an_app(
             "# TYPE offspot_metrics_saves_total counter\noffspot_metrics_saves_total 1\n"
         ),
         now=now,
-        assets=assets or load_assets(package="no_such_package"),
-        settings=settings,
     )
+    return Api(sources, assets or load_assets(package="no_such_package"), settings)
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,9 @@ class Client:
         headers: Mapping[str, str] | None = None,
         *,
         raw_path: str | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Reply:
-        """One request. `raw_path` goes into PATH_INFO as it is (bytes dressed as latin-1)."""
+        """One request. `raw_path` goes into PATH_INFO as it is (bytes as latin-1 text)."""
         path, _, query = target.partition("?")
         environ: dict[str, Any] = {}
         setup_testing_defaults(environ)
@@ -170,6 +172,7 @@ class Client:
             HTTP_HOST=self._host,
         )
         environ["wsgi.input"] = io.BytesIO()
+        environ.update(extra or {})
         for name, value in (headers or {}).items():
             environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
         seen: list[tuple[str, list[tuple[str, str]]]] = []
@@ -193,9 +196,21 @@ class Client:
             int(status[:3]), {name.lower(): value for name, value in response_headers}, body
         )
 
+    def at_hand(self, target: str, **headers: str) -> bool:
+        """Whether the thread of the loop gets an answer, and need not leave it to a worker."""
+        try:
+            self.ask("GET", target, _names(headers), extra={DEFERRED: Deferred})
+        except Deferred:
+            return False
+        return True
+
     def get(self, target: str, **headers: str) -> Reply:
         """GET; `Accept_Encoding="gzip"` is the header Accept-Encoding."""
-        return self.ask("GET", target, {n.replace("_", "-"): v for n, v in headers.items()})
+        return self.ask("GET", target, _names(headers))
+
+
+def _names(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def quoted(label: str) -> str:

@@ -1,8 +1,7 @@
-"""Reads figures for many threads: one report each, answers kept for the current version.
+"""Answers for the current state of the figures, and a report for each thread that makes them.
 
-In: `open_report`, and what to compute. Out: `Answer`s, from memory while nothing changed.
-Must not: start threads, or keep more than its bound whatever clients ask for. `threading` is here
-for a thread's own report and for one lock.
+`threading` is here for a thread's own report and for one lock; no thread is started, and the cache
+never outgrows its bound, whatever clients ask for.
 """
 
 from __future__ import annotations
@@ -10,16 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from engine.api.answers import Answer
-from engine.api.figures import OpenReport, Report
 from engine.errors import MetricsError
+
+if TYPE_CHECKING:
+    from engine.report import Report
 
 logger = logging.getLogger(__name__)
 
-MAX_KEPT_ANSWERS = 256
-MAX_KEPT_BYTES = 4 * 1024 * 1024
+MAX_CACHED_ANSWERS = 256
+MAX_CACHED_BYTES = 4 * 1024 * 1024
 """Bounds of the answers in memory: one dashboard needs about thirty of a few kilobytes."""
 
 Key: TypeAlias = tuple[str, str]
@@ -36,7 +37,7 @@ class UnreadableError(Exception):
     """The report failed, and so did a newly opened one."""
 
 
-class _Kept(NamedTuple):
+class _Cached(NamedTuple):
     state: int
     minute: int | None
     answer: Answer
@@ -50,16 +51,17 @@ class _Own(threading.local):
     opening = 0
 
 
-class Reading:
+class AnswerCache:
     """Answers made from reports. All methods may be called from any thread.
 
     Versions of two reports cannot be compared, as each belongs to one connection. So all threads
-    share a number, the state: whoever sees its own report change raises it, and what was kept under
-    a lower one no longer holds. Every thread looks at its own report before it trusts the number,
-    so a save is never missed; that several threads notice one save only costs making answers anew.
+    share a number, the state: whoever sees its own report change raises it, and what was cached
+    under a lower one no longer holds. Every thread looks at its own report before it trusts the
+    number, so a save is never missed; that several threads notice one save only costs making
+    answers again.
     """
 
-    def __init__(self, open_report: OpenReport, max_computations: int) -> None:
+    def __init__(self, open_report: Callable[[], Report], max_computations: int) -> None:
         self._open_report = open_report
         self._own = _Own()
         self._free = threading.BoundedSemaphore(max_computations)
@@ -67,43 +69,50 @@ class Reading:
         self._state = 0
         self._opening = 0
         self.readable = True
-        self._kept: dict[Key, _Kept] = {}
-        self._kept_bytes = 0
+        self._cached: dict[Key, _Cached] = {}
+        self._cached_bytes = 0
 
-    def recall(self, key: Key, minute: int) -> Answer | None:
-        """The kept answer if it still holds: same state, and same minute where that matters.
-
-        Raises `UnreadableError` when it cannot be told.
-        """
-        kept = self._kept.get(key)
-        if kept is None or (kept.minute is not None and kept.minute != minute):
-            return None
-        return kept.answer if kept.state == self._with_report(self._state_of) else None
-
-    def compute(
+    def get(
         self,
         key: Key,
         minute: int | None,
         make: Callable[[Report], Answer],
+        before_work: Callable[[], None],
     ) -> Answer:
-        """Make an answer and keep it if it is a success. `minute`: it holds in this minute only.
+        """The cached answer while it holds, else a new one, which is cached if it is a success.
 
-        The state is taken before the figures: should a save fall in between, newer figures are kept
-        under the older state and made again, never the other way round.
+        `minute`: the answer holds in this minute only. `before_work` is called before anything that
+        takes time, and may raise what is no `Exception` to prevent it.
+        The state is read before the figures: should a save fall in between, newer figures are
+        cached under the older state and made again, never the other way round.
         Raises `TooBusyError` or `UnreadableError`.
         """
-        if not self._free.acquire(blocking=False):
+        if key not in self._cached or not self.readable:
+            before_work()
+
+        def use(report: Report) -> Answer | None:
+            state = self._state_of(report)
+            cached = self._cached.get(key)
+            if cached and cached.state == state and cached.minute in (None, minute):
+                return cached.answer
+            before_work()
+            if not self._free.acquire(blocking=False):
+                return None
+            try:
+                answer = make(report)
+            finally:
+                self._free.release()
+            if answer.etag:
+                self._add(key, _Cached(state, minute, answer))
+            return answer
+
+        answer = self._with_report(use)
+        if answer is None:
             raise TooBusyError
-        try:
-            state, answer = self._with_report(lambda report: (self._state_of(report), make(report)))
-        finally:
-            self._free.release()
-        if answer.etag:
-            self._keep(key, _Kept(state, minute, answer))
         return answer
 
     def reopen(self) -> None:
-        """From now on every thread opens its report anew: the database is another file."""
+        """From now on every thread opens its report again: the database is another file."""
         with self._lock:
             self._opening += 1
 
@@ -116,23 +125,24 @@ class Reading:
                 self._state += 1
         return self._state
 
-    def _keep(self, key: Key, kept: _Kept) -> None:
-        size = _size(kept.answer)
-        if size > MAX_KEPT_BYTES:
+    def _add(self, key: Key, cached: _Cached) -> None:
+        size = _size(cached.answer)
+        if size > MAX_CACHED_BYTES:
             return
         with self._lock:
-            self._forget(key)
-            while self._kept and (
-                len(self._kept) >= MAX_KEPT_ANSWERS or self._kept_bytes + size > MAX_KEPT_BYTES
+            self._remove(key)
+            while self._cached and (
+                len(self._cached) >= MAX_CACHED_ANSWERS
+                or self._cached_bytes + size > MAX_CACHED_BYTES
             ):
-                self._forget(next(iter(self._kept)))
-            self._kept[key] = kept
-            self._kept_bytes += size
+                self._remove(next(iter(self._cached)))
+            self._cached[key] = cached
+            self._cached_bytes += size
 
-    def _forget(self, key: Key) -> None:
-        gone = self._kept.pop(key, None)
-        if gone is not None:
-            self._kept_bytes -= _size(gone.answer)
+    def _remove(self, key: Key) -> None:
+        removed = self._cached.pop(key, None)
+        if removed is not None:
+            self._cached_bytes -= _size(removed.answer)
 
     def _with_report(self, use: Callable[[Report], _T]) -> _T:
         """Use this thread's report; when it fails, a new one; when that fails too, give up."""
@@ -150,12 +160,12 @@ class Reading:
             result = use(self._own.report)
         except Exception as error:
             self._drop_report()
-            self._say(error)
+            self._report(error)
             raise UnreadableError from error
-        self._say(None)
+        self._report(None)
         return result
 
-    def _say(self, error: Exception | None) -> None:
+    def _report(self, error: Exception | None) -> None:
         """Log when it breaks and when it works again, not each request in between."""
         readable = error is None
         if readable != self.readable:
