@@ -38,11 +38,11 @@ class Positions:
         self._no_stops: set[int] = set()
         self._equal_fates: dict[frozenset[tuple[str, int]], Counter[str]] = {}
 
-    def get(self, identity: bytes, name: str = "") -> LogFile:
+    def get(self, log_id: bytes, name: str = "") -> LogFile:
         """The log of an id; a new one when it is not known."""
-        found = self.log_files.get(identity)
+        found = self.log_files.get(log_id)
         if found is None:
-            found = self.log_files[identity] = LogFile(identity, name=name)
+            found = self.log_files[log_id] = LogFile(log_id, name=name)
         elif name:
             found.name = name
         return found
@@ -57,9 +57,9 @@ class Positions:
                 log_file.ambiguous_until, log_file.ambiguous_after = _EVERYWHERE, self.unknown_until
         return log_file
 
-    def close(self, identity: bytes) -> LogFile | None:
+    def close(self, log_id: bytes) -> LogFile | None:
         """No more will come of a log: free what only its next block would need. The log."""
-        log_file = self.log_files.get(identity)
+        log_file = self.log_files.get(log_id)
         if log_file is not None:
             log_file.tail = b""
             # There are thousands of them, most alike: equal values are kept once.
@@ -136,12 +136,12 @@ def not_yet_counted(log_file: LogFile, block: Block) -> Block | None:
 
 def split_at_ambiguous(log_file: LogFile, block: Block) -> tuple[bytes, bytes]:
     """The lines of a block that may have been counted before, and those that cannot have been."""
-    doubtful = log_file.ambiguous_until - block.offset
-    if doubtful <= 0:
+    ambiguous = log_file.ambiguous_until - block.offset
+    if ambiguous <= 0:
         return b"", block.data
-    if doubtful >= block.length:
+    if ambiguous >= block.length:
         return block.data, b""
-    cut = block.data.find(b"\n", max(0, doubtful - 1)) + 1
+    cut = block.data.find(b"\n", max(0, ambiguous - 1)) + 1
     return (block.data[:cut], block.data[cut:]) if cut else (block.data, b"")
 
 

@@ -1,8 +1,7 @@
 """Open files and sockets: how many the process may have, and who gets how many of them.
 
-In: the limits of the process. Out: a `Share`, or an error where they are too low for any. Logs and
-connections each have a budget of their own, so that neither a thousand clients nor a thousand rolls
-take what the other needs.
+Logs and connections each have a budget of their own, so that neither a thousand clients nor a
+thousand rolls take what the other needs.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Final, NamedTuple
 from engine.errors import ConfigError
 
 WANTED: Final = 4096
-"""More than all budgets together; as much is asked for where the hard limit allows it."""
+"""More than all budgets together; as much is requested where the hard limit allows it."""
 OWN: Final = 40
 """Database, pipes, Filebeat, watches, standard streams, and files that are read and closed."""
 MAX_LOGS: Final = 256

@@ -1,8 +1,7 @@
 """What is done to the database once a day of running: a backup, and what is too old removed.
 
-In: a store, and how long this has run and the clock has been steady. Out: a smaller database and
-two backups. It goes by time that really passed, added up over restarts, never by dates: a clock
-that jumps must not remove anything.
+It goes by time that really passed, added up over restarts, never by dates: a clock that jumps must
+not remove anything.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Housekeeping:
             there = backup.newest_path(self.store.path).exists()
         if self.status.backup_age < (BACKUP_SECONDS if there else FIRST_BACKUP_SECONDS):
             return
-        self.status.backup_age = 0  # a disk without room is not asked again each hour
+        self.status.backup_age = 0  # a disk without room is not tried again each hour
         with storage_errors(self.store.path):
             enough = backup.has_room(self.store.path)
         if not enough:

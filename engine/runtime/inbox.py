@@ -23,7 +23,7 @@ _PIECE_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Told to stop by a signal."""
+    """A signal requests the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PackagesRead:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A thread has come to its end; with an error, or before it was told to, it has died."""
+    """A thread has come to its end; with an error, or before it was requested to, it has failed."""
 
     name: str
     error: BaseException | None = None

@@ -34,7 +34,7 @@ class Losses:
         status.lost_bytes = int(store.get("lost_bytes", 0))
         self._at_least = bool(store.get("lost_at_least", 0))
         self._cut_short = set(str(store.get("cut_short", "")).split())
-        """Compressed rolls whose end was said to be lost, and that may still become whole."""
+        """Compressed rolls whose end was reported as lost, and that may still become whole."""
         self._note_at_least()
         status.lost_logs = int(store.get("lost_logs", 0))
 

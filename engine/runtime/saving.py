@@ -84,7 +84,7 @@ class Saving:
             raise
         except MetricsError as error:
             if error.message != self.status.save_problem:
-                log.error("%s; it stays in memory", error.message)  # noqa: TRY400 (all is said)
+                log.error("%s; it stays in memory", error.message)  # noqa: TRY400 (the message has it all)
             self.status.save_problem = error.message
             self.schedule.failed()
             return False
@@ -162,7 +162,7 @@ class Saving:
         self.status.last_seen = last_seen
 
     def _note_store(self) -> None:
-        """What the status page says of the database."""
+        """What the status page shows of the database."""
         reader = self.store.reader()
         self.status.timezone = self.store.zone.key
         self.status.notes = [*self.store.notes, *self.store.current_notes()]

@@ -1,7 +1,7 @@
-"""What a file is, told by its first bytes: a plain log, gzip, or something that is not read.
+"""What a file is, by its first bytes: a plain log, gzip, or something that is not read.
 
 `format_of` never looks at a name. What is neither plain nor gzip is refused by name of its kind,
-with the command that unpacks it, because its bytes taken for lines would be nothing but rubbish.
+with the command that unpacks it, because its bytes would be parsed as lines that mean nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 HEAD_BYTES: Final = 512
-"""So much of a file tells what it is: a tar's first header."""
+"""So much of a file is needed to recognise it: a tar's first header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Formats:
         self._known: dict[tuple[int, int], tuple[tuple[int, int, int], Format | None]] = {}
 
     def of(self, path: Path, status: os.stat_result) -> Format | None:
-        """The kind of a plain file; one that cannot be read is what its name says."""
+        """The kind of a plain file; one that cannot be read is taken for what its name suggests."""
         key = (status.st_dev, status.st_ino)
         stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         known = self._known.get(key)
@@ -155,7 +155,7 @@ def _head_of(path: Path) -> bytes:
 
 
 def not_read(name: str, layers: Sequence[Format]) -> str:
-    """What is said of a log that is packed in a way that is not read, with the way out."""
+    """The problem of a log that is compressed in a way that is not read, with the way out."""
     return (
         f"log {name} is packed with {kinds_in_words(layers)}, which is not read; unpack it into "
         f"the log folder: {command_of(layers, shlex.quote(name))} > NAME"
@@ -163,7 +163,7 @@ def not_read(name: str, layers: Sequence[Format]) -> str:
 
 
 def no_file(path: Path, status: os.stat_result, is_log: Callable[[str], bool]) -> str:
-    """What is said of an entry that has the name of a log and is no plain file.
+    """The problem of an entry that has the name of a log and is no plain file.
 
     Empty for a folder, and for a link to a log that is read under its own name.
     """

@@ -114,7 +114,7 @@ class LogFile:
 
     @property
     def ambiguous_seconds(self) -> range:
-        """The seconds whose lines are not counted again while there is doubt."""
+        """The seconds whose lines are not counted again while they are ambiguous."""
         return range(self.ambiguous_before or 0, self.ambiguous_after + 1)
 
     def saw(self, first_at: int | None, last_at: int | None) -> None:

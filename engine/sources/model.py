@@ -135,7 +135,7 @@ class Unfinished(NamedTuple):
     logs: frozenset[bytes] = frozenset()
     unopened: tuple[Unopened, ...] = ()
     cut_short: frozenset[bytes] = frozenset()
-    """Logs whose end was said to be lost with a compressed roll, though it may come."""
+    """Logs whose end was reported as lost with a compressed roll, though it may come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Wish(NamedTuple):
     """What is wished for in a source."""
 
     is_named: bool
-    """It was asked for by its name: that it cannot be had is an error."""
+    """It was named by the user: that it cannot be had is an error."""
     filebeat: str
     """The program; empty for the one that is found."""
     run_folders: tuple[Path, ...]
@@ -170,4 +170,4 @@ class Wish(NamedTuple):
 
 MakeSource = Callable[[Setup, Requests, Emit], Source]
 Prepare = Callable[[Wish], MakeSource | None]
-"""What makes a source; None when it cannot be had here, and was not asked for by its name."""
+"""What makes a source; None when it cannot be had here, and was not named by the user."""

@@ -1,4 +1,4 @@
-"""Opens a log, or standard input: what it is packed with is told by content, not by name."""
+"""Opens a log, or standard input; content decides how it is compressed, not its name."""
 
 from __future__ import annotations
 

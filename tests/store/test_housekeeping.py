@@ -289,7 +289,7 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
         source = Tail(logs, requests, messages.append)
         thread = threading.Thread(target=source.run, daemon=True)
         thread.start()
-        support.wait_for(lambda: bool(logs.open_logs and logs.rolls.identities), 30)
+        support.wait_for(lambda: bool(logs.open_logs and logs.rolls.log_ids), 30)
         requests.stop()
         thread.join(30)
         for message in messages:

@@ -1,8 +1,7 @@
 """Filebeat as a child process: started, its output cut into events, stopped properly.
 
-In: a program, a folder with a pattern. Out: events: (path, offset, lines that follow each other).
-It must not be believed: what an event says is held against the file itself by the reader, and
-what Filebeat drops, repeats or mixes up is put right there (`engine/runtime/reader.py`).
+What an event holds is not trusted: the source compares it with the file (`source.py`), and puts
+right there what Filebeat drops, repeats or mixes up.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The folder that one Filebeat works in: a new one for each, of our own user, in memory.
 
-In: places where such a folder may be made. Out: a `RunFolder`, locked as long as its process lives,
-or an error that says why no place will do. Nothing that somebody else may have put there is used:
+It is locked as long as its process lives. Nothing that somebody else may have put there is used:
 each folder has a random name, is made by us, and is known as ours by its owner and its lock.
 """
 
@@ -32,20 +31,20 @@ def choose_place(places: Sequence[Path]) -> tuple[Path, list[str]]:
     """
     problems = {place: problem_with(place) for place in dict.fromkeys(places)}
     usable = [place for place, problem in problems.items() if not problem]
-    said = [
+    notes = [
         f"{place} is not used for Filebeat's files: it {text}"
         for place, text in problems.items()
         if "other user" in text  # that it is not there, or not for us, is nothing unusual
     ]
     for place in usable:
         if is_in_memory(place):
-            return place, said
+            return place, notes
     if usable:
         note = (
             f"Filebeat's files are in {usable[0]}, which is not in memory: some 12 kB a minute are "
             "written there; mount a tmpfs on /run or name one with XDG_RUNTIME_DIR"
         )
-        return usable[0], [*said, note]
+        return usable[0], [*notes, note]
     raise ReaderUnavailable(
         "no folder can be used for Filebeat's files: "
         + "; ".join(f"{place} {text}" for place, text in problems.items()),

@@ -1,4 +1,4 @@
-"""Filebeat as the reader: its events say what is new and bring the lines.
+"""Filebeat as the reader: its events announce what is new and bring the lines.
 
 Each event is compared with the log itself before it is emitted, and a gap is read from the log.
 What no event brought within seconds is read from the log too, and a Filebeat that goes on sending
@@ -42,7 +42,7 @@ EARLY_LOOK_SECONDS: Final = 0.05
 PATIENCE_SECONDS: Final = 3.0
 """What has been in a log for so long and Filebeat did not bring, we read ourselves ..."""
 EVENT_PATIENCE_SECONDS: Final = 0.1
-"""... and where events tell at once what is new, after so long: a line counts within 0.3 s."""
+"""... and where events announce at once what is new, after so long: a line counts within 0.3 s."""
 SILENT_SECONDS: Final = 12.0
 """Filebeat has sent nothing for so long since then: it hangs."""
 FINGERPRINT_BYTES: Final = 64
@@ -192,7 +192,7 @@ class FilebeatSource(Tail):
             self._take(event, filebeat)
         if filebeat.unparsed > MAX_UNPARSED_BYTES:
             self._stop_filebeat()
-            self._ended("Filebeat says what is in no log")
+            self._ended("Filebeat sends what is in no log")
         self.report()
 
     def _take(self, event: Event, filebeat: Filebeat) -> None:
@@ -227,7 +227,7 @@ class FilebeatSource(Tail):
             self.emit_all([cursor.advance(log_file, open_log.name, block)])
 
     def _place(self, event: Event) -> tuple[OpenLog, LogFile] | None:
-        """The log that has an event's bytes at its offset; the named one is asked first."""
+        """The log that has an event's bytes at its offset; the named one is compared first."""
         name = Path(event.path).name
         for open_log in sorted(self.folder.open_logs.values(), key=lambda log: log.name != name):
             if open_log.read_at(event.offset, len(event.data)) == event.data:
@@ -258,7 +258,7 @@ class FilebeatSource(Tail):
         self._waits = waits
         if self._silent_since is not None and now - self._silent_since >= SILENT_SECONDS:
             self._stop_filebeat()
-            self._ended("Filebeat says nothing of new lines")
+            self._ended("Filebeat does not report new lines")
 
     def _read_late(self, open_log: OpenLog, now: float) -> float:
         """Read a log when Filebeat has had its time; since when it waits."""

@@ -1,7 +1,4 @@
-"""Why a Filebeat ended, in its own words.
-
-In: pieces of its standard error. Out: the last line that reports an error, else the last line.
-"""
+"""Why a Filebeat ended: the last line of its standard error that reports an error, else the last."""
 
 from __future__ import annotations
 
@@ -38,10 +35,10 @@ class StderrLines:
         """Why it ended: the last error, else the last line, else nothing."""
         self._take(self._begun)
         self._begun = b""
-        said = self._last_error or self._last
-        if "newosproc" in said:  # Go's name for it
-            said += ": no thread to be had (ulimit -u, TasksMax=, pids limit)"
-        return said
+        reason = self._last_error or self._last
+        if "newosproc" in reason:  # Go's name for it
+            reason += ": no thread to be had (ulimit -u, TasksMax=, pids limit)"
+        return reason
 
     def _take(self, line: bytes) -> None:
         text = line[:MAX_LINE_BYTES].decode("utf-8", "replace").strip()
@@ -53,7 +50,7 @@ class StderrLines:
 
 
 def _error_in(text: str) -> str:
-    """What a line says when it reports an error, without time and place in the source."""
+    """The message of a line that reports an error, without time and place in the source."""
     if _FATAL.match(text):
         return text
     if text.startswith("{"):  # newer ones log JSON

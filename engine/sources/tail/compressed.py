@@ -4,7 +4,7 @@ Each is unpacked once, and again when it has changed. Unpacking is done in short
 few megabytes can unpack to gigabytes: whoever calls takes as many of them as there is time for.
 
 A roll whose end is missing may still be written or copied: it counts as far as it goes, and only
-when it has vanished, or has not changed for long, is its end said to be lost. That is taken back
+when it has vanished, or has not changed for long, is its end reported as lost. That is withdrawn
 should it become whole all the same.
 """
 
@@ -40,12 +40,12 @@ class _Roll:
     stamp: tuple[int, int]
     """(size, time of change) when it was read."""
     since: float
-    identity: bytes = b""
+    log_id: bytes = b""
     damage: str = ""
     torn_bytes: int = 0
     """Of its last line, which has no end."""
-    said: bool = False
-    """Whether its end was said to be lost."""
+    reported: bool = False
+    """Whether its end was reported as lost."""
 
 
 class CompressedRolls:
@@ -63,7 +63,7 @@ class CompressedRolls:
         self.damaged: dict[str, str] = {}
         self.notes: dict[str, str] = {}
         self.cut_short: set[bytes] = set()
-        """Logs whose end an earlier life said to be lost, though it may come."""
+        """Logs whose end was reported as lost by an earlier start, though it may come."""
         self._names: set[str] = set()
         self._vanished: list[_Roll] = []
         self._steps: Iterator[Message | None] | None = None
@@ -80,9 +80,9 @@ class CompressedRolls:
         return self._steps is not None or bool(self.waiting)
 
     @property
-    def identities(self) -> frozenset[bytes]:
+    def log_ids(self) -> frozenset[bytes]:
         """The logs of the rolls that are there."""
-        return frozenset(roll.identity for roll in self.seen.values())
+        return frozenset(roll.log_id for roll in self.seen.values())
 
     def has(self, name: str) -> bool:
         """Whether a file of this name is compressed."""
@@ -109,24 +109,24 @@ class CompressedRolls:
 
     def _losses(self, now: float) -> list[Message]:
         messages: list[Message] = []
-        whole = {roll.identity for roll in self.seen.values() if not roll.damage}
+        whole = {roll.log_id for roll in self.seen.values() if not roll.damage}
         for roll in self._vanished:
-            if roll.identity in whole or self.cursor.is_open(roll.identity):
+            if roll.log_id in whole or self.cursor.is_open(roll.log_id):
                 continue
-            if roll.damage and not roll.said:
-                messages.append(Lost(roll.identity, 0, at_least=True, name=roll.name))
+            if roll.damage and not roll.reported:
+                messages.append(Lost(roll.log_id, 0, at_least=True, name=roll.name))
             elif roll.torn_bytes:
-                messages.append(Lost(roll.identity, roll.torn_bytes, name=roll.name))
-        gone = {roll.identity for roll in self._vanished} - self.identities - {b""}
+                messages.append(Lost(roll.log_id, roll.torn_bytes, name=roll.name))
+        gone = {roll.log_id for roll in self._vanished} - self.log_ids - {b""}
         messages += [Gone(one) for one in sorted(gone) if not self.cursor.is_open(one)]
         self._vanished = []
         for roll in self.seen.values():
-            if roll.damage and not roll.said and now - roll.since >= STILL_SECONDS:
-                roll.said = True
-                if not self.cursor.is_open(roll.identity):
+            if roll.damage and not roll.reported and now - roll.since >= STILL_SECONDS:
+                roll.reported = True
+                if not self.cursor.is_open(roll.log_id):
                     self.damaged[roll.name] = f"log {roll.name}: {roll.damage}; copy it again"
                     messages.append(
-                        Lost(roll.identity, 0, at_least=True, provisional=True, name=roll.name)
+                        Lost(roll.log_id, 0, at_least=True, provisional=True, name=roll.name)
                     )
         return messages
 
@@ -141,7 +141,7 @@ class CompressedRolls:
     def steps(self) -> Iterator[Message | None]:
         """New lines of all compressed rolls, and None for each step without one.
 
-        Whoever stops in between goes on from there with the next call.
+        Whoever stops in between continues there with the next call.
         """
         while self.busy:
             if self._steps is None:
@@ -168,50 +168,50 @@ class CompressedRolls:
         finally:
             content.close()
 
-    def _roll_of(self, found: Found, identity: bytes = b"") -> _Roll:
-        return _Roll(found.name, (found.size, found.modified), self._now, identity)
+    def _roll_of(self, found: Found, log_id: bytes = b"") -> _Roll:
+        return _Roll(found.name, (found.size, found.modified), self._now, log_id)
 
     def _read_content(self, found: Found, content: Content) -> Iterator[Message | None]:
         line = yield from content.peeking_line()
         if line is None and not content.damage:
             line = content.peek_short() or None
         before = self.seen.get(found.key)
-        identity = log_file_id(line) if line else b""
-        roll = self.seen[found.key] = self._roll_of(found, identity)
-        roll.said = before is not None and before.said
+        log_id = log_file_id(line) if line else b""
+        roll = self.seen[found.key] = self._roll_of(found, log_id)
+        roll.reported = before is not None and before.reported
         if line:
             yield from self._read_lines(roll, content)
         roll.damage = content.damage
         if not roll.damage:
             self.damaged.pop(found.name, None)
-            whole = before.identity if before and before.said else identity
-            if roll.said or whole in self.cut_short:
+            whole = before.log_id if before and before.reported else log_id
+            if roll.reported or whole in self.cut_short:
                 self.cut_short.discard(whole)
                 yield Lost(whole, 0, withdrawn=True, name=roll.name)
-            roll.said = False
+            roll.reported = False
         if content.lacks_newline:
             self.notes[found.name] = f"log {found.name}: its last line has no end, and is not read"
 
     def _read_lines(self, roll: _Roll, content: Content) -> Iterator[Message | None]:
-        identity = roll.identity
-        log_file = self.cursor.log_file(identity) or LogFile(identity, name=roll.name)
+        log_id = roll.log_id
+        log_file = self.cursor.log_file(log_id) or LogFile(log_id, name=roll.name)
         trial = log_file.copy()
         if trial.position:
             begin, shorter = yield from locating(trial, content)
-            if shorter or (begin != log_file.position and self.cursor.is_open(identity)):
+            if shorter or (begin != log_file.position and self.cursor.is_open(log_id)):
                 return
             if begin != log_file.position:
                 yield trial.rewound(log_file.position)
             content.rewind()
             yield from skipping(content, begin)
-        if self.cursor.is_open(identity):
-            self.cursor.positions[identity] = log_file
+        if self.cursor.is_open(log_id):
+            self.cursor.positions[log_id] = log_file
             trial = log_file
         cutter = LineCutter(trial.position, STEP_BYTES)
         while (data := content.pull(STEP_BYTES)) != b"":
             for block in cutter.take(data or b""):
                 yield self.cursor.advance(trial, roll.name, block)
             yield None
-        if identity not in self.cursor.positions:
+        if log_id not in self.cursor.positions:
             self.cursor.close(trial)
         roll.torn_bytes = cutter.begun_bytes

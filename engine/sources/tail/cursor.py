@@ -70,7 +70,7 @@ class Cursor:
         open_log.was_read = True
         line = first_line(open_log.read_at)
         if line is not None and format_of(line[:HEAD_BYTES]) is not None:
-            line = None  # it is no log, as the next look will tell
+            line = None  # it is no log, as the next look will show
         first = b"" if line is None else log_file_id(line)
         messages: list[Message] = []
         if log_file is not None and first != open_log.first:
@@ -107,8 +107,8 @@ class Cursor:
             if not open_log.ends_line(common, open_log.size):
                 open_log.log_file, open_log.copied = log_file, (open_log.size, open_log.modified)
                 return []
-        identity = log_file_id(line, len(known))
-        open_log.log_file = self.positions[identity] = LogFile(identity, name=open_log.name)
+        log_id = log_file_id(line, len(known))
+        open_log.log_file = self.positions[log_id] = LogFile(log_id, name=open_log.name)
         if not common:
             return []
         # It begins like a log that is read there, and goes on in another way.
@@ -155,9 +155,9 @@ class Cursor:
         line = None if open_log.first else first_line(open_log.read_at)
         return open_log.first if line is None else log_file_id(line)
 
-    def is_open(self, identity: bytes) -> bool:
+    def is_open(self, log_id: bytes) -> bool:
         """Whether an open file is this log."""
-        return any(o.log_file and o.log_file.id == identity for o in self.open_logs.values())
+        return any(o.log_file and o.log_file.id == log_id for o in self.open_logs.values())
 
     def _cut_off(self, open_log: OpenLog, log_file: LogFile) -> list[Message]:
         """The content of a log was replaced: unless it was copied elsewhere, its end is lost."""

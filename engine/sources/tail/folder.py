@@ -138,7 +138,7 @@ class LogFolder:
         return messages
 
     def _drop_others(self, listing: Listing) -> list[Message]:
-        """Close files that were taken for logs while there was too little in them to tell."""
+        """Close files that were taken for logs while they were too short to be recognised."""
         messages: list[Message] = []
         self._others = listing.others | {found.key for found in listing.rolls}
         for key in self._others & self.open_logs.keys():
@@ -233,10 +233,10 @@ class LogFolder:
                 else open_log.life is not None or self.watch is None
             ):
                 # a last line that never became complete, or what could not be opened
-                identity = log_file.id if log_file else b""
+                log_id = log_file.id if log_file else b""
                 unopened = open_log.descriptor < 0
                 messages.append(
-                    Lost(identity, open_log.behind, at_least=unopened, name=open_log.name)
+                    Lost(log_id, open_log.behind, at_least=unopened, name=open_log.name)
                 )
             if log_file:
                 self.cursor.close(log_file)
@@ -252,7 +252,7 @@ class LogFolder:
             return []
         missing, self.missing = self.missing, frozenset()
         present = {log.log_file.id for log in self.open_logs.values() if log.log_file}
-        present |= self.rolls.identities
+        present |= self.rolls.log_ids
         return [Lost(log_id, 0, at_least=True) for log_id in sorted(missing - present)]
 
     def _unopened_and_gone(self, listing: Listing) -> list[Message]:
@@ -269,7 +269,7 @@ class LogFolder:
     # What of them is new
 
     def read_new(self) -> Iterator[Message]:
-        """Everything complete that has not been handed on, of all logs, the oldest first."""
+        """All complete lines that have not been emitted, of all logs, the oldest first."""
         for open_log in sorted(self.open_logs.values(), key=lambda log: (log.modified, log.name)):
             yield from self.cursor.read_log(open_log)
 
@@ -283,7 +283,7 @@ class LogFolder:
 
     @property
     def lag_bytes(self) -> int:
-        """Bytes that are in the logs and have not been handed on."""
+        """Bytes that are in the logs and have not been emitted."""
         return sum(open_log.behind for open_log in self.open_logs.values())
 
     def close(self) -> None:

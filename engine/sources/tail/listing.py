@@ -1,4 +1,4 @@
-"""Lists the logs and compressed rolls in a folder, told by content, not by name."""
+"""Lists the logs and compressed rolls in a folder; content decides which is which, not names."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from engine.patterns import read_pattern
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
 
 MAX_OPEN: Final = 256
-"""Logs that are open; of a folder with more of them the newest are read, and it is said."""
+"""Logs that are open; of a folder with more of them the newest are read, which is reported."""
 MAX_COMPRESSED: Final = 10_000
 MAX_UNREAD: Final = 100
-"""Files of which it is said that they are not read."""
+"""So many files that are not read are reported."""
 
 FileKey = tuple[int, int]
 """(device, inode): a hint that a file is the same; its content decides."""
@@ -49,7 +49,7 @@ class Listing(NamedTuple):
 def list_logs(folder: Path, pattern: str, formats: Formats | None = None) -> Listing:
     """The logs in a folder, oldest first. Raises OSError. Its memory does not grow with them.
 
-    What each is, is told by its content: a pattern may match compressed rolls as well, and a plain
+    Content decides what each is: a pattern may match compressed rolls as well, and a plain
     log may have a name that ends in .gz.
     """
     formats = formats or Formats()

@@ -85,7 +85,7 @@ class OpenLog:
     vanished_at: float | None = None
     """Since when it is no longer in the folder."""
     life: object | None = None
-    """What the watch knows it by, when an event has told of it."""
+    """What the watch knows it by, when an event has announced it."""
     was_open: bool = False
     was_read: bool = False
     """Whether its first line was looked for since it was opened."""
@@ -168,7 +168,7 @@ class OpenLog:
 
     @property
     def behind(self) -> int:
-        """Bytes that have not been handed on."""
+        """Bytes that have not been emitted."""
         return max(0, self.size - self.position)
 
     def has_line(self, end: int | None = None) -> bool:

@@ -18,7 +18,7 @@ def seen(folder: LogFolder) -> Look:
     return Look(
         logs=tuple(_seen_log(log, is_newest=log is newest) for log in logs),
         lag_bytes=folder.lag_bytes,
-        rolls=folder.rolls.identities,
+        rolls=folder.rolls.log_ids,
         rolls_are_known=not folder.rolls.busy and not folder.rolls.unreadable,
         missing=folder.missing,
         unopened=tuple(unopened.values()),

@@ -1,6 +1,6 @@
 """The built-in reader: what is new in the logs of a folder, in order and without gaps.
 
-When to look is told by events of the folder (`watch.py`); where there are none, as on network file
+Events of the folder decide when to look (`watch.py`); where there are none, as on network file
 systems, the folder is looked into every second.
 """
 
@@ -23,7 +23,7 @@ LOOK_SECONDS: Final = 1.0
 BUSY_LOOK_SECONDS: Final = 0.15
 """While lines come, looks are closer: the proxy may roll its log at any moment."""
 QUIET_LOOK_SECONDS: Final = 10.0
-"""Where events say when there is something to see, and nothing has happened."""
+"""Where events announce every change, and nothing has happened."""
 LAST_LOOK_SECONDS: Final = 1.0
 UNPACK_SECONDS: Final = 0.1
 """A few megabytes may unpack to gigabytes; meanwhile lines come that are new."""
@@ -37,7 +37,7 @@ def prepare(_wish: Wish) -> MakeSource:
 
 
 class Tail:
-    """Reads until it is told to stop. `run` is its thread."""
+    """Reads until it is requested to stop. `run` is its thread."""
 
     def __init__(self, folder: LogFolder, requests: Requests, emit: Emit) -> None:
         self.folder = folder
@@ -108,7 +108,7 @@ class Tail:
         """... and after it."""
 
     def pause_when_quiet(self) -> float:
-        """Seconds until the next look, where events tell what happens and nothing has."""
+        """Seconds until the next look, where events announce every change and none has come."""
         return QUIET_LOOK_SECONDS
 
     @property
@@ -217,7 +217,7 @@ class Tail:
                 self.look(now)
 
     def _emit(self, message: Message) -> None:
-        """Emit; whoever counts a block has been told of its log, and where that is open."""
+        """Emit; before the first block of a log comes the look that shows where it is open."""
         if isinstance(message, Block) and (
             message.log_id not in self._known or self._opened != self.folder.files.opened
         ):

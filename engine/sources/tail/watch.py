@@ -1,12 +1,9 @@
 """Watches the log folder by inotify, so that no log comes and goes unseen.
 
-In: a folder and a pattern. Out: `Arrival`s, new logs opened at the event that announces them, and
-`Lost` for each that was gone before it could be opened; and a descriptor that is readable when
-anything in the folder has changed.
-
-Two queues of the kernel: `births` has what happens to names, few events that must be answered at
-once (by a thread of its own, `watcher.py`); `changes` has every write too, and only
-says that there is something to look for. Neither is waited for here.
+New logs are opened at the event that announces them (`Arrival`); each that was gone before it could
+be opened is `Lost`. The kernel has two queues for it: `name_events` has what happens to names, few
+events that must be answered at once (by a thread of its own, `watcher.py`); `changes` has every
+write too, and only shows that there is something to look for. Nothing here waits for either.
 """
 
 from __future__ import annotations
@@ -34,7 +31,7 @@ from engine.sources.tail.open_log import LOG_FLAGS
 
 NAMES: Final = on.CREATE | on.MOVED_FROM | on.MOVED_TO | on.DELETE
 ITSELF: Final = on.DELETE_SELF | on.MOVE_SELF
-ENDS: Final = on.IGNORED | on.UNMOUNT | ITSELF
+ITS_END: Final = on.IGNORED | on.UNMOUNT | ITSELF
 MAX_ROUNDS: Final = 50
 """So often events that came while logs were opened are taken before a loss is judged."""
 QUEUE_BYTES: Final = 256 * 1024
@@ -58,7 +55,7 @@ class Life:
 
 
 LISTED: Final = Life()
-"""For logs that were there before the watch: events may tell of them again."""
+"""For logs that were there before the watch: events may announce them again."""
 
 
 class Arrival(NamedTuple):
@@ -99,18 +96,18 @@ class Watch:
         """... and files that were opened and not known before."""
         # The package would start a program to look for the C library, which is loaded.
         inotify_simple._libc = inotify_simple._libc or ctypes.CDLL(None, use_errno=True)  # noqa: SLF001
-        self.births = INotify(nonblocking=True)
+        self.name_events = INotify(nonblocking=True)
         try:
             self.changes = INotify(nonblocking=True)
             try:
-                self.births.add_watch(folder, NAMES | ITSELF | on.ONLYDIR)
+                self.name_events.add_watch(folder, NAMES | ITSELF | on.ONLYDIR)
                 self.changes.add_watch(folder, NAMES | ITSELF | on.MODIFY | on.ATTRIB | on.ONLYDIR)
                 self._list()
             except OSError:
                 self.changes.close()
                 raise
         except OSError:
-            self.births.close()
+            self.name_events.close()
             raise
 
     def _list(self) -> None:
@@ -132,22 +129,22 @@ class Watch:
             unsure = self._open_new()
             if not self._pending():
                 break
-            for name, life in unsure:  # by now the name may lead to another file: asked again
+            for name, life in unsure:  # by now the name may lead to another file: checked again
                 life.key = None
                 self._new[name] = None
         self._leave_to_the_reader()
-        self._judge()
+        self._report_unopened()
         return (len(self.arrivals), len(self.lost)) != before or not self.alive
 
     def _events(self) -> list[Event]:
         try:
-            return list(parse_events(os.read(self.births.fileno(), QUEUE_BYTES)))
+            return list(parse_events(os.read(self.name_events.fileno(), QUEUE_BYTES)))
         except BlockingIOError:
             return []
 
     def _pending(self) -> bool:
         poll = select.poll()
-        poll.register(self.births.fileno(), select.POLLIN)
+        poll.register(self.name_events.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
     def _apply(self, event: Event) -> None:
@@ -155,7 +152,7 @@ class Watch:
             self.lost.append(Lost(b"", 0, at_least=True, name="(events were lost)"))
             with suppress(OSError):
                 self._list()
-        elif event.mask & ENDS:
+        elif event.mask & ITS_END:
             self.alive = False
         elif not event.mask & on.ISDIR:
             self._apply_to_name(event.mask, event.cookie, event.name)
@@ -217,11 +214,11 @@ class Watch:
         return Arrival(name, (status.st_dev, status.st_ino), descriptor, status.st_size, life)
 
     def _leave_to_the_reader(self) -> None:
-        """What is there and could not be opened: the reader tries, and tells of its size."""
+        """What is there and could not be opened: the reader tries, and reports its size."""
         for name in list(self._new):
             try:
                 status = (self.folder / name).lstat()
-            except OSError:  # its next event says where it is
+            except OSError:  # its next event shows where it is
                 continue
             life = self._lives[name]
             del self._new[name]
@@ -231,7 +228,7 @@ class Watch:
             else:
                 life.ignored = True
 
-    def _judge(self) -> None:
+    def _report_unopened(self) -> None:
         """Of the lives that ended unopened, those are lost whose file was not opened all the same.
 
         A file is opened by its name, which may lead to the next log by then: so which of them it
@@ -267,7 +264,7 @@ class Watch:
     def close(self) -> None:
         """Stop watching; logs that were not taken are closed."""
         self.alive = False
-        self.births.close()
+        self.name_events.close()
         self.changes.close()
         while self.arrivals:
             descriptor = self.arrivals.popleft().descriptor

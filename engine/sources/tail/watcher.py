@@ -42,7 +42,7 @@ class Watcher:
         with suppress(OSError):  # where it is allowed: it does next to nothing, at once
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), URGENT)
         poll = select.poll()
-        poll.register(self.watch.births.fileno(), select.POLLIN)
+        poll.register(self.watch.name_events.fileno(), select.POLLIN)
         poll.register(self._stop, select.POLLIN)
         try:
             while self.watch.alive:
