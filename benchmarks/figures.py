@@ -1,7 +1,7 @@
 """Rows about what is stored: bytes a minute, a save, the end of an hour, the end of a year.
 
-In: a database made for the purpose, through the store that the program uses. Out: rows and
-growth tables. Runs in this process: what is measured are single calls.
+They are measured in this process, call by call, on a database made for the purpose by the
+program's own store.
 """
 
 from __future__ import annotations

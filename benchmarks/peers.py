@@ -1,6 +1,6 @@
 """The peers: what else could do the work, or a part of it, on this machine.
 
-In: log files. Out: commands. A peer that is not installed is None, and the table says "missing".
+A peer that is not installed is None, and its cell of the table is "missing".
 """
 
 from __future__ import annotations

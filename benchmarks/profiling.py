@@ -3,9 +3,9 @@
     python -m benchmarks.profiling                    the tables of docs/performance.md
     python -m benchmarks.profiling --root CHECKOUT    of another tree, to compare with
 
-In: the sources of a tree (live), a built archive of it (start). Out: printed tables. Every thread
-of the program has Python's own profiler, by processor time; what it says of a run with one line is
-taken from what it says of the burst. It slows Python down and leaves what runs in C as it is.
+The burst runs from the sources of a tree, the start from its built archive. Every thread of the
+program has Python's own profiler, by processor time; the figures of a run with one line are
+subtracted from those of the burst. It slows Python down and leaves what runs in C as it is.
 """
 
 from __future__ import annotations

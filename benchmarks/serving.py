@@ -1,7 +1,6 @@
 """Rows about `serve`: bursts, line to figure, idle, memory, answers, start.
 
-In: the built program, Filebeat, `tail`. Out: rows. Everything runs in a folder of its own, on free
-loopback ports, and ends with the row.
+Everything runs in a folder of its own, on free loopback ports, and ends with the row.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Rows of the table, and how they are written: for people as Markdown, for `bench-check` as JSON.
 
-In: what was measured. Out: text. It must not measure.
-
 Each ratio is the median of several turns, in each of which both sides ran one after the other; its
 spread is the smallest and the largest of these turns.
 """

@@ -1,7 +1,7 @@
 """Workloads: logs that a real Caddy wrote under load, made once and kept below build/.
 
-In: a number of lines. Out: a packages file and log files. Each line is Caddy's to the byte; only
-in the larger and the spread logs the whole seconds of `ts` are other than recorded.
+Each line is Caddy's to the byte; only in the larger and the spread logs the whole seconds of `ts`
+are other than recorded.
 
 The load is our own generator: requests with browsers' headers, many on their way at a time on
 each connection, drawn from a mix that is like a school's: pages and what they load, homes,

@@ -1,10 +1,10 @@
 """Builds dist/offspot-metrics, one executable file with the program and all it depends on.
 
-Comes in: zipapp.spec, the tree, the lock file. Goes out: the archive, after it has passed the smoke
-commands. Must not: let a compiled file in, depend on the machine or the hour, or leave a broken
-archive under the final name.
+It is made of what zipapp.spec lists and the lock file, and gets its final name only after it has
+passed the smoke commands. There is no compiled file in it, and it does not depend on the machine or
+the hour.
 
-What costs time is kept in build/: wheels and unpacked dependencies by the digest of what makes
+What costs time is cached in build/: wheels and unpacked dependencies by the digest of what makes
 them. When no input has changed nothing is built.
 """
 

@@ -1,8 +1,8 @@
 """Compiles every .py below a folder to a .pyc beside it, the same bytes each time.
 
-Comes in: a folder. Goes out: X.pyc beside each X.py, marked as unchecked. Must be run as a process
-of its own with PYTHONHASHSEED=0, one folder a run: what a process compiled before leaves traces in
-the byte code that follows (shared strings), though never in what it does.
+The .pyc files are marked as unchecked. It must be run as a process of its own with
+PYTHONHASHSEED=0, one folder a run: what a process compiled before leaves traces in the byte code
+that follows (shared strings), though never in what it does.
 """
 
 import py_compile

@@ -1,9 +1,9 @@
 """Serve the recorded week as if it had just happened: `make run`.
 
-In: `samples/week`, the built `dist/offspot-metrics`. Out: a log folder that ends now, a fresh
-database, and the program serving both until it is told to stop. The last recorded day becomes
-today, its hours those of this machine's clock, and what would be later than now is left out. While
-the program runs, a line is added every few seconds, so that the page moves. Standard library only.
+The built `dist/offspot-metrics` serves a new database and the logs of `samples/week` at new times:
+the last recorded day becomes today, its hours those of this machine's clock, and lines later than
+now are left out. While the program runs, a line is added every few seconds, so that the page
+changes. Standard library only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Record a week of real access logs: zimwriterfs, kiwix-serve, Caddy, visitors by HTTP.
 
-In: a Caddy (two, when the hotspot is to be upgraded in mid-week) and a folder to write to. Out: the
-files that Caddy rolled, compressed, and the packages file. A week takes a minute to record: each
-line keeps every byte that Caddy wrote but the whole seconds of its `ts`, which become the plan's.
+A folder gets the packages file, and compressed what Caddy rolled (two Caddys, when the hotspot is
+upgraded in mid-week). A week takes a minute to record: each line keeps every byte that Caddy wrote
+but the whole seconds of its `ts`, which become those of the plan.
 
     .venv/bin/python -m tools.record_logs --caddy /usr/bin/caddy --later-caddy PATH
 """

@@ -1,6 +1,6 @@
 """Gives the wheel the dependencies that requirements.in names, so that they are written once.
 
-Comes in: requirements.in. Goes out: `dependencies` of the wheel's metadata. Called by hatchling.
+Called by hatchling, which writes them as `dependencies` into the wheel's metadata.
 """
 
 from pathlib import Path
