@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from cli import config, doctor, kpis, replay, report, serve
+from cli import backup, config, doctor, kpis, replay, report, restore, serve
 from cli.options import Command, with_options
 from engine.settings.commands import COMMANDS
 from engine.version import __version__
@@ -19,6 +19,8 @@ FUNCTIONS: Final[dict[str, Command]] = {
     "replay": replay.replay,
     "kpis": kpis.kpis,
     "report": report.report,
+    "backup": backup.backup,
+    "restore": restore.restore,
     "doctor": doctor.doctor,
     "config show": config.show,
 }

@@ -51,10 +51,18 @@ def _count(config: Config, packages: Packages, lock: Lock | None) -> tuple[Summa
     from engine.report import Report
     from engine.runtime import clock
     from engine.store.database import MEMORY
+    from engine.store.repair.recovery import finish_interrupted
     from engine.store.store import Store
 
-    store = Store.open(config.merge_into or MEMORY, config.timezone)
-    for note in (*packages.warnings, *store.notes, *([lock.note] if lock and lock.note else [])):
+    path = config.merge_into or MEMORY
+    repairs = finish_interrupted(path, clock.now()) if lock else []
+    store = Store.open(path, config.timezone)
+    for note in (
+        *repairs,
+        *packages.warnings,
+        *store.notes,
+        *([lock.note] if lock and lock.note else []),
+    ):
         print_message(note)
     today, started = clock.now(), clock.monotonic()
     with progress_bar(config.logfiles, shown=not config.quiet) as progress:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def serve(config: Config) -> None:
-    """Read the logs, count, and serve the dashboard, until told to stop.
+    """Read the logs, count, and serve the dashboard, until stopped.
 
     Ctrl-C or SIGTERM ends it in order, a second one at once; SIGHUP reads the packages file again.
     """

@@ -13,6 +13,8 @@ COMMANDS: Final = {
     ),
     "kpis": ("period", "figures_format", "database", "timezone"),
     "report": ("period", "output", "language", "site", "database", "timezone"),
+    "backup": ("target", "database"),
+    "restore": ("source", "database"),
     "doctor": (
         *("packages", "logs", "pattern", "filebeat", "lines", "database", "timezone"),
         "findings_format",

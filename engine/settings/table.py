@@ -54,6 +54,18 @@ class Config:
             "help": "Logs, plain or .gz; - for standard input.",
         },
     )
+    target: str = field(
+        default="",
+        metadata={
+            "is_argument": True,
+            "metavar": "FILE",
+            "help": "The backup to write; - for standard output.",
+        },
+    )
+    source: str = field(
+        default="",
+        metadata={"is_argument": True, "metavar": "FILE", "help": "The backup to restore."},
+    )
     packages: Path = setting(
         default=values.PACKAGES_PATHS[0],
         variable="PACKAGE_CONF_FILE",

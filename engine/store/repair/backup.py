@@ -12,8 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from engine.errors import DatabaseDamaged
-from engine.store.files import free_bytes, sync_path
+from engine.errors import DatabaseDamaged, UsageError
+from engine.store.database import open_reader
+from engine.store.files import free_bytes, is_to_be_made, sync_path
+from engine.store.header import check_header
 from engine.store.repair import check
 from engine.store.transactions import storage_errors
 
@@ -82,6 +84,24 @@ def copy_to(connection: sqlite3.Connection, target: Path) -> None:
                 draft.unlink(missing_ok=True)
             raise
         sync_path(target.parent)
+
+
+def back_up_to(path: Path, target: Path) -> None:
+    """Copy a database, which may be in use, to another file. Raises as `back_up`.
+
+    Raises DatabaseForeign when there is something else than a database of ours at the target.
+    """
+    if os.path.lexists(target):
+        if target.exists() and path.exists() and target.samefile(path):
+            raise UsageError(f"{target} is the database itself", "give another file")
+        if not is_to_be_made(target):
+            check_header(target)
+    connection = open_reader(path)
+    try:
+        connection.execute("PRAGMA query_only = OFF")  # the file is open for reading only
+        copy_to(connection, target)
+    finally:
+        connection.close()
 
 
 def drop_older(path: Path) -> bool:

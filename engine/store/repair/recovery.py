@@ -45,15 +45,21 @@ def ensure_valid(path: Path, now: int) -> list[str]:
     """
     with storage_errors(path):
         check_safe_to_write(path)
-        done = []
-        unfinished = next((f for f in _folders(path) if (f / _UNFINISHED).exists()), None)
-        if unfinished:
-            reason = (unfinished / _UNFINISHED).read_text("utf-8", "replace").strip()
-            done.append(_replace(path, unfinished, reason or "it was damaged", now))
+        done = finish_interrupted(path, now)
         reason = _reason_to_replace(path)
         if reason:
             done.append(recover(path, reason, now))
         return done
+
+
+def finish_interrupted(path: Path, now: int) -> list[str]:
+    """Finish a repair or a restore that was interrupted. What was done."""
+    unfinished = next((f for f in _folders(path) if (f / _UNFINISHED).exists()), None)
+    if unfinished is None:
+        return []
+    with storage_errors(path):
+        reason = (unfinished / _UNFINISHED).read_text("utf-8", "replace").strip()
+        return [_replace(path, unfinished, reason or "it was damaged", now)]
 
 
 def _reason_to_replace(path: Path) -> str:
@@ -77,16 +83,37 @@ def _reason_to_replace(path: Path) -> str:
 def recover(path: Path, reason: str, now: int) -> str:
     """Move a database to quarantine and put the best replacement in its place. What was done."""
     with storage_errors(path):
-        folders = _folders(path)
-        number = max((_number(folder) for folder in folders), default=0) + 1
-        time = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-        folder = _quarantine(path) / f"{time}-{number}"
-        folder.mkdir(mode=0o700)
-        (folder / _UNFINISHED).write_text(reason[:500], "utf-8")
-        sync_path(folder / _UNFINISHED)
-        sync_path(folder)
-        sync_path(folder.parent)
-        return _replace(path, folder, reason, now)
+        return _replace(path, new_folder(path, reason, now), reason, now)
+
+
+def new_folder(path: Path, reason: str, now: int) -> Path:
+    """A folder in quarantine. Until `close_folder`, a start finishes what was begun with it."""
+    number = max((_number(folder) for folder in _folders(path)), default=0) + 1
+    time = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder = _quarantine(path) / f"{time}-{number}"
+    folder.mkdir(mode=0o700)
+    (folder / _UNFINISHED).write_text(reason[:500], "utf-8")
+    sync_path(folder / _UNFINISHED)
+    sync_path(folder)
+    sync_path(folder.parent)
+    return folder
+
+
+def move_into(folder: Path, path: Path) -> None:
+    """Move a database and its companions into a folder, as far as they are not there yet."""
+    for suffix in _SUFFIXES:
+        part = path.with_name(path.name + suffix)
+        target = folder / part.name
+        if os.path.lexists(part) and not os.path.lexists(target):
+            part.rename(target)
+    sync_path(folder)
+    sync_path(path.parent)
+
+
+def close_folder(folder: Path) -> None:
+    """Note that the replacement of what is in a folder is in place."""
+    (folder / _UNFINISHED).unlink(missing_ok=True)
+    sync_path(folder)
 
 
 def _quarantine(path: Path) -> Path:
@@ -116,23 +143,18 @@ def _number(folder: Path) -> int:
 
 def _replace(path: Path, folder: Path, reason: str, now: int) -> str:
     """Move what is there, put the replacement in its place; goes on where it was interrupted."""
-    for suffix in _SUFFIXES:
-        part = path.with_name(path.name + suffix)
-        target = folder / part.name
-        if os.path.lexists(part) and not os.path.lexists(target):
-            part.rename(target)
-    sync_path(folder)
-    sync_path(path.parent)
+    move_into(folder, path)
     if path.exists():  # the replacement was in place already
         what = "the rest of the repair was done now"
     else:
         what = _make_replacement(path, folder, reason, now)
-    (folder / _UNFINISHED).unlink(missing_ok=True)
-    sync_path(folder)
-    return f"the database was damaged ({reason}) and moved to {folder}: {what}" + _thin(path)
+    close_folder(folder)
+    return f"the database was damaged ({reason}) and moved to {folder}: {what}" + remove_oldest(
+        path
+    )
 
 
-def _thin(path: Path) -> str:
+def remove_oldest(path: Path) -> str:
     """Remove what was moved there long ago, and report it."""
     gone = _folders(path)[:-_KEPT]
     for folder in gone:
@@ -166,7 +188,8 @@ def _make_replacement(path: Path, folder: Path, reason: str, now: int) -> str:
             return done
     if backed_up:
         done = "The newest backup is used; what came after it is read again from the logs."
-        _restore(path, backed_up, finish)
+        draft_of(path, backed_up, finish).rename(path)
+        sync_path(path.parent)
         return done
     done = "Nothing of it could be read and there is no backup: counting begins again from nothing."
     database.create(path, finish)
@@ -204,7 +227,8 @@ def _describe(salvaged: salvage.Salvaged, backed_up: Path | None) -> str:
     )
 
 
-def _restore(path: Path, backed_up: Path, finish: database.Fill) -> None:
+def draft_of(path: Path, backed_up: Path, finish: database.Fill) -> Path:
+    """A verified copy of a backup beside a database, in the newest schema, to be moved there."""
     draft = path.with_name(path.name + ".new")
     database.remove_with_companions(draft)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
@@ -220,5 +244,4 @@ def _restore(path: Path, backed_up: Path, finish: database.Fill) -> None:
         text = f"backup {backed_up} could not be brought back: {found[0]}"
         raise StorageError(text, "try doctor")
     sync_path(draft)
-    draft.rename(path)
-    sync_path(path.parent)
+    return draft
