@@ -198,7 +198,7 @@ def _verdict(found: Examination) -> Iterator[Any]:
     yield ""
     wrong = [check for check in found.checks if check.state.value in ("problem", "warning")]
     if not wrong:
-        yield _text("All is sound.")
+        yield _text("Everything is in order.")
         return
     yield _text(
         "Why the dashboard may be empty" if found.problems else "It can count; worth a look"

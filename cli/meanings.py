@@ -1,6 +1,6 @@
-"""What fates and reasons mean, and what to do about each, for a person.
+"""Sentences for the fates and reasons of lines: what each means, and what to do about it.
 
-In: names. Out: sentences. The reasons themselves are found by `engine/inputs/reasons.py`.
+`engine/inputs/reasons.py` finds the reason of a line.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ REASONS: Final[dict[Reason, Words]] = {
     Reason.COMMON_LOG: Words("another log format", CADDY_JSON),
     Reason.BINARY: Words(
         "bytes that are no text",
-        "the file is damaged, or packed: set it aside; new lines are read all the same",
+        "the file is damaged, or compressed: move it away; new lines are read all the same",
     ),
     Reason.BROKEN: Words(
         "broken JSON",

@@ -1,7 +1,7 @@
 """Standard output: JSON, CSV, and what Rich draws.
 
-In: JSON-ready dicts of `engine.report`, things to draw. Out: text. Without a terminal there is no
-colour and no drawing. A reader that has gone away (`| head`) stops nothing.
+Without a terminal there is no colour and no drawing. A program that stops reading (`| head`) is no
+error.
 """
 
 from __future__ import annotations

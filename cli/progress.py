@@ -1,7 +1,4 @@
-"""The bar of `replay`, when somebody is watching.
-
-In: names of files. Out: a bar on standard error with bytes, lines per second and the time left.
-"""
+"""The progress bar of `replay` on a terminal: bytes, lines per second and the time left."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def serve(config: Config) -> None:
     """Read the logs, count, and serve the dashboard, until stopped.
 
-    Ctrl-C or SIGTERM ends it in order, a second one at once; SIGHUP reads the packages file again.
+    Ctrl-C or SIGTERM ends it gracefully, a second one at once; after SIGHUP the packages file is
+    read again.
     """
     from cli.config import print_misspelt
     from cli.messages import print_lines

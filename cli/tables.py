@@ -1,7 +1,4 @@
-"""The KPIs of a period as tables that a person reads.
-
-In: what `Report.as_command_line` gives, and the zone of its days. Out: text on standard output.
-"""
+"""The KPIs of a period as tables for people."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ A bad log line is never an error: it is a counted fate (`FATES` in `engine/input
     ├── AlreadyCounted        a piece of logs that were counted before
     ├── ReaderUnavailable     Filebeat was asked for and cannot be run
     ├── StorageError          reading or writing failed (disk full, I/O)
-    │   └── DatabaseDamaged   the file is no sound SQLite database
+    │   └── DatabaseDamaged   the file is no valid SQLite database
     ├── DatabaseForeign       not ours, or made by a newer version
     ├── Busy                  another instance or a lock
     ├── AddressInUse          the HTTP port cannot be had
@@ -75,7 +75,7 @@ class StorageError(MetricsError):
 
 
 class DatabaseDamaged(StorageError):
-    """The file is no sound SQLite database."""
+    """The file is no valid SQLite database."""
 
 
 class DatabaseForeign(MetricsError):

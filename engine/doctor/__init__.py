@@ -1,7 +1,6 @@
-"""Doctor: why is the dashboard empty? Looks at every part of a set-up, and changes nothing.
+"""Doctor: examines every part of a set-up to find out why a dashboard is empty.
 
-In: a `Config`. Out: an `Examination`. It must not write anything, wait for anybody, or need any
-part to be there; it may run beside `serve`.
+It writes nothing, takes no lock and needs no part to be there, so it can run while `serve` does.
 """
 
 from __future__ import annotations

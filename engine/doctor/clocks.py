@@ -1,13 +1,10 @@
-"""The clock and the zone: every figure is filed under a time.
-
-In: what the database noted of them, and the kernel. Out: a check of each.
-"""
+"""Checks of the clock and of the time zone: every figure is stored under a time."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from engine.doctor.databases import Facts, duration
+from engine.doctor.databases import DatabaseFacts, duration
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError
 from engine.runtime.ticker import clock_is_trusted
@@ -17,11 +14,11 @@ from engine.times import load_zone, zone_data_version
 SHOWN = 3
 
 
-def check_zone(config: Config, facts: Facts | None, found: Examination) -> str:
-    """The zone of days and longer periods, and whose tables say what time it is there."""
+def check_zone(config: Config, facts: DatabaseFacts | None, found: Examination) -> str:
+    """The zone of days and longer periods, and the tables by which its time is computed."""
     name = config.timezone.key if config.timezone else (facts.timezone if facts else "UTC")
     if facts and facts.timezone != name:
-        text = f"{name} is asked for, the database has {facts.timezone}"
+        text = f"{name} is configured, the database has {facts.timezone}"
         hint = "serve computes days, weeks, months and years again when it starts with it"
         found.checks.append(Check("time zone", State.NOTE, text, hint))
     try:
@@ -31,10 +28,10 @@ def check_zone(config: Config, facts: Facts | None, found: Examination) -> str:
     return f"days are those of {name}, by the tables {zone_data_version()} of this program"
 
 
-def check_clock(config: Config, facts: Facts | None, found: Examination) -> None:
+def check_clock(config: Config, facts: DatabaseFacts | None, found: Examination) -> None:
     """Whether the clock can be believed, how often it was set, and which zone it is read in."""
     trusted = clock_is_trusted()
-    says = {
+    verdict = {
         True: "the kernel says that it is synchronised",
         False: "not synchronised (a hotspot without Internet never is, unless it has a clock chip)",
         None: "the kernel does not say whether it is synchronised",
@@ -50,7 +47,7 @@ def check_clock(config: Config, facts: Facts | None, found: Examination) -> None
         if any(abs(seconds) > 86400 for _, seconds in facts.steps[-SHOWN:]):
             state = State.WARNING
             hint = (
-                "figures are filed under the time that the clock had: look at the days around "
+                "figures are stored under the time that the clock had: look at the days around "
                 "both dates; set the clock right after each start, or fit a clock chip"
             )
-    found.checks.append(Check("clock", state, says, hint, tuple(details)))
+    found.checks.append(Check("clock", state, verdict, hint, tuple(details)))

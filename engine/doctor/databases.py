@@ -1,7 +1,7 @@
-"""The database, and whether somebody counts into it right now.
+"""Checks of the database, and of whether another process counts into it right now.
 
-In: a `Config`, the log files. Out: checks and `Facts`. It opens for reading only; a database that
-nobody uses is looked at in a copy, because SQLite makes files beside one that it opens.
+It is opened for reading only. A database that is not in use is copied first, because SQLite makes
+files next to one that it opens.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ FOREVER: Final = 1 << 62
 
 
 @dataclass
-class Facts:
-    """What the database says of itself."""
+class DatabaseFacts:
+    """What is stored in the database about itself."""
 
     running: bool = False
     site_id: str = ""
@@ -70,7 +70,7 @@ def check_running(config: Config, found: Examination) -> None:
 
 def check_database(
     config: Config, files: list[FoundFile], found: Examination, now: int
-) -> Facts | None:
+) -> DatabaseFacts | None:
     """What the database holds; None when it cannot be read, or is not there yet."""
     name = "database"
     path = config.database
@@ -113,15 +113,15 @@ def _reader(path: Path, *, live: bool) -> Iterator[Reader]:
             reader.close()
 
 
-def _read_facts(reader: Reader) -> Facts:
+def _read_facts(reader: Reader) -> DatabaseFacts:
     found = problems_of(reader.connection)
     if found:
         raise DatabaseDamaged(
             f"the database is damaged: {'; '.join(found)[:300]}",
-            "start serve: it sets the file aside and goes on from the newest backup",
+            "start serve: it puts the file into quarantine and goes on from the newest backup",
         )
     with reader.snapshot():
-        return Facts(
+        return DatabaseFacts(
             site_id=str(reader.get("site_id", "")),
             saved_at=int(reader.get("saved_at", 0)),
             timezone=str(reader.get("timezone", "UTC")),
@@ -142,7 +142,7 @@ def _not_there(path: Path) -> Check:
     return Check("database", State.NOTE, f"{path} is not there yet: serve makes it")
 
 
-def _judge(path: Path, facts: Facts, now: int) -> Check:
+def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:
     name = "database"
     lost = facts.fates.pop("lost", 0)
     total = facts.fates.total()
@@ -154,7 +154,7 @@ def _judge(path: Path, facts: Facts, now: int) -> Check:
     if lost:
         details.append(f"at least {lost:,} bytes of logs were lost before they could be read")
     free = free_bytes(path)
-    text = f"{path}: sound, {size:,} bytes"
+    text = f"{path}: valid, {size:,} bytes"
     age = now - facts.saved_at
     if facts.saved_at:
         text += f", saved {_ago(age)}"
@@ -165,7 +165,7 @@ def _judge(path: Path, facts: Facts, now: int) -> Check:
         )
         return Check(name, State.PROBLEM, error.message, error.hint, tuple(details), error)
     if not facts.fates["counted"]:
-        hint = "the checks of the logs tell why; figures appear within a minute once lines count"
+        hint = "the checks of the logs show why; figures appear within a minute once lines count"
         what = f"{text}, but no line has counted yet"
         return Check(name, State.WARNING, what, hint, tuple(details))
     if facts.running and age > SAVE_LATE_SECONDS:
@@ -177,7 +177,7 @@ def _judge(path: Path, facts: Facts, now: int) -> Check:
     return Check(name, State.OK, text, details=tuple(details))
 
 
-def _progress(files: list[FoundFile], facts: Facts) -> Iterator[str]:
+def _progress(files: list[FoundFile], facts: DatabaseFacts) -> Iterator[str]:
     """How much of each of the newest logs has been counted."""
     for file in files[-SHOWN:]:
         if file.compressed:

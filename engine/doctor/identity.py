@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from engine.doctor.databases import Facts
+from engine.doctor.databases import DatabaseFacts
 from engine.doctor.model import Check, Examination, State
 from engine.runtime.hardware import read_hardware
 from engine.settings import Config
 
 
-def check_identity(config: Config, facts: Facts | None, found: Examination) -> None:
+def check_identity(config: Config, facts: DatabaseFacts | None, found: Examination) -> None:
     """Whether a copy of this card in another hotspot would be noticed."""
     hardware = read_hardware(config.database)
     known = [kind for kind, number in zip(("board", "card"), hardware, strict=True) if number]

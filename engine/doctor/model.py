@@ -1,6 +1,6 @@
-"""What an examination finds: one `Check` per part of the set-up, in the order of the way of a line.
+"""What an examination finds: one `Check` for each part of the set-up.
 
-In: nothing. Out: small values. It must not know how they are printed.
+They are in the order in which a line passes these parts. How they are printed is up to `cli/`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from engine.inputs.reasons import Explanation
 
 
 class State(Enum):
-    """How a part is. Only a problem makes the set-up unsound."""
+    """The state of a part. Only a problem prevents counting."""
 
     OK = "ok"
     NOTE = "note"
@@ -38,7 +38,7 @@ class Check:
 class SeenLine:
     """One of the newest lines, and what becomes of it. `ended`: its newline is there.
 
-    `text` has nothing in it that tells of a visitor (`engine/inputs/masking.py`).
+    `text` contains nothing about a visitor (`engine/inputs/masking.py`).
     """
 
     file: str
@@ -67,7 +67,7 @@ class Examination:
 
     @property
     def problems(self) -> list[Check]:
-        """What must be mended, in order."""
+        """What has to be fixed, in the order of the checks."""
         return [check for check in self.checks if check.state is State.PROBLEM]
 
 

@@ -1,6 +1,6 @@
-"""The packages file, and who would read the logs.
+"""Checks of the packages file, and of the reader that would read the logs.
 
-In: a `Config`. Out: checks. It runs Filebeat for its version, nothing more of it.
+Filebeat is run only to ask for its version.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ def check_packages(config: Config, found: Examination) -> Packages | None:
 
 
 def check_reader(config: Config, found: Examination) -> None:
-    """Whether the reader that was asked for can run."""
+    """Whether the configured reader can run."""
     name = "reader"
     if not config.processing:
         text = "PROCESSING_DISABLED is set: serve shows what there is, and counts nothing"
         found.checks.append(Check(name, State.WARNING, text, "unset it where logs are to be read"))
         return
     if config.reader == "tail":
-        found.checks.append(Check(name, State.OK, "the built-in reader, as asked for"))
+        found.checks.append(Check(name, State.OK, "the built-in reader, as configured"))
         return
-    asked = config.reader == "filebeat" or bool(config.filebeat)
+    required = config.reader == "filebeat" or bool(config.filebeat)
     program = find_filebeat(config.filebeat)
     if program is None:
-        if asked:
+        if required:
             found.checks.append(problem(name, missing_filebeat(config.filebeat)))
         else:
             text = "no Filebeat here: the built-in reader does it, with the same figures"
@@ -78,7 +78,7 @@ def check_reader(config: Config, found: Examination) -> None:
     except OSError as error:
         text = f"Filebeat {program} does not run: {error.strerror or error}"
         hint = "is it made for this machine? or let the built-in reader do it: READER=tail"
-        if asked:
+        if required:
             found.checks.append(problem(name, ReaderUnavailable(text, hint)))
         else:
             found.checks.append(Check(name, State.WARNING, text, hint))
@@ -99,10 +99,10 @@ def _version_of(program: str) -> str:
         )
     except subprocess.TimeoutExpired as error:
         raise OSError(f"no answer within {VERSION_SECONDS} s") from error
-    said = (done.stdout or done.stderr).decode("utf-8", "replace").strip().partition("\n")[0]
+    output = (done.stdout or done.stderr).decode("utf-8", "replace").strip().partition("\n")[0]
     if done.returncode:
-        raise OSError(f"it ended with {done.returncode}: {said[:200]}")
-    return said[:200].removeprefix("filebeat version ")
+        raise OSError(f"it ended with {done.returncode}: {output[:200]}")
+    return output[:200].removeprefix("filebeat version ")
 
 
 def _plural(number: int, one: str, many: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Reads the logs and counts, as long as it is asked to: the part of `serve` that writes.
+"""Reads the logs, counts and saves: the part of `serve` that writes.
 
 The main thread counts what a reader thread has read, at the ticks of a timer thread. The reader
 starts once there are packages to count by. When the database turns out to be damaged, it is

@@ -1,4 +1,4 @@
-"""Open files and sockets: how many the process may have, and who gets how many of them.
+"""Open files and sockets: how many the process may have, and how they are shared out.
 
 Logs and connections each have a budget of their own, so that neither a thousand clients nor a
 thousand rolls take what the other needs.

@@ -2,7 +2,7 @@
 
 A text that comes from outside is shown without control characters and cut; of one kind of message
 at most ten a minute are written, then how many there were. A standard error that is closed, full or
-read by nobody stops nothing.
+not read stops nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def plain(value: object) -> object:
 
 
 def has_room(descriptor: int = 2) -> bool:
-    """Whether writing to a descriptor would not wait: a pipe may be full and read by nobody."""
+    """Whether writing to a descriptor would not wait: a pipe may be full and not be read."""
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
     return any(events & select.POLLOUT for _, events in poll.poll(0))

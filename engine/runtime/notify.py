@@ -40,7 +40,7 @@ class Notifier:
             sender.sendto(text.encode(), self._address)
 
     @contextmanager
-    def told(self, status: str) -> Iterator[None]:
+    def serving(self, status: str) -> Iterator[None]:
         """The start is over at the beginning of the block, and the end has begun at its end."""
         self.send(f"READY=1\nSTATUS={status}")
         try:

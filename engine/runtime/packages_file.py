@@ -1,6 +1,6 @@
-"""The packages file while it is in use: read again when it changed, the last good one kept.
+"""The packages file while it is in use: it is read again after a change, and the last valid version
+is stored.
 
-In: a path, and what the database has kept of it. Out: packages, and what is wrong with the file.
 A large file takes seconds to read, on a small board ten, so a thread of its own does it: counting
 and answering go on meanwhile.
 """
@@ -21,7 +21,7 @@ log = logging.getLogger("offspot-metrics")
 
 
 class PackagesFile:
-    """Looks after one file. Owned by the main thread.
+    """One file. Owned by the main thread.
 
     `notify` is called by the thread that has read the file; `take` then has what it found. Without
     `notify`, the file is read at once.
@@ -75,15 +75,15 @@ class PackagesFile:
             self._again = False
             self.look(forced=True)
         if isinstance(found, Packages):
-            self._keep(found)
+            self._use(found)
             return found
         self.problem = found.message
-        kept = None if self.used else self._kept()
-        known = self.used or kept is not None
+        stored = None if self.used else self._stored()
+        known = self.used or stored is not None
         after = "the packages known before are used" if known else "nothing is counted until then"
         log.warning("%s; %s", found.message, after)
         self.used = known
-        return kept
+        return stored
 
     def _read_and_notify(self) -> None:
         self._found = self._read()
@@ -99,21 +99,21 @@ class PackagesFile:
             log.exception("the packages file could not be read")
             return ConfigError(f"packages file {self.path} cannot be read: {error}")
 
-    def _keep(self, packages: Packages) -> None:
+    def _use(self, packages: Packages) -> None:
         for warning in packages.warnings:
             log.warning("%s", warning)
         self.problem = ""
         self.used = True
         text = packages.to_json()
-        with suppress(StorageError, Busy):  # kept for the next start; this one has them
+        with suppress(StorageError, Busy):  # stored for the next start; this one has them
             if text != self.store.get("packages"):
                 self.store.put("packages", text)
 
-    def _kept(self) -> Packages | None:
+    def _stored(self) -> Packages | None:
         """The last good packages of an earlier start."""
-        kept = self.store.get("packages")
+        stored = self.store.get("packages")
         with suppress(ConfigError):
-            return None if kept is None else Packages.from_json(str(kept))
+            return None if stored is None else Packages.from_json(str(stored))
         return None
 
     def _state(self) -> tuple[int, int, int] | None:

@@ -1,8 +1,8 @@
 """The first thing that the process does: it handles signals, also as process 1.
 
-Before `serve` has its own handlers, SIGTERM ends it with the code of an orderly stop. As
-process 1 (in a container) the kernel drops signals that nobody handles and leaves it every orphan:
-so process 1 only passes signals on and reaps, and a child does the work.
+Before `serve` has its own handlers, SIGTERM ends it with the code of a graceful stop. For process 1
+(in a container) the kernel drops signals that have no handler, and makes it the parent of every
+orphan: so process 1 only passes signals on and reaps, and a child does the work.
 """
 
 from __future__ import annotations

@@ -44,19 +44,19 @@ class ReadOnlyDashboard:
             packages = read_packages(config.packages)
         except MetricsError as error:
             log.info("%s", error.message)
-            packages = self._kept_packages()
+            packages = self._stored_packages()
         status.use_packages(packages)
         status.check_database = self.problem
         self.look()
 
-    def _kept_packages(self) -> Packages:
+    def _stored_packages(self) -> Packages:
         """Those in the database; none where there is no such database, or nothing in it of them."""
         path = self.config.database
         with suppress(MetricsError), closing(Reader.open(path)) as reader:
             with storage_errors(path):
-                kept = reader.get("packages")
-            if kept is not None:
-                return Packages.from_json(str(kept))
+                stored = reader.get("packages")
+            if stored is not None:
+                return Packages.from_json(str(stored))
         return Packages()
 
     def problem(self) -> str:

@@ -54,7 +54,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
         with (
             work.running(threads, app.cache),
             answering(server, threads),
-            notifier.told(f"Dashboard on port {server.port}"),
+            notifier.serving(f"Dashboard on port {server.port}"),
         ):
             if logs.has_room():
                 announce(address_of(config.host, server.port))

@@ -1,4 +1,4 @@
-"""What is known of one setting: where its value comes from, and what is said of it."""
+"""One setting: where its value comes from, and the texts about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class BadValue(ValueError):
 
 @dataclass(kw_only=True, eq=False, repr=False)  # what is not needed would delay each start
 class Setting:
-    """How a field of `Config` is set, and what is said of it."""
+    """How a field of `Config` is set, and the texts about it."""
 
     name: str
     type: Any

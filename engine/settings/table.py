@@ -1,4 +1,4 @@
-"""The table of settings: a field of `Config` each, with its default and what is said of it."""
+"""The table of settings: each is a field of `Config`, with its default and the texts about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -286,7 +286,7 @@ class Config:
         default="INFO",
         variable="LOG_LEVEL",
         read=values.one_of(LOG_LEVELS, values.LOG_LEVEL_ALIASES),
-        manual="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`: how much `serve` says on "
+        manual="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`: how much `serve` logs on "
         "standard error. `WARN`, `FATAL` and `NOTSET` (all there is) are taken too",
     )
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)

@@ -113,7 +113,7 @@ def test_no_line_has_counted_yet(config: Config) -> None:
     check = check_of(config, "database")
     assert check.state.value == "warning"
     assert "no line has counted yet" in check.text
-    assert "the checks of the logs tell why" in check.hint
+    assert "the checks of the logs show why" in check.hint
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_another_zone_than_that_of_the_database(config: Config) -> None:
     names = [check.name for check in looked_at(replace(config, timezone=load_zone("UTC"))).checks]
     assert "time zone" not in names
     check = check_of(replace(config, timezone=load_zone("Asia/Kathmandu")), "time zone")
-    assert check.text == "Asia/Kathmandu is asked for, the database has UTC"
+    assert check.text == "Asia/Kathmandu is configured, the database has UTC"
     assert "computes days, weeks, months and years again" in check.hint
 
 
