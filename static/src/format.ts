@@ -9,12 +9,13 @@ export function number(n: number): string {
   return numberFormat(lang.value, {}).format(n)
 }
 
-/** Shares below one percent keep a digit, so that something is never shown as nothing. */
+/** Something is never shown as nothing, and not all is never shown as all. */
 export function percent(part: number, whole: number): string {
   const share = whole > 0 ? part / whole : 0
-  const shown = share < 1 && share > 0.995 ? 0.99 : share
-  const precision = share < 0.01 ? { maximumSignificantDigits: 1 } : { maximumFractionDigits: 0 }
-  return numberFormat(lang.value, { style: 'percent', ...precision }).format(shown)
+  const format = numberFormat(lang.value, { style: 'percent', maximumFractionDigits: 0 })
+  // isolated: the sign would change sides in right-to-left text
+  if (share > 0 && share < 0.01) return `\u2066<\u00a0${format.format(0.01)}\u2069`
+  return format.format(share < 1 && share > 0.995 ? 0.99 : share)
 }
 
 export function minutes(total: number): string {

@@ -68,7 +68,7 @@ describe('figures', () => {
   })
   it('a share is never rounded to nothing, nor to all', () => {
     expect(percent(0, 10)).toBe('0%')
-    expect(percent(1, 100_000)).toBe('0.001%')
+    expect(percent(1, 100_000)).toBe('\u2066<\u00a01%\u2069')
     expect(percent(999, 1000)).toBe('99%')
     expect(percent(10, 10)).toBe('100%')
     expect(percent(5, 0)).toBe('0%')

@@ -30,7 +30,8 @@ export interface RankingView {
   trendTitle: Key
   /** the total as a headline */
   total: (n: number) => string
-  /** below the table */
+  /** below the total, and below the table */
+  under?: Key
   note?: Key
 }
 
