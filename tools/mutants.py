@@ -4,7 +4,7 @@
     python tools/mutants.py --since main       those whose code or tests changed since a commit
     python tools/mutants.py --only backup      those whose name or file contains a word
     python tools/mutants.py --row F17 S9       those that break the promise of a row of faults
-    python tools/mutants.py --rows             run nothing: which rows of faults have a mutant
+    python tools/mutants.py --rows             run nothing: each row, what breaks it, what finds it
 
 A mutant is an entry of a list: `file`, `function` (dotted, empty for the module), `statement`
 (the source that is replaced, which must occur exactly once there; white space is folded), `mutant`
@@ -21,6 +21,7 @@ import ast
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "mutants"
 ROWS = ROOT / "tests" / "faults" / "rows.toml"
 TEST_SECONDS = 300
+RUN_SECONDS = 900
 FAILED = 1
 """pytest's exit code when a test failed; all others but 0 say that no test could judge."""
 SHARED = (".venv", "build/filebeat", "static/node_modules", "static/src/kpis.ts")
@@ -170,8 +172,10 @@ def judge(mutant: Mutant, tree: Path) -> str:
 def run(
     command: list[str], tree: Path, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a copy of the tree; what it prints is kept."""
-    return subprocess.run(
+    """Run a command in a copy of the tree; what it prints is kept. One that does not end, such as
+    tests whose mutant spins in a thread, is killed with all that it has started.
+    """
+    with subprocess.Popen(
         command,
         cwd=tree,
         env=environment,
@@ -180,8 +184,16 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said, _ = process.communicate()
+            failed = re.search(r"^(FAILED|ERROR) |^=+ .*[1-9] failed", said, re.M)
+            return subprocess.CompletedProcess(command, FAILED if failed else -1, said)
+        return subprocess.CompletedProcess(command, process.returncode, said)
 
 
 def changed_since(revision: str) -> set[str]:
@@ -195,21 +207,25 @@ def changed_since(revision: str) -> set[str]:
     return names
 
 
-def by_row(mutants: Iterable[Mutant]) -> dict[str, list[str]]:
+def by_row(mutants: Iterable[Mutant]) -> dict[str, list[Mutant]]:
     """The rows of faults in the order of their table, each with the mutants that break it."""
-    found: dict[str, list[str]] = {row["id"]: [] for row in tomllib.loads(ROWS.read_text())["row"]}
+    rows = tomllib.loads(ROWS.read_text())["row"]
+    found: dict[str, list[Mutant]] = {row["id"]: [] for row in rows}
     for mutant in mutants:
         for row in mutant.rows:
-            found[row].append(mutant.name)
+            found[row].append(mutant)
     return found
 
 
 def print_rows(mutants: Iterable[Mutant]) -> None:
-    """One line for each row, and how many have none."""
+    """A line for each mutant of each row: row, mistake, the tests that find it."""
     found = by_row(mutants)
-    for row, names in found.items():
-        print(f"{row:6} {'; '.join(names) or 'none'}")
-    without = [row for row, names in found.items() if not names]
+    for row, broken in found.items():
+        for mutant in broken:
+            print(f"{row:5} -> {mutant.name} -> {' '.join(mutant.tests)}")
+        if not broken:
+            print(f"{row:5} -> none")
+    without = [row for row, broken in found.items() if not broken]
     print(f"{len(found) - len(without)} of {len(found)} rows have a mutant")
 
 

@@ -243,7 +243,9 @@ def test_a_jump_beside_a_save(memory: Path, step: int, when: str) -> None:
 
 @pytest.mark.parametrize("now", [0, 946_684_800, 2**31 + 5, 4_102_444_799, 253_402_300_799])
 def test_extreme_clocks(memory: Path, now: int) -> None:
-    """With the clock at 1970, after 2038 or at 9999, counting starts, ticks and saves (D-T6)."""
+    """With the clock at 1970, after 2038 or at 9999, counting starts, ticks and saves, the minute
+    in its own hour (D-T6).
+    """
     store = Store.open(memory / "metrics.db", UTC, repair_at=now)
     counting = support.make_counting(store, memory)
     counting.begin(now)
@@ -254,6 +256,8 @@ def test_extreme_clocks(memory: Path, now: int) -> None:
     with contextlib.closing(Store.open(memory / "metrics.db", UTC, repair_at=now)) as again:
         assert not again.repairs
         assert not again.problems()
+        hours = again.reader().state_hours() + again.reader().record_hours()
+        assert set(hours) == {now - now % 3600, HOUR}
 
 
 def test_only_steady_running_purges(memory: Path) -> None:

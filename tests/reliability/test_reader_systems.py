@@ -102,6 +102,7 @@ def test_an_inode_is_used_again(reader: str, mounted: Path) -> None:
             wanted += lines(range(start * 1000 + 500, start * 1000 + 600))
             following.wait_for_lines(wanted)
     assert len(set(inodes)) < len(inodes), "ext4 was to use one again"
+    assert (ledger.settled, ledger.lost_bytes, ledger.lost_at_least) == (0, 0, False)
     assert os.statvfs(mounted).f_files <= 64
 
 
