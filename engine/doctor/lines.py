@@ -19,7 +19,7 @@ from engine.inputs import formats, masking
 from engine.inputs.model import MAX_LINE_BYTES, Reason
 from engine.inputs.reasons import Explanation, explain
 from engine.packages import Packages
-from engine.sources.opening import open_content
+from engine.sources.files import open_content
 from engine.text import clean_text
 
 SAMPLE: Final = 2_000

@@ -14,8 +14,8 @@ from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import InputMissing, InputUnreadable, MetricsError
 from engine.patterns import read_pattern
 from engine.settings import Config
+from engine.sources.files import NotGzip, open_content
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
-from engine.sources.opening import NotGzip, open_content
 
 SHOWN: Final = 8
 MAX_REFUSED: Final = 50

@@ -28,9 +28,9 @@ from engine.pipeline import Tally, fill_silences
 from engine.replay.recognise import FileLogs, KnownLogs, Segment
 from engine.replay.workers import BlockCounter
 from engine.sources.content import STANDARD_INPUT, Content, cut_lines
+from engine.sources.files import open_content
 from engine.sources.log_file import LogFile
 from engine.sources.model import Block
-from engine.sources.opening import open_content
 from engine.store.store import Store
 
 MAX_STATES: Final = 20_000

@@ -1,7 +1,7 @@
 """The content of a log, plain or from a pipe: bytes by content offset.
 
 A damaged end is read up to the damage and then named in `damage`; it is no exception, because
-what came before it counts. How a file is opened is in `engine/sources/opening.py`.
+what came before it counts. How a file is opened is in `engine/sources/files.py`.
 """
 
 from __future__ import annotations

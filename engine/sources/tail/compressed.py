@@ -18,11 +18,11 @@ from typing import Final
 
 from engine.errors import MetricsError
 from engine.sources.content import Content, skipping
+from engine.sources.files import NotGzip, opening
 from engine.sources.formats import not_read
 from engine.sources.lines import LineCutter
 from engine.sources.log_file import LogFile, log_file_id
 from engine.sources.model import Gone, Lost, Message
-from engine.sources.opening import NotGzip, opening
 from engine.sources.resume import locating
 from engine.sources.tail.cursor import Cursor
 from engine.sources.tail.listing import FileKey, Found

@@ -52,20 +52,10 @@ def list_logs(folder: Path, pattern: str, formats: Formats | None = None) -> Lis
     Content decides what each is: a pattern may match compressed rolls as well, and a plain
     log may have a name that ends in .gz.
     """
-    formats = formats or Formats()
-    matches = read_pattern(pattern).matches
-    logs: list[Found] = []
-    rolls: list[Found] = []
-    unread: dict[str, str] = {}
-    others: set[FileKey] = set()
-    too_many = 0
-
-    def is_log(name: str) -> bool:
-        return is_log_name(name, matches)
-
+    found = _Finding(folder, pattern, formats or Formats())
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not is_log(entry.name):
+            if not found.is_log(entry.name):
                 continue
             try:
                 status = entry.stat(follow_symlinks=False)
@@ -73,30 +63,63 @@ def list_logs(folder: Path, pattern: str, formats: Formats | None = None) -> Lis
                 raise
             except OSError:  # gone in between
                 continue
-            path = folder / entry.name
-            if not stat.S_ISREG(status.st_mode):
-                reason = no_file(path, status, is_log)
-                if reason and len(unread) < MAX_UNREAD:
-                    unread[entry.name] = reason
-                continue
-            key = (status.st_dev, status.st_ino)
-            is_old = len(logs) == MAX_OPEN and status.st_mtime_ns < logs[0].modified
-            if is_old and matches(entry.name):  # too many to look into each
-                too_many += 1
-                continue
-            kind = formats.of(path, status)
-            if kind not in {None, GZIP}:
-                others.add(key)
-                if len(unread) < MAX_UNREAD:
-                    unread[entry.name] = not_read(entry.name, [kind])
-                continue
-            into, limit = (logs, MAX_OPEN) if kind is None else (rolls, MAX_COMPRESSED)
-            modified = status.st_mtime_ns if into is logs else status.st_ctime_ns
-            found = Found(modified, entry.name, key, status.st_size)
-            if len(into) < limit:
-                heapq.heappush(into, found)
-            else:
-                heapq.heappushpop(into, found)
-                too_many += 1
-    formats.keep({found.key for found in (*logs, *rolls)} | others)
-    return Listing(sorted(logs), sorted(rolls), too_many, unread, others)
+            found.add(entry.name, status)
+    return found.listing()
+
+
+class _Finding:
+    """A listing as it is made."""
+
+    def __init__(self, folder: Path, pattern: str, formats: Formats) -> None:
+        self.folder = folder
+        self.formats = formats
+        self.matches = read_pattern(pattern).matches
+        self.logs: list[Found] = []
+        self.rolls: list[Found] = []
+        self.unread: dict[str, str] = {}
+        self.others: set[FileKey] = set()
+        self.too_many = 0
+
+    def is_log(self, name: str) -> bool:
+        """Whether a name is that of a log, or of a compressed one."""
+        return is_log_name(name, self.matches)
+
+    def add(self, name: str, status: os.stat_result) -> None:
+        """Find out what an entry with the name of a log is."""
+        path = self.folder / name
+        if not stat.S_ISREG(status.st_mode):
+            self._add_unread(name, no_file(path, status, self.is_log))
+            return
+        is_old = len(self.logs) == MAX_OPEN and status.st_mtime_ns < self.logs[0].modified
+        if is_old and self.matches(name):  # too many to look into each
+            self.too_many += 1
+            return
+        kind = self.formats.of(path, status)
+        if kind is None:
+            self._add_found(self.logs, MAX_OPEN, name, status, status.st_mtime_ns)
+        elif kind is GZIP:
+            self._add_found(self.rolls, MAX_COMPRESSED, name, status, status.st_ctime_ns)
+        else:
+            self.others.add((status.st_dev, status.st_ino))
+            self._add_unread(name, not_read(name, [kind]))
+
+    def _add_unread(self, name: str, reason: str) -> None:
+        if reason and len(self.unread) < MAX_UNREAD:
+            self.unread[name] = reason
+
+    def _add_found(
+        self, into: list[Found], limit: int, name: str, status: os.stat_result, modified: int
+    ) -> None:
+        """Of more than the limit, the newest stay."""
+        found = Found(modified, name, (status.st_dev, status.st_ino), status.st_size)
+        if len(into) < limit:
+            heapq.heappush(into, found)
+        else:
+            heapq.heappushpop(into, found)
+            self.too_many += 1
+
+    def listing(self) -> Listing:
+        """What was found."""
+        self.formats.keep({found.key for found in (*self.logs, *self.rolls)} | self.others)
+        logs, rolls = sorted(self.logs), sorted(self.rolls)
+        return Listing(logs, rolls, self.too_many, self.unread, self.others)
