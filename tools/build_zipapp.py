@@ -1,11 +1,7 @@
 """Builds dist/offspot-metrics, one executable file with the program and all it depends on.
 
-It is made of what zipapp.spec lists and the lock file, and gets its final name only after it has
-passed the smoke commands. There is no compiled file in it, and it does not depend on the machine or
-the hour.
-
-What costs time is cached in build/: wheels and unpacked dependencies by the digest of what makes
-them. When no input has changed nothing is built.
+It is equal whatever machine builds it and when. Wheels and unpacked dependencies are cached in
+build/, and nothing is built when no input has changed.
 """
 
 import argparse
@@ -119,6 +115,13 @@ def _read(path: Path) -> bytes:
         raise BuildError(f"zipapp.spec names a file that cannot be read: {error}") from error
 
 
+def made_pages(root: Path, dependencies: Path, module: str) -> Tree:
+    """The files that this module's `pages()` gives, by their names in the archive."""
+    command = [sys.executable, "-S", "-B", str(root / "tools/make_pages.py"), module]
+    printed = _output(command, {"PYTHONPATH": f"{root}{os.pathsep}{dependencies}"})
+    return {name: page.encode() for name, page in json.loads(printed).items()}
+
+
 def _precompressed(tree: Tree, rules: dict[str, Any]) -> Tree:
     compressed = {}
     for name, data in tree.items():
@@ -136,21 +139,18 @@ def build_note(root: Path) -> bytes:
     """build.json: the commit this was built from, which does not change by building again."""
     note: dict[str, str | None] = {"commit": None, "committedAt": None}
     git = ["git", "-C", str(root), "log", "-1", "--format=%H %cI"]
-    found = subprocess.run(git, capture_output=True, text=True, check=False) if _git() else None
-    if found is not None and found.returncode == 0:
-        note["commit"], note["committedAt"] = found.stdout.split()
+    if shutil.which("git"):
+        found = subprocess.run(git, capture_output=True, text=True, check=False)
+        if found.returncode == 0:
+            note["commit"], note["committedAt"] = found.stdout.split()
     return (json.dumps(note) + "\n").encode()
-
-
-def _git() -> bool:
-    return shutil.which("git") is not None
 
 
 # ------------------------------------------------------------------- dependencies
 
 
-def dependency_tree(root: Path, spec: Spec, cache: Path) -> Tree:
-    """The locked wheels without what the spec drops, with their byte code."""
+def dependency_folder(root: Path, spec: Spec, cache: Path) -> Path:
+    """The locked wheels, unpacked without what the spec drops, with their byte code."""
     rules = spec["dependencies"]
     lock = (root / rules["lock"]).read_bytes()
     key = _digest(lock, _as_bytes(rules), _as_bytes(spec["python"]), _tools(root))
@@ -161,7 +161,7 @@ def dependency_tree(root: Path, spec: Spec, cache: Path) -> Tree:
         for wheel in sorted(wheels.glob("*.whl")):
             tree |= _unpack(wheel, rules)
         _store(compiled(root, tree, cache), unpacked)
-    return {name: path.read_bytes() for name, path in _all_files(unpacked)}
+    return unpacked
 
 
 def fetched_wheels(lock: Path, wheels: dict[str, str], cache: Path) -> Path:
@@ -222,17 +222,19 @@ def compiled(root: Path, tree: Tree, cache: Path) -> Tree:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as where:
         folder = Path(where)
-        sources = {name: data for name, data in tree.items() if name.endswith(".py")}
-        _write_tree(sources, folder)
+        _write_tree({name: data for name, data in tree.items() if name.endswith(".py")}, folder)
         command = [sys.executable, "-S", "-P", str(root / "tools/compile_tree.py"), str(folder)]
-        environment = {"PYTHONHASHSEED": "0", "PATH": os.environ["PATH"]}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise BuildError(f"a module does not compile:\n{done.stderr}")
-        byte_code = {
-            name: path.read_bytes() for name, path in _all_files(folder) if path.suffix == ".pyc"
-        }
-    return tree | byte_code
+        _output(command, {"PATH": os.environ["PATH"]})
+        return tree | _tree_in(folder, "*.pyc")
+
+
+def _output(command: list[str], environment: dict[str, str]) -> str:
+    """What a Python prints that knows nothing of this one's environment."""
+    environment = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", **environment}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildError(f"{' '.join(command)} fails:\n{done.stderr}")
+    return done.stdout
 
 
 def _write_tree(tree: Tree, folder: Path) -> None:
@@ -242,10 +244,9 @@ def _write_tree(tree: Tree, folder: Path) -> None:
         path.write_bytes(data)
 
 
-def _all_files(folder: Path) -> list[tuple[str, Path]]:
-    return sorted(
-        (path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file()
-    )
+def _tree_in(folder: Path, pattern: str = "*") -> Tree:
+    found = sorted(folder.rglob(pattern))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found if path.is_file()}
 
 
 # ------------------------------------------------------------------- the archive
@@ -330,7 +331,7 @@ def _as_bytes(rules: Any) -> bytes:
 
 
 def _tools(root: Path) -> bytes:
-    names = ["build_zipapp.py", "compile_tree.py"]
+    names = ["build_zipapp.py", "compile_tree.py", "make_pages.py"]
     return b"".join((root / "tools" / name).read_bytes() for name in names)
 
 
@@ -363,7 +364,11 @@ def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool
         return False
     spec = read_spec(root)
     ours, state = inputs(root, spec)
-    tree = dependency_tree(root, spec, cache) | compiled(root, ours, cache)
+    dependencies = dependency_folder(root, spec, cache)
+    made = spec["project"]["made"]
+    ours = {name: data for name, data in ours.items() if name not in made["from"]}
+    ours |= made_pages(root, dependencies, made["module"])
+    tree = _tree_in(dependencies) | compiled(root, ours, cache)
     refuse_native(tree, spec)
     data = packed(tree, spec)
     limit = spec["archive"]["size_limit_bytes"]

@@ -1,9 +1,7 @@
 """The description of the API, for programs and for people, made from its specification.
 
-In: the specification, and `documentation.css` next to this file. Out: answers, made at the first
-request for one of them and cached, so that a start needs no YAML.
-Must not: load anything from elsewhere, or hold script or inline style (the page is under our own
-Content-Security-Policy).
+The build makes both and leaves this out of the archive. The page holds no script and no inline
+style, as it is under our own Content-Security-Policy.
 """
 
 from __future__ import annotations
@@ -11,12 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any
 
-from engine.api.answers import HTML_TYPE, Answer, cached_answer, json_answer
+from engine.api.answers import json_bytes
 from engine.api.specification import specification
 
 _CURL_HOST = "http://metrics.hotspot"
@@ -31,27 +27,11 @@ _SHARED_ANSWERS = {
 _CODE = re.compile(r"`([^`]+)`")
 
 
-@cache
-def specification_json() -> Answer:
-    """The description as JSON."""
-    return json_answer(specification())
-
-
-@cache
-def page() -> Answer:
-    """The description as a page."""
-    html = "".join(_page(specification()))
-    return cached_answer(html.encode(), HTML_TYPE)
-
-
-@cache
-def stylesheet() -> Answer:
-    """How the page looks."""
-    return cached_answer(_text("documentation.css").encode(), "text/css; charset=utf-8")
-
-
-def _text(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def pages() -> dict[str, bytes]:
+    """The files that the API serves, by their names."""
+    spec = specification()
+    html = "".join(_page(spec))
+    return {"documentation.html": html.encode(), "openapi.json": json_bytes(spec)}
 
 
 def _page(spec: dict[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import bottle
 
 from engine import kpis
-from engine.api import documentation
+from engine.api import manual
 from engine.api.answer_cache import AnswerCache
 from engine.api.answers import (
     NEVER_STORE,
@@ -106,15 +106,15 @@ class Routes:
 
     def _documentation(self) -> Answer:
         defer()
-        return documentation.page()
+        return manual.page()
 
     def _stylesheet(self) -> Answer:
         defer()
-        return documentation.stylesheet()
+        return manual.stylesheet()
 
     def _specification(self) -> Answer:
         defer()
-        return documentation.specification_json()
+        return manual.specification()
 
     def _aggregations(self) -> Answer:
         return self._figures(lambda report: json_answer(report.aggregations()))
