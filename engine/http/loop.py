@@ -20,8 +20,9 @@ from engine.http.bounds import above_share, files_above, first_to_close, memory_
 from engine.http.connection import Connection
 from engine.http.parsing import RequestParser
 from engine.http.peers import Network, Peers
-from engine.http.workers import WakeUp, Workers
+from engine.http.workers import Workers
 from engine.http.wsgi import Responder, Response
+from engine.wakeup import WakeUp
 
 logger = logging.getLogger(__name__)
 

@@ -1,11 +1,9 @@
-"""Threads that compute answers, and the wake-up of the thread that sends them."""
+"""Threads that compute answers."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from time import monotonic
 
@@ -42,37 +40,3 @@ class Workers:
         while (job := self._jobs.get()) is not None:
             if not self._stopped:
                 job()
-
-
-class WakeUp:
-    """Ends the wait of a selector. Once closed it is silent: its number may be another file's."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._out, self._in = os.pipe()
-        self._open = True
-        os.set_blocking(self._out, False)
-        os.set_blocking(self._in, False)
-
-    def fileno(self) -> int:
-        """What the selector looks at."""
-        return self._out
-
-    def set(self) -> None:
-        """End the wait, or the next one. From any thread."""
-        with self._lock, suppress(BlockingIOError):  # full: it is set already
-            if self._open:
-                os.write(self._in, b"x")
-
-    def clear(self) -> None:
-        """Wait again."""
-        with suppress(BlockingIOError):
-            os.read(self._out, 4096)
-
-    def close(self) -> None:
-        """Close both ends; more than once does no harm."""
-        with self._lock:
-            if self._open:
-                self._open = False
-                os.close(self._in)
-                os.close(self._out)
