@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+import typer
 
+from cli.options import with_options
 from engine.errors import ConfigError, UsageError
-from engine.settings import SETTINGS, make_config
+from engine.settings import SETTINGS, Config, make_config
 from engine.settings.commands import COMMANDS
 from engine.settings.model import Setting
 from tools import cli_docs
@@ -171,6 +173,19 @@ def test_options_are_those_of_the_table() -> None:
         for parameter, one in zip(shown, settings, strict=True):
             assert parameter.help == one.full_help
             assert one.is_argument or parameter.opts == [*filter(None, (one.flag, one.short))]
+
+
+def test_a_default_comes_from_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a command without options, and of one that is given the very default."""
+    for one in variables():
+        monkeypatch.delenv(one.variable, raising=False)
+    found: list[Config] = []
+    app = typer.Typer()
+    app.command()(with_options(found.append, COMMANDS["replay"]))
+    app(["a.json"], standalone_mode=False)
+    app(["a.json", "--idle-gap", "10"], standalone_mode=False)
+    assert [set(config.origins) for config in found] == [{"logfiles"}, {"logfiles", "idle_gap"}]
+    assert [(config.jobs, config.idle_gap) for config in found] == [(0, 10), (0, 10)]
 
 
 def test_every_variable_of_the_table_is_read() -> None:

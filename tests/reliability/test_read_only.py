@@ -23,10 +23,10 @@ WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", 
 """Root that may not read what its mode forbids; anybody else may not anyway."""
 
 
-def replayed(folder: Path, database: Path) -> None:
+def replayed(folder: Path, database: Path, at: int = 1_781_431_200) -> None:
     """A database of ours, made by `replay` from one log."""
     log = folder / "replayed.json"
-    log.write_bytes(b"".join(line(1_781_431_200 + number, number) for number in range(5)))
+    log.write_bytes(b"".join(line(at + number, number) for number in range(5)))
     command = [sys.executable, "-m", "offspot_metrics", "replay", str(log), "--quiet"]
     command += ["--packages", str(write_packages(folder)), "--database", str(database)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -104,6 +104,35 @@ def test_a_replayed_database_is_shown_without_a_packages_file(tmp_path: Path) ->
         assert b'"kind":"D"' in serving.get("/api/v1/aggregations")[1]
         shutil.move(database, tmp_path / "moved.db")
         assert serving.get("/health")[0] == 503
+        assert serving.stop()[0] == 0
+
+
+LOOKING = """
+import sys
+from engine.runtime import serve
+serve.LOOK_SECONDS = 0.2
+from offspot_metrics import main
+sys.exit(main())
+"""
+
+
+def test_a_database_that_is_replaced_is_shown(tmp_path: Path) -> None:
+    """Another file under the same name: its figures are shown at the next look, and only they."""
+    database, other = tmp_path / "metrics.db", tmp_path / "other.db"
+    replayed(tmp_path, database)
+    replayed(tmp_path, other, at=1_781_431_200 + 86_400)
+    (tmp_path / "serving").mkdir()
+    with Serving(
+        tmp_path / "serving", database=database, environment=SHOWING, code=LOOKING
+    ) as serving:
+
+        def days() -> bytes:
+            return serving.get("/api/v1/aggregations/D")[1]
+
+        assert b'"valuesAvailable":["2026-06-14"]' in days()
+        other.replace(database)
+        serving.wait(lambda: b'"valuesAvailable":["2026-06-15"]' in days())
+        assert serving.get("/health")[0] == 200
         assert serving.stop()[0] == 0
 
 
