@@ -126,12 +126,14 @@ def test_a_database_that_is_replaced_is_shown(tmp_path: Path) -> None:
         tmp_path / "serving", database=database, environment=SHOWING, code=LOOKING
     ) as serving:
 
-        def days() -> bytes:
-            return serving.get("/api/v1/aggregations/D")[1]
+        def is_shown(day: str) -> bool:
+            """By every thread that answers: requests are made one after the other."""
+            only = f'"valuesAvailable":["{day}"]'.encode()
+            return all(only in serving.get("/api/v1/aggregations/D")[1] for _ in range(20))
 
-        assert b'"valuesAvailable":["2026-06-14"]' in days()
+        assert is_shown("2026-06-14")
         other.replace(database)
-        serving.wait(lambda: b'"valuesAvailable":["2026-06-15"]' in days())
+        serving.wait(lambda: is_shown("2026-06-15"))
         assert serving.get("/health")[0] == 200
         assert serving.stop()[0] == 0
 
