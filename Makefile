@@ -15,7 +15,7 @@ QUICKER = chromium-headless-shell
 # Tests that are held to times: after the others, one at a time.
 ALONE = tests/reliability/test_attack.py tests/reliability/test_idle.py \
 	tests/reliability/test_threads_signals.py tests/security/test_hostile_load.py \
-	tests/security/test_deaf_clients.py tests/security/test_crowds.py tests/api/test_api_server.py
+	tests/security/test_non_reading_clients.py tests/security/test_crowds.py tests/api/test_api_server.py
 NOT_ALONE = $(foreach room,$(ALONE),--ignore=$(room))
 # The others wait more than they compute, so there are more than the machine has processors. Pages,
 # which compute most, come first, and small files last, so that all end together.

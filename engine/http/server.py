@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class HttpServer:
-    """Listens on one address. `Responder` tells which methods an application may have besides.
+    """Listens on one address. `Responder` tells which attributes an application may have.
 
     `port` 0 lets the system choose; after `bind`, `port` is the real one. `monotonic` gives seconds
     that never jump.

@@ -467,8 +467,8 @@ def test_an_idle_connection_is_closed(server_clock: tuple[HttpServer, Clock]) ->
 def test_a_client_that_does_not_read_is_cut_off(server_clock: tuple[HttpServer, Clock]) -> None:
     """Twenty seconds without taking a byte of its answer."""
     server, clock = server_clock
-    with Connection(server, receive_buffer=4096) as deaf, Connection(server) as good:
-        deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+    with Connection(server, receive_buffer=4096) as non_reading, Connection(server) as good:
+        non_reading.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
         assert good.get("/").status == 200
         wait_for(lambda: any(c.sending for c in connections(server)))
         begin = clock()
@@ -476,7 +476,7 @@ def test_a_client_that_does_not_read_is_cut_off(server_clock: tuple[HttpServer, 
             clock.advance(4)
             assert good.get("/").status == 200
         assert 20 < clock() - begin < 40
-        assert len(deaf.rest()) < len(LARGE)
+        assert len(non_reading.rest()) < len(LARGE)
 
 
 def test_a_body_that_many_wait_for_is_in_memory_once() -> None:
@@ -486,8 +486,8 @@ def test_a_body_that_many_wait_for_is_in_memory_once() -> None:
     with serving(large) as server, contextlib.ExitStack() as stack:
         good = stack.enter_context(Connection(server))
         for count in range(1, 6):
-            deaf = stack.enter_context(Connection(server, receive_buffer=4096))
-            deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+            non_reading = stack.enter_context(Connection(server, receive_buffer=4096))
+            non_reading.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
             wait_for(lambda count=count: waiting_clients(server) == count)  # type: ignore[misc]
             assert good.get("/").status == 200
         assert len(connections(server)) == 6
@@ -583,8 +583,8 @@ def test_many_idle_and_slow_clients_do_not_slow_others(
         connect(server, stack, idle)
         for slow in connect(server, stack, half_sent):
             slow.send(b"GET / HTTP/1.1\r\nHost: local")
-        for deaf in connect(server, stack, not_reading):
-            deaf.send((b"GET /api/v1/ HTTP/1.1\r\n" + HOST + b"\r\n") * 20)
+        for non_reading in connect(server, stack, not_reading):
+            non_reading.send((b"GET /api/v1/ HTTP/1.1\r\n" + HOST + b"\r\n") * 20)
         good = stack.enter_context(Connection(server))
         times = []
         for target in ["/health", "/", "/api/v1/aggregations/D", "/api/v1/periods"] * 10:
@@ -627,8 +627,8 @@ def test_a_full_house_has_less_patience() -> None:
         serving(large, monotonic=clock, max_connections=20) as server,
         contextlib.ExitStack() as stack,
     ):
-        deaf = stack.enter_context(Connection(server, receive_buffer=4096))
-        deaf.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
+        non_reading = stack.enter_context(Connection(server, receive_buffer=4096))
+        non_reading.send(b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n")
         wait_for(lambda: waiting_clients(server) == 1)
         settle(server)
         idle = connect(server, stack, 17)
@@ -641,7 +641,7 @@ def test_a_full_house_has_less_patience() -> None:
             clock.advance(1)
             assert good.get("/").status == 200
         assert clock() - begin <= 8  # it is looked at once a second
-        assert len(deaf.rest()) < len(LARGE)
+        assert len(non_reading.rest()) < len(LARGE)
         clock.advance(3)
         assert all(hung_up(client) for client in idle)
 
@@ -770,7 +770,7 @@ def test_connections_that_come_and_go(server: HttpServer) -> None:
 
 def test_few_descriptors_mean_fewer_connections() -> None:
     """Where the system gives 230 descriptors, some 30 of 60 clients are served, the newest; the
-    others are shown the door, and whoever comes later is served.
+    others are closed, and whoever comes later is served.
     """
     program = """
 import resource, sys, threading

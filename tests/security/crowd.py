@@ -1,7 +1,7 @@
 """Clients that mean no good, in one thread, and one that only wants to see the dashboard.
 
 In: a port and how many of each. Out: what the one client saw: how long it waited, what it got.
-Slow ones send one byte of a request at a time and begin again when they are shown out; the others
+Slow ones send one byte of a request at a time and begin again when they are closed; the others
 ask for the largest file many times over and never read.
 """
 
@@ -36,11 +36,11 @@ class Crowd:
 
     port: int
     slow: int
-    deaf: int
+    non_reading: int
     large: str
     """The path of a large file."""
     opened: int = 0
-    shown_out: int = 0
+    closed_by_server: int = 0
     _clients: dict[int, _Client] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -58,7 +58,7 @@ class Crowd:
     @property
     def all_there(self) -> bool:
         """Whether as many as should be are connected."""
-        return len(self._clients) >= self.slow + self.deaf
+        return len(self._clients) >= self.slow + self.non_reading
 
     def _open(self, poll: select.poll, *, reads: bool) -> None:
         connection = socket.socket()
@@ -85,7 +85,7 @@ class Crowd:
             here = sum(client.reads for client in self._clients.values())
             for _ in range(min(50, self.slow - here)):
                 self._open(poll, reads=True)
-            for _ in range(min(10, self.deaf - (len(self._clients) - here))):
+            for _ in range(min(10, self.non_reading - (len(self._clients) - here))):
                 self._open(poll, reads=False)
             for number, _ in poll.poll(50):
                 self._leave(poll, number)
@@ -110,7 +110,7 @@ class Crowd:
         client = self._clients.pop(number)
         poll.unregister(number)
         client.connection.close()
-        self.shown_out += 1
+        self.closed_by_server += 1
 
 
 @dataclass

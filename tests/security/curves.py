@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from tests.security.test_crowds import KINDS, visit
-from tests.security.test_deaf_clients import non_reading_clients
+from tests.security.test_non_reading_clients import non_reading_clients
 
 CONNECTIONS = (500, 900, 1000, 2000, 4000)
 ADDRESSES = 32

@@ -72,7 +72,7 @@ def test_everything_at_once(tmp_path: Path, reader: str, steps: int) -> None:
         serve.wait_for(lambda: serve.figures(2001, BEFORE) is not None, "first figures", SECONDS)
         sockets = sockets_of(serve.pid)
         saves = serve.metric("saves_total")
-        crowd = Crowd(serve.port, slow=500, deaf=30, large=largest_script(serve))
+        crowd = Crowd(serve.port, slow=500, non_reading=30, large=largest_script(serve))
         visitor = Visitor(serve.port, PATHS)
         with MemoryWatch(serve.pid) as memory, crowd:
             serve.wait_for(lambda: crowd.all_there, "the crowd", SECONDS)
@@ -113,7 +113,7 @@ def test_everything_at_once(tmp_path: Path, reader: str, steps: int) -> None:
         megabytes=log.written / MEGABYTE,
         lines_per_second=rate,
         connections=crowd.opened,
-        shown_out=crowd.shown_out,
+        closed=crowd.closed_by_server,
         own_mb=memory.own / MEGABYTE,
         all_mb=memory.all / MEGABYTE,
         answers=visitor.answers,

@@ -21,12 +21,12 @@ MAX_WAITING = 64 * MEGABYTE
 
 
 @pytest.mark.parametrize("clients", [300, pytest.param(900, marks=pytest.mark.full)])
-def test_a_deaf_client_costs_one_answer(tmp_path: Path, clients: int) -> None:
+def test_a_non_reading_client_costs_one_answer(tmp_path: Path, clients: int) -> None:
     """S14: each sends forty requests for the largest file at once and reads nothing."""
     with Serve(tmp_path) as serve:
         serve.log.write_bytes(line())
         serve.wait_for_lines(1)
-        crowd = Crowd(serve.port, slow=0, deaf=clients, large=largest_script(serve))
+        crowd = Crowd(serve.port, slow=0, non_reading=clients, large=largest_script(serve))
         visitor = Visitor(serve.port, [path for path in PATHS if "kpis" not in path])
         with MemoryWatch(serve.pid) as memory, crowd:
             serve.wait_for(lambda: crowd.opened >= clients, "the crowd", SECONDS)
@@ -34,7 +34,7 @@ def test_a_deaf_client_costs_one_answer(tmp_path: Path, clients: int) -> None:
                 serve.wait_for(lambda: visitor.answers >= 500, "answers", SECONDS)
         assert serve.stop() == 0
     p95 = visitor.percentile(0.95)
-    measured(deaf=clients, own_mb=memory.own / MEGABYTE, p95_ms=p95 * 1000)
+    measured(non_reading=clients, own_mb=memory.own / MEGABYTE, p95_ms=p95 * 1000)
     assert visitor.failures == []
     assert p95 < 1.0
     assert memory.own <= MAX_RESIDENT
@@ -87,12 +87,12 @@ def non_reading_clients(tmp_path: Path, clients: int, mebibytes: int, titles: in
         visitor = Visitor(serve.port, [path for path in PATHS if "kpis" not in path])
         opened = []
         for _ in range(clients):
-            deaf = stack.enter_context(contextlib.closing(socket.socket()))
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            deaf.settimeout(SECONDS)
-            deaf.connect((LOOPBACK, serve.port))
-            deaf.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 20)
-            opened.append(deaf)
+            non_reading = stack.enter_context(contextlib.closing(socket.socket()))
+            non_reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            non_reading.settimeout(SECONDS)
+            non_reading.connect((LOOPBACK, serve.port))
+            non_reading.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 20)
+            opened.append(non_reading)
         for client in opened:
             with contextlib.suppress(ConnectionError):
                 client.recv(1)
@@ -131,21 +131,21 @@ def test_what_waits_has_one_bound(tmp_path: Path, mebibytes: int, titles: int) -
     assert found.grew_bytes < MAX_WAITING
 
 
-def test_deaf_clients_do_not_keep_the_workers(tmp_path: Path) -> None:
+def test_non_reading_clients_do_not_keep_the_workers(tmp_path: Path) -> None:
     """S14: sixteen ask two hundred times for the largest file and read nothing; others compute."""
     with Serve(tmp_path) as serve, contextlib.ExitStack() as stack:
         request = f"GET {largest_script(serve)} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
         for _ in range(16):
-            deaf = stack.enter_context(contextlib.closing(socket.socket()))
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            deaf.settimeout(SECONDS)
-            deaf.connect((LOOPBACK, serve.port))
-            deaf.sendall(request * 200)
+            non_reading = stack.enter_context(contextlib.closing(socket.socket()))
+            non_reading.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            non_reading.settimeout(SECONDS)
+            non_reading.connect((LOOPBACK, serve.port))
+            non_reading.sendall(request * 200)
         visitor = Visitor(serve.port, [])
         paths = [f"/api/v1/periods/D/2026-06-{day:02d}" for day in range(1, 29)]
         visitor.waits = [visitor.ask(path) for path in paths]  # each has to be computed
         assert visitor.failures == []
-        measured(deaf=16, worst_ms=max(visitor.waits) * 1000)
+        measured(non_reading=16, worst_ms=max(visitor.waits) * 1000)
         assert visitor.percentile(0.95) < 1.0
         assert max(visitor.waits) < 5.0, "a worker would wait for twenty seconds"
         assert serve.stop() == 0
