@@ -11,8 +11,8 @@ from typer.core import TyperCommand
 
 from cli import backup, config, doctor, kpis, replay, report, restore, serve
 from cli.options import Command, with_options
+from cli.version import print_version
 from engine.settings.commands import COMMANDS
-from engine.version import __version__
 
 FUNCTIONS: Final[dict[str, Command]] = {
     "serve": serve.serve,
@@ -67,15 +67,18 @@ def make_app(*, drawn: bool | None = None) -> typer.Typer:
     return app
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"offspot-metrics {__version__}")
-        raise typer.Exit
-
-
 def main(
+    context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=print_version, help="Print the version.")
+    ] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            is_eager=True,
+            help="With --version: also those of Python and SQLite, as JSON.",
+        ),
     ] = False,
 ) -> None:
     """Usage figures of an offspot, counted on the device from its proxy's logs.
@@ -83,3 +86,5 @@ def main(
     `serve` runs on the hotspot; `replay` counts log files anywhere; `kpis` prints what is stored;
     `report` writes a page to file; `doctor` says why a dashboard is empty.
     """
+    if as_json and not version:
+        raise typer.BadParameter("it goes with --version", context, param_hint="--json")

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from cli.messages import (
     INTERRUPTED,
+    Format,
     exit_code_of,
     print_error,
-    print_hint,
-    print_lines,
     print_message,
 )
 from engine import errors
@@ -27,6 +26,7 @@ def run(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):  # titles in any script, whatever the locale
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    Format.choose(arguments)
     code = _run_safely(arguments)
     for stream in (sys.stdout, sys.stderr):  # or the interpreter finds out at its end, with 120
         try:
@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> int:
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
-                print_message(f"standard output: {error.strerror}")
+                print_message(f"standard output: {error.strerror}", "ERROR")
                 code = os.EX_IOERR
     gc.freeze()  # the process ends: a search for garbage in all its modules takes a tenth of `kpis`
     return code
@@ -59,11 +59,10 @@ def _run_safely(arguments: list[str]) -> int:
         if not isinstance(error, OSError):
             raise
         name = "" if error.filename is None else f"{displayable(error.filename)}: "
-        print_message(f"{name}{error.strerror or error}")
+        print_message(f"{name}{error.strerror or error}", "ERROR")
         return os.EX_IOERR
     except MemoryError:
-        print_message("out of memory")
-        print_hint("fewer --jobs, or smaller files")
+        print_error(errors.MetricsError("out of memory", "fewer --jobs, or smaller files"))
         return 1
     if result == INTERRUPTED:
         print_message("interrupted; what was saved before stays, nothing is half done")
@@ -78,9 +77,9 @@ def _run(arguments: list[str]) -> int:
     try:
         result = make_app()(args=arguments, prog_name="offspot-metrics", standalone_mode=False)
     except TyperException as error:  # every wrong use of the command line
-        print_lines(f"offspot-metrics: {error.format_message()}")
         context = getattr(error, "ctx", None)
-        print_hint(f"{context.command_path if context else 'offspot-metrics'} --help")
+        hint = f"{context.command_path if context else 'offspot-metrics'} --help"
+        print_error(errors.UsageError(error.format_message(), hint))
         return error.exit_code
     except Abort:
         return INTERRUPTED

@@ -26,6 +26,8 @@ def test_an_option_goes_before_the_environment_before_the_default() -> None:
         ("host", "HOST", "::1", "10.0.0.1", "127.0.0.1", lambda c: c.host),
         ("reader", "READER", "tail", "filebeat", "auto", lambda c: c.reader),
         ("log_level", "LOG_LEVEL", "ERROR", "DEBUG", "INFO", lambda c: c.log_level),
+        ("log_format", "LOG_FORMAT", "json", "text", "text", lambda c: c.log_format),
+        ("retention_years", "RETENTION_YEARS", "1", "100", "2", lambda c: str(c.retention_years)),
         ("logs", "REVERSE_PROXY_LOGS_LOCATION", "/a", "/b", "/reverse-proxy-logs", _logs),
         ("pattern", "REVERSE_PROXY_LOGS_PATTERN", "a*", "b*", "caddy_access_logs*.json", _pattern),
         ("packages", "PACKAGE_CONF_FILE", "/a.yml", "/b.yml", "", lambda c: str(c.packages)),
@@ -134,6 +136,13 @@ def test_the_packages_file_of_a_container() -> None:
     assert make_config({}, {}).packages == Path("/conf/packages.yml")
 
 
+@pytest.mark.parametrize("written", ["0", "101", "-1", "2.0", "two", "٢", "1" * 5000])
+def test_years_that_cannot_be_kept_are_refused(written: str) -> None:
+    """Whole years from 1 to 100."""
+    with pytest.raises(ConfigError, match=r"RETENTION_YEARS: .*1 to 100"):
+        make_config({}, {"RETENTION_YEARS": written})
+
+
 def test_names_of_253_characters_are_hosts() -> None:
     """And longer ones are none, as in the DNS."""
     name = ".".join(["a" * 63] * 3 + ["b" * 61])
@@ -193,6 +202,7 @@ def test_every_variable_of_the_table_is_read() -> None:
     wrong = {
         *("DATABASE_URL", "TZ", "REVERSE_PROXY_LOGS_PATTERN", "READER", "PORT", "LOG_LEVEL"),
         *("ALLOWED_ORIGINS", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "UI_LOCATION"),
+        *("LOG_FORMAT", "RETENTION_YEARS"),
     }
     text = "postgresql://[a..b"
     for one in variables():

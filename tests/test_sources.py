@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.settings.table import READERS, SOURCES
+from engine.settings.choices import READERS, SOURCES
 from engine.sources.readers import choose_source
 from lab.metrics import Metrics
 from tests.recipes.tree import Copy
@@ -61,12 +61,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     copy = Copy(tmp_path_factory.mktemp("tree"))
     before = copy.files()
     listed = ('("filebeat", "tail")', '("filebeat", "tail", "spool")')
-    copy.insert("engine/settings/table.py", listed)
+    copy.insert("engine/settings/choices.py", listed)
     (copy.root / "engine/sources/spool").mkdir()
     copy.write("engine/sources/spool/__init__.py", SPOOL)
     after = copy.files()
     assert {name for name in after if before.get(name) != after[name]} == {
-        "engine/settings/table.py",
+        "engine/settings/choices.py",
         "engine/sources/spool/__init__.py",
     }
     copy.write("packages.yml", PACKAGES)

@@ -14,7 +14,7 @@ import pytest
 
 from engine.indicators.model import States
 from engine.report import Report
-from engine.settings.table import LANGUAGES
+from engine.settings.choices import LANGUAGES
 from engine.store.store import Store
 from engine.times import day_start, parse_period
 from engine.usage_report.content import Content, Figure, content_of

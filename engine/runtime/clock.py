@@ -14,6 +14,11 @@ def now() -> int:
     return int(time.time())
 
 
+def wall() -> float:
+    """Epoch seconds of the wall clock."""
+    return time.time()
+
+
 def monotonic() -> float:
     """Seconds of a clock that only goes forward."""
     return time.monotonic()

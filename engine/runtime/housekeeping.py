@@ -61,13 +61,13 @@ class Housekeeping:
         self.store.put("unknown_until", 0)
 
     def _purge(self, now: int) -> None:
-        """Remove records older than the previous calendar year, once a day."""
+        """Remove records older than the calendar years that are kept, once a day."""
         monotonic = clock.monotonic()
         recently = self._purged_at is not None and monotonic - self._purged_at < STEADY_SECONDS
         if recently or self.status.steady_seconds < STEADY_SECONDS:
             return
         self._purged_at = monotonic
-        year = local_day(now, self.store.zone).year - 1
+        year = local_day(now, self.store.zone).year - self.status.config.retention_years + 1
         period = period_of("Y", f"{year:04d}", self.store.zone)
         if period and (removed := self.store.purge(period.start)):
             log.info("%s records of before %s were removed", removed, year)

@@ -1,19 +1,21 @@
 """The program's own log: lines on standard error that never block it and never flood the disk.
 
-A text that comes from outside is shown without control characters and cut; of one kind of message
-at most ten a minute are written, then how many there were. A standard error that is closed, full or
-not read stops nothing.
+A line is text, or a JSON object. A text that comes from outside is shown without control characters
+and cut; of one kind of message at most ten a minute are written, then how many there were. A
+standard error that is closed, full or not read stops nothing.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import select
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Final
 
-from engine.runtime.clock import monotonic
+from engine.runtime.clock import monotonic, wall
 from engine.text import displayable
 
 PER_MINUTE: Final = 10
@@ -23,10 +25,10 @@ LINE_BYTES: Final = 4000
 _PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 
 
-def set_up(level: str) -> None:
+def set_up(level: str, form: str = "text") -> None:
     """Send everything there is to log to standard error; standard streams are there from now on."""
     _open_standard_streams()
-    handler = Handler(2, journal=bool(os.environ.get("JOURNAL_STREAM")))
+    handler = Handler(2, form=form, journal=bool(os.environ.get("JOURNAL_STREAM")))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.raiseExceptions = False
 
@@ -58,12 +60,26 @@ def has_room(descriptor: int = 2) -> bool:
     return any(events & select.POLLOUT for _, events in poll.poll(0))
 
 
+def json_line(level: str, text: str, thread: str = "MainThread", at: float | None = None) -> bytes:
+    """A message as a JSON object in one line, of now or of an instant (epoch seconds)."""
+    when = datetime.fromtimestamp(wall() if at is None else at, UTC)
+    time = when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    message = displayable(text, lines=True)
+    while True:
+        fields = {"time": time, "level": level, "message": message, "thread": thread}
+        line = json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+        if len(line) <= LINE_BYTES:
+            return line
+        message = message[: -1 - (len(line) - LINE_BYTES) // 4]  # 4: of UTF-8, and of JSON
+
+
 class Handler(logging.Handler):
     """Writes lines to a descriptor, of each kind so many a minute."""
 
-    def __init__(self, descriptor: int, *, journal: bool = False) -> None:
+    def __init__(self, descriptor: int, *, form: str = "text", journal: bool = False) -> None:
         super().__init__()
         self.descriptor = descriptor
+        self.form = form
         self.journal = journal
         self._minute = -1
         self._seen: Counter[tuple[str, int]] = Counter()
@@ -78,7 +94,7 @@ class Handler(logging.Handler):
             kind = (record.pathname, record.lineno)
             self._seen[kind] += 1
             if self._seen[kind] <= PER_MINUTE:
-                self._write(record.levelname, self._text(record))
+                self._write(record, self._text(record))
         except Exception:  # noqa: BLE001 (a log that fails is no reason to stop counting)
             return
 
@@ -94,11 +110,16 @@ class Handler(logging.Handler):
         for (path, line), count in self._seen.items():
             if count > PER_MINUTE:
                 where = f"{os.path.basename(path)}:{line}"  # noqa: PTH119 (text, no file)
-                self._write("WARNING", f"{count - PER_MINUTE} more messages like those of {where}")
+                record = logging.makeLogRecord({"levelname": "WARNING"})
+                self._write(record, f"{count - PER_MINUTE} more messages like those of {where}")
         self._seen.clear()
 
-    def _write(self, level: str, text: str) -> None:
-        head = f"<{_PRIORITIES.get(level, 5)}>" if self.journal else f"{level}: "
-        data = (head + displayable(text, lines=True)).encode()[:LINE_BYTES] + b"\n"
+    def _write(self, record: logging.LogRecord, text: str) -> None:
+        level = record.levelname
+        if self.form == "json":
+            data = json_line(level, text, str(record.threadName), record.created)
+        else:
+            head = f"<{_PRIORITIES.get(level, 5)}>" if self.journal else f"{level}: "
+            data = (head + displayable(text, lines=True)).encode()[:LINE_BYTES] + b"\n"
         if has_room(self.descriptor):
             os.write(self.descriptor, data)

@@ -43,7 +43,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
 
     Raises what stands in the way of a start, and ThreadDied.
     """
-    logs.set_up(config.log_level)
+    logs.set_up(config.log_level, config.log_format)
     os.umask(0o077)
     budget, inbox, notifier = share_out(), Inbox(), Notifier()
     status = ServiceStatus(__version__, config, started_at=clock.now())

@@ -19,7 +19,7 @@ from engine.inputs.model import FATES
 from engine.packages import Packages
 from engine.runtime import clock
 from engine.settings import Config
-from engine.settings.table import SOURCES
+from engine.settings.choices import SOURCES
 from engine.sources.model import Look
 from engine.store.files import free_bytes
 from engine.text import cut_text, displayable, visible_text

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from engine.settings import values
+from engine.settings import choices, values
 from engine.settings.model import Setting, setting
 
 if TYPE_CHECKING:
@@ -18,28 +17,6 @@ DATABASE: Final = "What is kept"
 COUNTING: Final = "How it counts"
 PAGE: Final = "The dashboard"
 OUTPUT: Final = "What is printed"
-
-SOURCES: Final = ("filebeat", "tail")
-"""What reads the logs, the preferred one first: each is a package of `engine.sources`."""
-READERS: Final = ("auto", *SOURCES)
-LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-LANGUAGES: Final = ("en", "fr", "es", "ar")
-PERIODS: Final = ("today", "yesterday", "this-week", "this-month", "this-year")
-
-
-class FiguresFormat(StrEnum):
-    """How figures are printed."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
-
-
-class FindingsFormat(StrEnum):
-    """How the findings of `doctor` are printed."""
-
-    table = "table"
-    json = "json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,17 +31,14 @@ class Config:
             "help": "Logs, plain or .gz; - for standard input.",
         },
     )
-    target: str = field(
+    target: str = setting(
         default="",
-        metadata={
-            "is_argument": True,
-            "metavar": "FILE",
-            "help": "The backup to write; - for standard output.",
-        },
+        is_argument=True,
+        metavar="FILE",
+        help="The backup to write; - for standard output.",
     )
-    source: str = field(
-        default="",
-        metadata={"is_argument": True, "metavar": "FILE", "help": "The backup to restore."},
+    source: str = setting(
+        default="", is_argument=True, metavar="FILE", help="The backup to restore."
     )
     packages: Path = setting(
         default=values.PACKAGES_PATHS[0],
@@ -134,10 +108,10 @@ class Config:
     reader: str = setting(
         default="auto",
         variable="READER",
-        read=values.one_of(READERS),
+        read=values.one_of(choices.READERS),
         group=INPUT,
-        metavar="|".join(READERS),
-        words=READERS,
+        metavar="|".join(choices.READERS),
+        words=choices.READERS,
         help="Who reads the logs: Filebeat, the built-in reader, or Filebeat when it is found "
         "({source}).",
         manual="*ours*: `filebeat`, `tail` (built in), or `auto`: Filebeat when it is found",
@@ -210,15 +184,15 @@ class Config:
         default="today",
         group=OUTPUT,
         metavar="P",
-        words=PERIODS,
+        words=choices.PERIODS,
         help="2026-06-14, 2026-W24, 2026-06, 2026, today, yesterday, this-week, this-month or "
         "this-year.",
     )
-    figures_format: FiguresFormat = setting(
-        default=FiguresFormat.table, option="--format", group=OUTPUT, help="How to print."
+    figures_format: choices.FiguresFormat = setting(
+        default=choices.FiguresFormat.table, option="--format", group=OUTPUT, help="How to print."
     )
-    findings_format: FindingsFormat = setting(
-        default=FindingsFormat.table, option="--format", group=OUTPUT, help="How to print."
+    findings_format: choices.FindingsFormat = setting(
+        default=choices.FindingsFormat.table, option="--format", group=OUTPUT, help="How to print."
     )
     output: str = setting(
         default="-",
@@ -230,10 +204,10 @@ class Config:
     language: str | None = setting(
         default=None,
         option="--lang",
-        read=values.one_of(LANGUAGES),
+        read=values.one_of(choices.LANGUAGES),
         group=OUTPUT,
-        metavar="|".join(LANGUAGES),
-        words=LANGUAGES,
+        metavar="|".join(choices.LANGUAGES),
+        words=choices.LANGUAGES,
         help="Language of the report (default: that of the environment, else en).",
     )
     quiet: bool = setting(
@@ -285,9 +259,24 @@ class Config:
     log_level: str = setting(
         default="INFO",
         variable="LOG_LEVEL",
-        read=values.one_of(LOG_LEVELS, values.LOG_LEVEL_ALIASES),
+        read=values.one_of(choices.LOG_LEVELS, values.LOG_LEVEL_ALIASES),
         manual="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`: how much `serve` logs on "
         "standard error. `WARN`, `FATAL` and `NOTSET` (all there is) are taken too",
+    )
+    log_format: str = setting(
+        default="text",
+        variable="LOG_FORMAT",
+        read=values.one_of(choices.LOG_FORMATS),
+        manual="*ours*: `text`, or `json`: what `serve` says on standard error is "
+        "[one JSON object a line](#the-log)",
+    )
+    retention_years: int = setting(
+        default=2,
+        variable="RETENTION_YEARS",
+        read=values.read_years,
+        manual="*ours*: for how many calendar years hourly records are kept, 1 to 100; 1 is the "
+        "present year alone, 2 the present and the previous one. "
+        "[What is kept longer](#how-long-records-are-kept)",
     )
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Option or variable that each setting comes from; a default is not in it."""

@@ -126,6 +126,13 @@ def read_port(text: str) -> int:
     return int(text)
 
 
+def read_years(text: str) -> int:
+    """How many calendar years are kept, the present one included."""
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= 100):
+        raise BadValue(f"{text!r} is no number of years (1 to 100; 2: this and the last year)")
+    return int(text)
+
+
 def read_processing(disabled: str) -> bool:
     """Whether lines are counted. As offspot/metrics reads it: only `true` turns counting off."""
     return disabled.lower() != "true"

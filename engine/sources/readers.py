@@ -6,7 +6,7 @@ import os
 from importlib import import_module
 from pathlib import Path
 
-from engine.settings.table import SOURCES
+from engine.settings.choices import SOURCES
 from engine.sources.model import MakeSource, Prepare, Wish
 
 

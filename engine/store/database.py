@@ -19,6 +19,7 @@ from engine.store.repair import checksums
 from engine.store.schema import APPLICATION_ID
 from engine.store.transactions import storage_errors
 
+SQLITE_VERSION: Final = sqlite3.sqlite_version
 MEMORY: Final = Path(":memory:")
 BUSY_TIMEOUT_SECONDS: Final = 5.0
 

@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from engine.settings.table import LANGUAGES
+from engine.settings.choices import LANGUAGES
 from engine.times import first_day, next_first_day
 
 if TYPE_CHECKING:

@@ -42,6 +42,8 @@ VARIABLES = (
     "TRUSTED_PROXIES",
     "UI_LOCATION",
     "LOG_LEVEL",
+    "LOG_FORMAT",
+    "RETENTION_YEARS",
     "TZ",
     "READER",
     "FILEBEAT",

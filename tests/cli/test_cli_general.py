@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +52,36 @@ def test_the_version_is_understood_among_other_things() -> None:
     """`--version` with a command is answered too."""
     result = invoke("--version", "serve")
     assert (result.code, result.out) == (0, f"offspot-metrics {__version__}\n")
+
+
+def test_the_versions_as_json(program: Program, tmp_path: Path) -> None:
+    """Of the program, Python and SQLite, and how it was installed; in any order."""
+    expected = {
+        "version": __version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "sqlite": sqlite3.sqlite_version,
+        "installed": "source",
+    }
+    assert invoke("--version", "--json").json == expected
+    assert invoke("--json", "--version").json == expected
+    assert program.run("--version", "--json").json["installed"] == "zipapp"
+    place = tmp_path / "lib/python3/site-packages"
+    for folder in ("cli", "engine"):
+        shutil.copytree(ROOT / folder, place / folder)
+    shutil.copy2(ROOT / "offspot_metrics.py", place)
+    done = subprocess.run(
+        [sys.executable, "-m", "offspot_metrics", "--version", "--json"],
+        capture_output=True,
+        check=True,
+        cwd=place,
+    )
+    assert json.loads(done.stdout) == expected | {"installed": "package"}
+
+
+@pytest.mark.parametrize("arguments", [["--json"], ["--json", "kpis"]])
+def test_json_alone_is_wrong_usage(arguments: list[str]) -> None:
+    """It says how `--version` answers; commands have `--format`."""
+    invoke(*arguments).failed(2, "", "--help")
 
 
 def test_help_names_every_command() -> None:

@@ -5,6 +5,8 @@ import gzip
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from engine.sources.tail.source import Tail
 from engine.store import migrations
 from engine.store.repair import backup, check
 from engine.store.store import Store
-from engine.times import load_zone
+from engine.times import day_start, load_zone
 from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, UTC
 from tests.reliability.test_store_kill import _old_database
@@ -194,6 +196,21 @@ def test_the_present_and_the_previous_year_are_kept(
     ).fetchall()
     assert years == [("2024", 2), ("2025", 2)]
     assert running.store.problems() == []
+    running.store.close()
+
+
+@pytest.mark.parametrize(("years", "first"), [(1, 2026), (2, 2025), (4, 2023), (100, 2022)])
+def test_as_many_years_are_kept_as_are_wanted(tmp_path: Path, years: int, first: int) -> None:
+    """One is the present year alone."""
+    running = Running(tmp_path)
+    begins = {year: day_start(date(year, 1, 1), UTC) for year in range(2022, 2027)}
+    for begin in begins.values():
+        running.store.commit({(begin, 1001, "Bees"): 2})
+    status = running.counting.status
+    status.config = replace(status.config, retention_years=years)
+    running.run(24 * 60)
+    kept = [hour for hour in running.store.reader().record_hours() if hour in begins.values()]
+    assert kept == [begin for year, begin in begins.items() if year >= first]
     running.store.close()
 
 
