@@ -50,7 +50,7 @@ Records need none, as their totals are compared with them.
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table, and the statements that write its rows with their checksums.
 
@@ -73,13 +73,7 @@ class Table:
 
     def insert(self, *given: str, replace: bool = False) -> str:
         """Insert a row; the values are bound in the order of the columns `given`."""
-        if unknown := set(given) - set(self.columns):
-            raise ValueError(f"table {self.name} has no column {', '.join(unknown)}")
-        values = {**self.columns, **{name: f"?{n}" for n, name in enumerate(given, start=1)}}
-        return (
-            f"INSERT {'OR REPLACE ' if replace else ''}INTO {self.name} ({self.names}, {CHECKSUM}) "
-            f"VALUES ({', '.join(values.values())}, {self.checksum(values)})"
-        )
+        return _insert(self, given, replace=replace)
 
     def insert_or_merge(self, *given: str, merge: str) -> str:
         """Insert a row, or where its key is there `merge` it: `value = value + excluded.value`."""
@@ -100,6 +94,17 @@ class Table:
         """The key of a row that has all columns."""
         values = dict(zip(self.columns, row, strict=True))
         return tuple(values[name] for name in self.key)
+
+
+@cache
+def _insert(table: Table, given: tuple[str, ...], *, replace: bool) -> str:
+    if unknown := set(given) - set(table.columns):
+        raise ValueError(f"table {table.name} has no column {', '.join(unknown)}")
+    values = {**table.columns, **{name: f"?{n}" for n, name in enumerate(given, start=1)}}
+    return (
+        f"INSERT {'OR REPLACE ' if replace else ''}INTO {table.name} ({table.names}, {CHECKSUM}) "
+        f"VALUES ({', '.join(values.values())}, {table.checksum(values)})"
+    )
 
 
 @cache
