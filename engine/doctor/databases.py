@@ -26,7 +26,7 @@ from engine.sources.log_file import LogFile, log_file_id
 from engine.store.files import free_bytes
 from engine.store.header import check_ours
 from engine.store.lock import is_locked
-from engine.store.positions import load_generations
+from engine.store.positions import load_log_files
 from engine.store.reader import Reader
 from engine.store.repair.check import problems_of
 from engine.store.transactions import storage_errors
@@ -129,7 +129,7 @@ def _read_facts(reader: Reader) -> DatabaseFacts:
             steady_seconds=int(reader.get("steady_seconds", 0)),
             steps=reader.clock_steps(0, FOREVER)[-20:],
             fates=reader.fates() + Counter({"lost": int(reader.get("lost_bytes", 0))}),
-            known=load_generations(reader.connection),
+            known=load_log_files(reader.connection),
         )
 
 

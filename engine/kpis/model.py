@@ -121,13 +121,14 @@ DURATION: Final = Unit("duration", _duration)
 
 
 def top(values: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The ten largest, ties by code point of the name."""
-    return sorted(values.items(), key=lambda item: (-item[1], item[0]))[:TOP]
+    """The ten largest, ties by code point of the name; the empty one, a remainder, is none."""
+    named = [(name, n) for name, n in values.items() if name]
+    return sorted(named, key=lambda item: (-item[1], item[0]))[:TOP]
 
 
 def beyond_top(values: Mapping[str, int]) -> int:
     """The sum of all but the ten largest."""
-    return sum(sorted(values.values(), reverse=True)[TOP:])
+    return sum(values.values()) - sum(n for _, n in top(values))
 
 
 def items(values: Mapping[str, int], figure: str) -> list[Json]:

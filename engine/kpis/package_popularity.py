@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.indicators import package_home_visit
+from engine.indicators.model import NO_DIMENSION
 from engine.kpis.model import (
     COUNT,
     COUNT_SCHEMA,
@@ -43,7 +44,7 @@ def headline(value: Json) -> dict[str, int]:
 def others(period: Summary) -> dict[str, int]:
     """Visits of the other packages, and how many packages were visited in all."""
     visits = period.sums_of(package_home_visit)
-    return {"visits": beyond_top(visits), "packagesVisited": len(visits)}
+    return {"visits": beyond_top(visits), "packagesVisited": len(visits.keys() - {NO_DIMENSION})}
 
 
 def rows(value: Json) -> list[Row]:

@@ -95,7 +95,7 @@ class Replay:
         self.store = store
         self.check_overlap = check_overlap
         self.progress = progress
-        self.known = KnownLogs(store.generations())
+        self.known = KnownLogs(store.log_files())
         self.counter = BlockCounter(packages, jobs)
         self.summary = Summary()
         self._bytes_before = 0  # of the files that are done

@@ -20,7 +20,7 @@ from engine.runtime import clock
 from engine.runtime.packages_file import PackagesFile
 from engine.runtime.saving import Saving
 from engine.runtime.service_status import ServiceStatus
-from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id, clock_is_trusted
+from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id
 from engine.sources.model import Block, Gone, Look, Lost, Message, Rewound
 from engine.store.store import Store
 from engine.times import hour_of
@@ -62,7 +62,7 @@ class CountingLoop(Saving):
             step = now - saved_at
             self.status.steady_seconds = 0
             self.status.steps.append((now, step))
-        self.status.clock_trusted = clock_is_trusted()
+        self._check_synchronised()
         if boot != self.store.get("boot_id") or step:
             try:
                 self.store.add_clock_epoch(boot, now, step, self.status.clock_trusted)
@@ -196,7 +196,7 @@ class CountingLoop(Saving):
         log.warning("the clock was set by %+d seconds", tick.step)
         self.save(at=tick.at - tick.step)
         self.status.steps.append((tick.at, tick.step))
-        self.status.clock_trusted = clock_is_trusted()
+        self._check_synchronised()
         if abs(tick.step) > JUMP_SECONDS:
             self.status.steady_seconds = 0
         try:

@@ -20,8 +20,10 @@ from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.loss import Losses
 from engine.runtime.schedule import SaveSchedule
 from engine.runtime.service_status import ServiceStatus
+from engine.runtime.ticker import clock_is_trusted
 from engine.sources.model import Look
-from engine.store.positions import KEPT_GENERATIONS
+from engine.store.positions import KEPT_LOG_FILES
+from engine.store.repair.notes import current_notes
 from engine.store.store import Store
 
 MAX_UNPRUNED: Final = 200
@@ -37,7 +39,7 @@ class Saving:
         self.store = store
         self.status = status
         self.housekeeping = Housekeeping(store, status)
-        self.positions = Positions(store.generations(), int(store.get("unknown_until", 0)))
+        self.positions = Positions(store.log_files(), int(store.get("unknown_until", 0)))
         self.losses = Losses(store, status)
         self.schedule = SaveSchedule(saved_before=status.saves > 0)
         self.tally = Tally()
@@ -114,7 +116,7 @@ class Saving:
         self.status.saved_at, self.status.saved_monotonic = at, clock.monotonic()
         self.status.saves += 1
         self._note_store()
-        if len(self.positions.log_files) > KEPT_GENERATIONS + MAX_UNPRUNED:
+        if len(self.positions.log_files) > KEPT_LOG_FILES + MAX_UNPRUNED:
             self._prune()
 
     def _make_logs_durable(self) -> None:
@@ -161,11 +163,17 @@ class Saving:
                 last_seen[dimension] = max(hour, last_seen.get(dimension, 0))
         self.status.last_seen = last_seen
 
+    def _check_synchronised(self) -> None:
+        """Ask the kernel about its clock: what is counted from here on carries the answer."""
+        self.status.clock_trusted = clock_is_trusted()
+        self.store.synchronised = self.status.clock_trusted is True
+
     def _note_store(self) -> None:
-        """What the status page shows of the database."""
+        """What the status page shows of the database, and of the clock."""
+        self._check_synchronised()
         reader = self.store.reader()
         self.status.timezone = self.store.zone.key
-        self.status.notes = [*self.store.notes, *self.store.current_notes()]
+        self.status.notes = [*self.store.notes, *current_notes(self.store.meta, self.store.path)]
         if self.status.collecting_since is None:
             self.status.collecting_since = reader.first_minute()
         self.status.fates = self.fates_before.copy()

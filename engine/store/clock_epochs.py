@@ -13,7 +13,7 @@ KEPT_EPOCHS: Final = 1_000
 def add_epoch(
     connection: sqlite3.Connection, boot_id: str, at: int, step_seconds: int, trusted: bool | None
 ) -> None:
-    """Note that a stretch begins; the oldest are removed."""
+    """Note that a stretch begins; the oldest are removed, but those that records refer to."""
     row = {
         "id": connection.execute("SELECT coalesce(max(id), 0) + 1 FROM clock_epoch").fetchone()[0],
         "boot_id": boot_id,
@@ -23,7 +23,9 @@ def add_epoch(
     }
     connection.execute(tables_at()["clock_epoch"].insert(*row), tuple(row.values()))
     connection.execute(
-        "DELETE FROM clock_epoch WHERE id <= (SELECT max(id) FROM clock_epoch) - ?", (KEPT_EPOCHS,)
+        "DELETE FROM clock_epoch WHERE id <= (SELECT max(id) FROM clock_epoch) - ? "
+        "AND id NOT IN (SELECT clock_epoch_id FROM origin WHERE clock_epoch_id IS NOT NULL)",
+        (KEPT_EPOCHS,),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import DatabaseForeign
-from engine.store import migrations
+from engine.store import merging, migrations
 from engine.store.files import check_safe_to_write, companions, is_to_be_made, sync_path
 from engine.store.header import check_connection, check_ours
 from engine.store.repair import checksums
@@ -47,7 +47,7 @@ def open_writer(path: Path, before_migration: Fill | None = None) -> sqlite3.Con
     """
     if path == MEMORY:
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        checksums.install(connection)
+        install_functions(connection)
         migrations.apply(connection)
         return connection
     with storage_errors(path):
@@ -61,7 +61,7 @@ def open_writer(path: Path, before_migration: Fill | None = None) -> sqlite3.Con
             check_connection(path, connection)
             for pragma in _WRITER_PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
-            checksums.install(connection)
+            install_functions(connection)
             if before_migration and migrations.version_of(connection) < migrations.NEWEST:
                 before_migration(connection)
             migrations.apply(connection)
@@ -69,6 +69,12 @@ def open_writer(path: Path, before_migration: Fill | None = None) -> sqlite3.Con
             connection.close()
             raise
         return connection
+
+
+def install_functions(connection: sqlite3.Connection) -> None:
+    """Add the SQL functions that statements use."""
+    checksums.install(connection)
+    merging.install(connection)
 
 
 def create(path: Path, fill: Fill | None = None, version: int = migrations.NEWEST) -> None:
@@ -107,7 +113,7 @@ def _fill_draft(draft: Path, fill: Fill | None, version: int) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA secure_delete = OFF")
-        checksums.install(connection)
+        install_functions(connection)
         migrations.apply(connection, version)
         if fill:
             fill(connection)
@@ -132,6 +138,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         try:
             check_connection(path, connection)
             _check_migrated(path, connection)
+            merging.install(connection)
         except BaseException:
             connection.close()
             raise

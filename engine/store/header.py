@@ -28,7 +28,7 @@ def check_ours(path: Path) -> None:
 
     Not again: connections may be open then, and a process that closes any descriptor of a file
     gives up all its locks on it (fcntl(2)). Without them another program that opens and closes the
-    database would take its write-ahead log away. Each connection checks for itself besides.
+    database would take its write-ahead log away. Each connection also checks for itself.
     """
     with _checking:
         try:

@@ -33,7 +33,7 @@ def lock_path(path: Path) -> Path:
 
 
 class Lock:
-    """Held from the beginning; raises Busy when another process has it.
+    """Locked on creation; raises Busy when another process has the lock.
 
     Where a file system has no flock, a lock by fcntl is taken, and where it has none either, a name
     that only one process of this machine (of one network namespace) can have.
@@ -42,7 +42,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = lock_path(path)
         self.note = ""
-        """What is worth knowing of this lock."""
+        """What the operator should know about this lock."""
         self._socket: socket.socket | None = None
         if not os.path.lexists(self.path):
             _check_usable(path)  # or the lock of a database that is refused would stay behind
@@ -60,7 +60,7 @@ class Lock:
             raise
 
     def _take(self, path: Path) -> None:
-        """Lock by the first way that there is; raises OSError when another has it.
+        """Lock in the first way that there is; raises OSError when another process has the lock.
 
         Raises StorageError where SQLite could not lock, which has one way only.
         """
@@ -85,7 +85,7 @@ class Lock:
             )
 
     def release(self) -> None:
-        """Let others write."""
+        """Release the lock."""
         os.close(self._descriptor)
         if self._socket is not None:
             self._socket.close()
@@ -94,7 +94,7 @@ class Lock:
 def _check_usable(path: Path) -> None:
     """Raise an error when something at a path is no database of ours, and not empty.
 
-    To be called before anything is made beside it, and without a connection to it.
+    Called before anything is made next to it, and without a connection to it.
     """
     with storage_errors(path):
         try:
@@ -111,7 +111,7 @@ def _check_usable(path: Path) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock of a database; makes no file, and holds nothing itself."""
+    """Whether a process has the lock of a database; makes no file, and locks nothing itself."""
     try:
         descriptor = os.open(lock_path(path), os.O_RDONLY | _FLAGS)
     except OSError:
@@ -147,7 +147,7 @@ def _lock_by_fcntl(descriptor: int, kind: int) -> None:
 def _check_locks_of_sqlite(descriptor: int, path: Path) -> None:
     """Raise StorageError where a file cannot be locked in the way of SQLite.
 
-    SQLite itself takes the want of locks for a lock that another program holds.
+    SQLite itself reports missing locks as a lock of another program.
     """
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -201,7 +201,7 @@ def _open_any(lock: Path, path: Path) -> int:
 
 
 def mark_as_ours(path: Path) -> None:
-    """Note beside a database that it was ours and sound, where there is a lock."""
+    """Record next to a database that it was ours and valid, where there is a lock file."""
     with suppress(OSError):
         descriptor = os.open(lock_path(path), os.O_RDWR | _FLAGS)
         try:

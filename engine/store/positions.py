@@ -1,4 +1,4 @@
-"""Reading positions: one row per generation, written in the transaction of the states."""
+"""Reading positions: one row per log file, written in the transaction of the states."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from engine.sources.log_file import LogFile, decode_anchors, encode_anchors
 from engine.store.schema import FATE_COLUMNS, tables_at
 from engine.text import displayable
 
-KEPT_GENERATIONS: Final = 5_000
+KEPT_LOG_FILES: Final = 5_000
 """Logs that are remembered; the counts of older ones are added up in one row of empty id."""
 
 
-def save_generations(
-    connection: sqlite3.Connection, generations: Iterable[LogFile], seen: int
+def save_log_files(
+    connection: sqlite3.Connection, log_files: Iterable[LogFile], commit_number: int
 ) -> None:
-    """Write the generations that moved; `seen` is the number of the commit."""
-    rows = [_row_of(generation, seen) for generation in generations]
+    """Write the log files that moved; `commit_number` is that of the commit."""
+    rows = [_row_of(log_file, commit_number) for log_file in log_files]
     if rows:
-        insert = tables_at()["generation"].insert(*rows[0], replace=True)
+        insert = tables_at()["log_file"].insert(*rows[0], replace=True)
         connection.executemany(insert, [tuple(row.values()) for row in rows])
 
 
-def _row_of(generation: LogFile, seen: int) -> dict[str, Any]:
+def _row_of(log_file: LogFile, commit_number: int) -> dict[str, Any]:
     return {
-        "id": generation.id,
-        "position": generation.position,
-        "anchors": encode_anchors(generation.anchors, generation.resume_points),
-        "name": displayable(generation.name),
-        "first_at": generation.first_at,
-        "last_at": generation.last_at,
-        "began_at": generation.began_at,
-        "doubt_until": generation.ambiguous_until,
-        "doubt_after": generation.ambiguous_after,
-        "seen": seen,
-        **{column: generation.fates[fate] for fate, column in FATE_COLUMNS.items()},
+        "id": log_file.id,
+        "position": log_file.position,
+        "anchors": encode_anchors(log_file.anchors, log_file.resume_points),
+        "name": displayable(log_file.name),
+        "first_at": log_file.first_at,
+        "last_at": log_file.last_at,
+        "began_at": log_file.began_at,
+        "ambiguous_until": log_file.ambiguous_until,
+        "ambiguous_after": log_file.ambiguous_after,
+        "commit_number": commit_number,
+        **{column: log_file.fates[fate] for fate, column in FATE_COLUMNS.items()},
     }
 
 
-def load_generations(connection: sqlite3.Connection) -> dict[bytes, LogFile]:
-    """Every generation that is remembered, the most recently moved one last."""
+def load_log_files(connection: sqlite3.Connection) -> dict[bytes, LogFile]:
+    """Every log file that is remembered, the most recently moved one last."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
-    rows = cursor.execute("SELECT * FROM generation WHERE id <> x'' ORDER BY seen")
-    return {row["id"]: _generation_of(row) for row in rows}
+    rows = cursor.execute("SELECT * FROM log_file WHERE id <> x'' ORDER BY commit_number")
+    return {row["id"]: _log_file_of(row) for row in rows}
 
 
-def _generation_of(row: sqlite3.Row) -> LogFile:
+def _log_file_of(row: sqlite3.Row) -> LogFile:
     anchors, resume_points = decode_anchors(row["anchors"])
     return LogFile(
         id=row["id"],
@@ -60,8 +60,8 @@ def _generation_of(row: sqlite3.Row) -> LogFile:
         first_at=row["first_at"],
         last_at=row["last_at"],
         began_at=row["began_at"],
-        ambiguous_until=row["doubt_until"],
-        ambiguous_after=row["doubt_after"],
+        ambiguous_until=row["ambiguous_until"],
+        ambiguous_after=row["ambiguous_after"],
         fates=fates_in(row),
     )
 
@@ -74,39 +74,39 @@ def fates_in(row: sqlite3.Row) -> Counter[str]:
 def sum_fates(
     connection: sqlite3.Connection, where: str = "", values: Sequence[bytes] = ()
 ) -> sqlite3.Row:
-    """The sums of all columns of fates, and `seen` of the newest commit."""
+    """The sums of all columns of fates, and the number of the newest commit."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
     sums = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in FATE_COLUMNS.values())
-    sql = f"SELECT max(seen) AS seen, {sums} FROM generation {where}"
+    sql = f"SELECT max(commit_number) AS commit_number, {sums} FROM log_file {where}"
     row: sqlite3.Row = cursor.execute(sql, values).fetchone()
     return row
 
 
-def prune_generations(connection: sqlite3.Connection, present: Iterable[bytes]) -> list[bytes]:
-    """Forget the oldest generations beyond `KEPT_GENERATIONS`, never one that is `present`.
+def prune_log_files(connection: sqlite3.Connection, present: Iterable[bytes]) -> list[bytes]:
+    """Forget the oldest log files beyond `KEPT_LOG_FILES`, never one that is `present`.
 
     Their lines stay counted in the row of the empty id. The ids that were forgotten.
     """
     stay = set(present)
     rows = connection.execute(
-        "SELECT id FROM generation WHERE id <> x'' ORDER BY seen DESC LIMIT -1 OFFSET ?",
-        (KEPT_GENERATIONS,),
+        "SELECT id FROM log_file WHERE id <> x'' ORDER BY commit_number DESC LIMIT -1 OFFSET ?",
+        (KEPT_LOG_FILES,),
     ).fetchall()
     old = [identity for (identity,) in rows if identity not in stay]
-    fold_generations(connection, old)
+    fold_log_files(connection, old)
     return old
 
 
-def fold_generations(connection: sqlite3.Connection, identities: Sequence[bytes]) -> None:
-    """Forget generations; their lines stay counted in the row of the empty id."""
+def fold_log_files(connection: sqlite3.Connection, identities: Sequence[bytes]) -> None:
+    """Forget log files; their lines stay counted in the row of the empty id."""
     for begin in range(0, len(identities), 500):  # SQLite has a limit of bound values
         some = identities[begin : begin + 500]
         marks = ", ".join("?" * len(some))
         sums = sum_fates(connection, f"WHERE id IN (x'', {marks})", some)
         # The newest commit that is named in the table is known elsewhere (`TABLE_CHECKSUMS`): it
         # stays, with the lines of both.
-        if sums["seen"] is not None:
-            generation = LogFile(b"", fates=fates_in(sums))
-            save_generations(connection, [generation], sums["seen"])
-        connection.execute(f"DELETE FROM generation WHERE id IN ({marks})", some)
+        if sums["commit_number"] is not None:
+            log_file = LogFile(b"", fates=fates_in(sums))
+            save_log_files(connection, [log_file], sums["commit_number"])
+        connection.execute(f"DELETE FROM log_file WHERE id IN ({marks})", some)

@@ -11,17 +11,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from engine import indicators
-from engine.indicators.model import NO_DIMENSION, States
+from engine.indicators.model import NO_DIMENSION, Key, States
 from engine.store import database
+from engine.store.merging import HOURLY_VALUES, Part, merged_value, with_state
 from engine.store.meta import MetaTable
 from engine.store.positions import fates_in, sum_fates
-from engine.store.records import merge_record, record_hours
+from engine.store.records import record_hours
 from engine.store.transactions import storage_errors
 from engine.times import MINUTE_SECONDS, PERIOD_KINDS, Period, labels_of_hour
+
+_HOURLY_VALUES: Final = HOURLY_VALUES.format(first="?1", end="?2")
 
 Sums = dict[int, dict[str, int]]
 """indicator id -> dimension value0 -> value."""
@@ -97,9 +100,8 @@ class Reader:
         return self._with_states(
             period,
             zone,
-            "SELECT indicator_id, value0, sum(value) FROM record "
-            "JOIN dimension ON dimension.id = dimension_id "
-            "WHERE hour >= ? AND hour < ? GROUP BY indicator_id, dimension_id",
+            f"SELECT indicator_id, value0, sum(value) FROM ({_HOURLY_VALUES}) "
+            "JOIN dimension ON dimension.id = dimension_id GROUP BY indicator_id, dimension_id",
             (period.start, period.end),
         )
 
@@ -109,37 +111,48 @@ class Reader:
         sums: Sums = defaultdict(dict)
         for indicator_id, dimension, value in self.connection.execute(sql, parameters):
             sums[indicator_id][dimension] = value
-        for hour, indicator_id, dimension, state, value, minutes, imported in self._states():
+        for (hour, indicator_id, dimension), (before, after) in self._with_records().items():
             if (period.kind, period.label) in labels_of_hour(hour, zone):
-                fold = indicators.FOLDS[indicator_id]
-                merged, _ = merge_record(fold, state, value, minutes, imported)
                 of_indicator = sums[indicator_id]
-                of_indicator[dimension] = of_indicator.get(dimension, 0) + merged - (value or 0)
+                of_indicator[dimension] = of_indicator.get(dimension, 0) + after - before
         return sums
 
     def values_by_hour(self, indicator_id: int, period: Period) -> dict[int, int]:
         """Hour -> value of an indicator without dimension, in the hours of a period."""
         values = dict(
             self.connection.execute(
-                "SELECT hour, value FROM record WHERE indicator_id = ? AND dimension_id = 0 "
-                "AND hour >= ? AND hour < ?",
-                (indicator_id, period.start, period.end),
+                f"SELECT hour, value FROM ({_HOURLY_VALUES}) "
+                "WHERE indicator_id = ?3 AND dimension_id = 0",
+                (period.start, period.end, indicator_id),
             ).fetchall()
         )
-        fold = indicators.FOLDS[indicator_id]
-        for hour, touched, dimension, state, value, minutes, imported in self._states():
+        for (hour, touched, dimension), (_, after) in self._with_records().items():
             if touched == indicator_id and not dimension and period.start <= hour < period.end:
-                values[hour], _ = merge_record(fold, state, value, minutes, imported)
+                values[hour] = after
         return values
 
-    def _states(self) -> list[tuple[int, int, str, int, int | None, int | None, int | None]]:
-        """Saved states, each next to what the record of its hour already has."""
-        return self.connection.execute(
-            "SELECT state.hour, state.indicator_id, value0, state, value, minutes, imported "
-            "FROM state "
-            "JOIN dimension ON dimension.id = state.dimension_id "
-            "LEFT JOIN record USING (hour, indicator_id, dimension_id)"
+    def _with_records(self) -> dict[Key, tuple[int, int]]:
+        """What has a saved state: its value without the state, as in the records, and with it."""
+        states = self.connection.execute(
+            "SELECT hour, indicator_id, value0, state FROM state "
+            "JOIN dimension ON dimension.id = dimension_id"
         ).fetchall()
+        known: dict[Key, list[Part]] = {(hour, i, title): [] for hour, i, title, _ in states}
+        for hour, indicator_id, title, value, minutes in self.connection.execute(
+            "SELECT hour, indicator_id, value0, value, minutes FROM record "
+            "JOIN dimension ON dimension.id = dimension_id "
+            "WHERE hour IN (SELECT hour FROM state)"
+        ):
+            if (hour, indicator_id, title) in known:
+                known[hour, indicator_id, title].append((value, minutes))
+        added: dict[Key, list[Part]] = {key: list(parts) for key, parts in known.items()}
+        for hour, indicator_id, title, state in states:
+            part = with_state(indicator_id, None, state)
+            added[hour, indicator_id, title].append(part)
+        return {
+            key: (merged_value(key[1], parts), merged_value(key[1], added[key]))
+            for key, parts in known.items()
+        }
 
     def labels_by_kind(self, zone: ZoneInfo) -> dict[str, set[str]]:
         """Every label with a record or a saved state, per kind."""
@@ -163,11 +176,13 @@ class Reader:
 
     def uptime_states(self) -> States:
         """The minutes of every hour in which the offspot was on."""
-        rows = self.connection.execute(
+        states: States = defaultdict(int)
+        for hour, minutes in self.connection.execute(
             "SELECT hour, minutes FROM record WHERE indicator_id = ? AND minutes IS NOT NULL",
             (indicators.uptime.id,),
-        )
-        return {(hour, indicators.uptime.id, NO_DIMENSION): minutes for hour, minutes in rows}
+        ):
+            states[hour, indicators.uptime.id, NO_DIMENSION] |= minutes
+        return dict(states)
 
     def fates(self) -> Counter[str]:
         """Lines by fate since the database was made."""
@@ -183,7 +198,7 @@ class Reader:
 
     def last_line_at(self) -> int | None:
         """The newest time of a valid line."""
-        (at,) = self.connection.execute("SELECT max(last_at) FROM generation").fetchone()
+        (at,) = self.connection.execute("SELECT max(last_at) FROM log_file").fetchone()
         return None if at is None else int(at)
 
     def first_minute(self) -> int | None:

@@ -15,16 +15,22 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from engine import indicators
-from engine.indicators.folds import Fold
 from engine.indicators.model import NO_DIMENSION, States
-from engine.store.schema import tables_at
+from engine.store import origins
+from engine.store.merging import HOURLY_VALUES, Part, merged_value, with_state
+from engine.store.meta import MetaTable
+from engine.store.origins import UNKNOWN, Origin
+from engine.store.schema import TABLE_CHECKSUMS, tables_at
 from engine.times import KEPT, PERIOD_KINDS, labels_of_hour, period_of
 
 _COMPUTE_TOTAL: Final = (
-    "SELECT ?1 AS agg_kind, ?2 AS agg_value, indicator_id, dimension_id, sum(value) AS value "
-    "FROM record WHERE hour >= ?3 AND hour < ?4 GROUP BY indicator_id, dimension_id"
+    "SELECT ?1 AS agg_kind, ?2 AS agg_value, indicator_id, dimension_id, sum(value) AS value FROM "
+    f"({HOURLY_VALUES.format(first='?3', end='?4')}) GROUP BY indicator_id, dimension_id"
 )
 
+ROW_KEY: Final = ("hour", "indicator_id", "dimension_id", "origin_id")
+StatesByRow = dict[tuple[int, ...], int]
+"""`ROW_KEY` -> state."""
 Difference = dict[tuple[str, str], dict[tuple[int, int], int]]
 """(kind, label) -> (indicator, dimension id) -> change of the total."""
 
@@ -37,49 +43,51 @@ class RecordWriter:
         self.zone = zone
         self.complete_from = complete_from  # records before this instant were purged
         self._dimensions: dict[str, int] = {NO_DIMENSION: 0}
+        self._origins: dict[Origin, int] = {}
         self.totals_changed = True
 
     def forget(self) -> None:
         """Drop what is remembered of rows that a rolled back transaction may have made."""
         self._dimensions = {NO_DIMENSION: 0}
+        self._origins = {}
         self.totals_changed = True
 
-    def save(self, states: States, running_hour: int | None) -> None:
+    def save(self, states: States, running_hour: int | None, origin: Origin = UNKNOWN) -> None:
         """Write states counted since the last save; hours that are over become records."""
-        over: States = self._take_states_of_other_hours(running_hour)
-        running: States = {}
-        for key, state in states.items():
-            part = running if key[0] == running_hour else over
-            part[key] = indicators.FOLDS[key[1]].merge(part.get(key, 0), state)
+        over = self._take_states_of_other_hours(running_hour)
+        running: StatesByRow = {}
+        origin_id = self.origin_id(origin) if states else 0
+        for (hour, indicator_id, dimension), state in states.items():
+            part = running if hour == running_hour else over
+            key = (hour, indicator_id, self.dimension_id(dimension), origin_id)
+            known = part.get(key)
+            part[key] = indicators.FOLDS[indicator_id].merge(known, state) if known else state
         self._save_states(running)
         self._save_records(over)
 
-    def _take_states_of_other_hours(self, running_hour: int | None) -> States:
+    def _take_states_of_other_hours(self, running_hour: int | None) -> StatesByRow:
         hour = -1 if running_hour is None else running_hour
         rows = self.connection.execute(
-            "SELECT hour, indicator_id, value0, state FROM state "
-            "JOIN dimension ON dimension.id = dimension_id WHERE hour <> ?",
+            "SELECT hour, indicator_id, dimension_id, origin_id, state FROM state WHERE hour <> ?",
             (hour,),
         ).fetchall()
         if rows:
             self.connection.execute("DELETE FROM state WHERE hour <> ?", (hour,))
-        return {(hour, indicator_id, title): state for hour, indicator_id, title, state in rows}
+        return {tuple(key): state for *key, state in rows}
 
-    def _save_states(self, states: States) -> None:
-        rows: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
-        for (hour, indicator_id, dimension), state in states.items():
-            row = (hour, indicator_id, self.dimension_id(dimension), state)
-            rows[indicators.FOLDS[indicator_id].operator].append(row)
-        columns = ("hour", "indicator_id", "dimension_id", "state")
+    def _save_states(self, states: StatesByRow) -> None:
+        rows: dict[str, list[tuple[int, ...]]] = defaultdict(list)
+        for key, state in states.items():
+            rows[indicators.FOLDS[key[1]].operator].append((*key, state))
         for operator, of_operator in rows.items():
             merge = f"state = state {operator} excluded.state"
-            insert = tables_at()["state"].insert_or_merge(*columns, merge=merge)
+            insert = tables_at()["state"].insert_or_merge(*ROW_KEY, "state", merge=merge)
             self.connection.executemany(insert, of_operator)
 
-    def _save_records(self, states: States) -> None:
-        by_hour: dict[int, dict[tuple[int, int], int]] = defaultdict(dict)
-        for (hour, indicator_id, dimension), state in states.items():
-            by_hour[hour][indicator_id, self.dimension_id(dimension)] = state
+    def _save_records(self, states: StatesByRow) -> None:
+        by_hour: dict[int, StatesByRow] = defaultdict(dict)
+        for key, state in states.items():
+            by_hour[key[0]][key] = state
         differences: Difference = defaultdict(lambda: defaultdict(int))
         self.totals_changed = self.totals_changed or bool(by_hour)
         for hour, touched in by_hour.items():
@@ -92,28 +100,35 @@ class RecordWriter:
             self._add_to_period(kind, label, total)
         self._drop_old_periods({kind for kind, _ in differences})
 
-    def _save_hour(
-        self, hour: int, touched: dict[tuple[int, int], int]
-    ) -> dict[tuple[int, int], int]:
-        """Merge states into the records of one hour. What it changed of their values."""
-        existing = {
-            (indicator_id, dimension_id): (value, minutes, imported)
-            for indicator_id, dimension_id, value, minutes, imported in self.connection.execute(
-                "SELECT indicator_id, dimension_id, value, minutes, imported "
-                "FROM record WHERE hour = ?",
-                (hour,),
-            )
-        }
-        rows, changed = [], {}
+    def _save_hour(self, hour: int, touched: StatesByRow) -> dict[tuple[int, int], int]:
+        """Merge states into the records of one hour. What it changed of their merged values."""
+        parts: dict[tuple[int, int], dict[int, Part]] = defaultdict(dict)
+        for indicator_id, dimension_id, origin_id, value, minutes in self.connection.execute(
+            "SELECT indicator_id, dimension_id, origin_id, value, minutes FROM record "
+            "WHERE hour = ?",
+            (hour,),
+        ):
+            parts[indicator_id, dimension_id][origin_id] = (value, minutes)
+        rows = []
+        changed: dict[tuple[int, int], int] = defaultdict(int)
         for key, state in touched.items():
-            old_value, old_minutes, imported = existing.get(key, (0, None, None))
-            fold = indicators.FOLDS[key[0]]
-            value, minutes = merge_record(fold, state, old_value, old_minutes, imported)
-            if key not in existing or (value, minutes) != (old_value, old_minutes):
-                rows.append((hour, *key, value, minutes, imported))
-                changed[key] = value - old_value
-        columns = ("hour", "indicator_id", "dimension_id", "value", "minutes", "imported")
-        self.connection.executemany(tables_at()["record"].insert(*columns, replace=True), rows)
+            _, indicator_id, dimension_id, origin_id = key
+            of_origins = parts[indicator_id, dimension_id]
+            known = of_origins.get(origin_id)
+            part = with_state(indicator_id, known, state)
+            if part == known:
+                continue
+            rows.append((*key, *part))
+            if of_origins and (known is None or len(of_origins) > 1):
+                before = merged_value(indicator_id, of_origins.values())
+                of_origins[origin_id] = part
+                after = merged_value(indicator_id, of_origins.values())
+            else:  # the only origin, as of most hours
+                before, after = known[0] if known else 0, part[0]
+                of_origins[origin_id] = part
+            changed[indicator_id, dimension_id] += after - before
+        insert = tables_at()["record"].insert(*ROW_KEY, "value", "minutes", replace=True)
+        self.connection.executemany(insert, rows)
         return changed
 
     def _add_to_period(self, kind: str, label: str, total: dict[tuple[int, int], int]) -> None:
@@ -156,23 +171,28 @@ class RecordWriter:
             )
 
     def recompute_periods(self) -> None:
-        """Store the totals of all kept periods again from the records (the zone has changed)."""
+        """Store the totals of all kept periods again from the records (the zone has changed).
+
+        Those of periods that are `whole`, or whose records were purged, stay as they are.
+        """
         self.totals_changed = True
         for kind, label in self.connection.execute(
-            "SELECT agg_kind, agg_value FROM period"
+            "SELECT agg_kind, agg_value FROM period WHERE whole = 0"
         ).fetchall():
             period = period_of(kind, label, self.zone)
             if period is None or period.start >= self.complete_from:
                 self.connection.execute(
                     "DELETE FROM period WHERE agg_kind = ? AND agg_value = ?", (kind, label)
                 )
+        stored = self.connection.execute("SELECT agg_kind, agg_value FROM period").fetchall()
         labels: dict[str, set[str]] = {kind: set() for kind in PERIOD_KINDS}
         for hour in record_hours(self.connection):
             for kind, label in labels_of_hour(hour, self.zone):
                 labels[kind].add(label)
         for kind in PERIOD_KINDS:
             for label in sorted(labels[kind], reverse=True)[: KEPT.get(kind)]:
-                self._compute_period(kind, label)
+                if (kind, label) not in stored:
+                    self._compute_period(kind, label)
 
     def purge(self, before: int) -> int:
         """Remove records of hours before an instant and dimensions that only they used.
@@ -186,8 +206,23 @@ class RecordWriter:
                 "(SELECT dimension_id FROM record UNION SELECT dimension_id FROM state "
                 "UNION SELECT dimension_id FROM total)"
             )
+            origins.remove_unused(self.connection)
             self.forget()
         return removed
+
+    def write_table_checksums(self) -> None:
+        """Write into `meta` what the tables that have changed add up to."""
+        for key, changed in (("checksum_state", True), ("checksum_total", self.totals_changed)):
+            if changed:
+                (found,) = self.connection.execute(TABLE_CHECKSUMS[key]).fetchone()
+                MetaTable(self.connection).set(key, found)
+        self.totals_changed = False
+
+    def origin_id(self, origin: Origin) -> int:
+        """The id of an origin, made when it is new."""
+        if origin not in self._origins:
+            self._origins[origin] = origins.id_of(self.connection, origin)
+        return self._origins[origin]
 
     def dimension_id(self, value0: str) -> int:
         """The id of a dimension, made when it is new."""
@@ -205,19 +240,6 @@ class RecordWriter:
         insert = tables_at()["dimension"].insert("id", "value0")
         self.connection.execute(insert, (number, value0))
         return int(number)
-
-
-def merge_record(
-    fold: Fold, state: int, value: int | None, minutes: int | None, imported: int | None
-) -> tuple[int, int | None]:
-    """Value and minutes of a record after a state was merged into it; there may be none yet.
-
-    The value that was imported stays where it is larger than that of the minutes.
-    """
-    if not fold.keeps_minutes:
-        return (value or 0) + fold.value(state), None
-    merged = fold.merge(minutes or 0, state)
-    return max(fold.value(merged), imported or 0), merged
 
 
 def record_hours(connection: sqlite3.Connection) -> list[int]:

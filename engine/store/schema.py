@@ -4,9 +4,10 @@
     dimension   what an indicator is counted by; the empty text is "nothing"
     state       running hour: the state of each indicator and dimension touched in it
     record      past hours: value, and the minute set it came from so that late lines still merge
-    period      days, weeks, months and years whose totals are stored
+    period      days, weeks, months and years whose totals are stored; `whole`: without records
     total       sums of the records of a stored period, from which every KPI is computed
-    generation  reading positions: one row per life of a log file, known by its content
+    origin      which counting records and states are of: hotspot, import, stretch of the clock
+    log_file    reading positions: one row per life of a log file, known by its content
     clock_epoch stretches of steady time: a new one at each boot and at each step of the clock
 
 Every row has a checksum of its other columns and of the database's salt (`repair/checksums.py`):
@@ -28,24 +29,31 @@ from engine.store import migrations
 from engine.store.repair import checksums
 
 APPLICATION_ID: Final = 0x6F_66_73_6D  # "ofsm"
-CHECKSUM: Final = "seal"
+CHECKSUM: Final = "checksum"
 """The column of the checksum."""
+_CHECKSUM_COLUMNS: Final = (CHECKSUM, "seal")
+"""Its name, and that of versions 2 and 3."""
 CHECKSUMS_SINCE: Final = 2
 """The migration that brought the checksums of rows."""
-TABLE_CHECKSUMS_SINCE: Final = 3
 
 FATE_COLUMNS: Final = {fate: fate.replace("-", "_") for fate in FATES}
-"""Fate of a line -> column of `generation`."""
+"""Fate of a line -> column of `log_file`."""
 
 TABLE_CHECKSUMS: Final = {
-    "tie_state": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM state",
-    "tie_total": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM total",
-    "tie_seen": "SELECT coalesce(max(seen), 0) FROM generation",
+    "checksum_state": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM state",
+    "checksum_total": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM total",
+    "newest_move": "SELECT coalesce(max(commit_number), 0) FROM log_file",
 }
 """Rows of `meta` that each commit writes of other tables: pages of two commits do not match.
 
 Records need none, as their totals are compared with them.
 """
+OLD_TABLE_CHECKSUMS: Final = {
+    "tie_state": "SELECT coalesce(sum(seal), 0) FROM state",
+    "tie_total": "SELECT coalesce(sum(seal), 0) FROM total",
+    "tie_seen": "SELECT coalesce(max(seen), 0) FROM generation",
+}
+"""The same in version 3."""
 
 Row = tuple[Any, ...]
 
@@ -61,6 +69,8 @@ class Table:
     columns: Mapping[str, str]
     """Each column that the checksum covers, which are all others, and its default as SQL."""
     key: tuple[str, ...]
+    checksum_name: str
+    """The column of the checksum."""
 
     @property
     def names(self) -> str:
@@ -69,17 +79,26 @@ class Table:
 
     def checksum(self, values: Mapping[str, str] | None = None) -> str:
         """The checksum of a row as SQL: over its columns, or what they are to become."""
-        return f"seal_of({', '.join((values or {}).get(name, name) for name in self.columns)})"
+        return f"checksum_of({', '.join((values or {}).get(name, name) for name in self.columns)})"
 
     def insert(self, *given: str, replace: bool = False) -> str:
         """Insert a row; the values are bound in the order of the columns `given`."""
         return _insert(self, given, replace=replace)
 
     def insert_or_merge(self, *given: str, merge: str) -> str:
-        """Insert a row, or where its key is there `merge` it: `value = value + excluded.value`."""
+        """Insert a row, or where its key is there `merge` it: `value = value + excluded.value`.
+
+        A checksum is a call of Python: none is computed of what is not inserted.
+        """
         column, _, change = merge.partition(" = ")
+        marks = [f"?{n}" for n in range(1, len(given) + 1)]
+        values = {**self.columns, **dict(zip(given, marks, strict=True))}
+        same = " AND ".join(f"{name} = {values[name]}" for name in self.key)
         return (
-            f"{self.insert(*given)} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {merge}, "
+            f"INSERT INTO {self.name} ({self.names}, {CHECKSUM}) "
+            f"VALUES ({', '.join(values.values())}, CASE WHEN EXISTS (SELECT 1 FROM {self.name} "
+            f"WHERE {same}) THEN 0 ELSE {self.checksum(values)} END) "
+            f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {merge}, "
             f"{CHECKSUM} = {self.checksum({column: change})}"
         )
 
@@ -126,6 +145,7 @@ def _table_of(connection: sqlite3.Connection, name: str) -> Table:
     key = sorted((place, column) for column, _, place in columns if place)
     return Table(
         name,
-        {column: default for column, default, _ in columns if column != CHECKSUM},
+        {column: default for column, default, _ in columns if column not in _CHECKSUM_COLUMNS},
         tuple(column for _, column in key),
+        next((column for column, _, _ in columns if column in _CHECKSUM_COLUMNS), ""),
     )

@@ -20,11 +20,10 @@ from engine.store import clock_epochs, positions, site
 from engine.store.files import file_at
 from engine.store.lock import Lock, mark_as_ours
 from engine.store.meta import MetaTable
+from engine.store.origins import current_origin
 from engine.store.reader import Reader
 from engine.store.records import RecordWriter
 from engine.store.repair import backup, check, recovery
-from engine.store.repair.notes import current_notes
-from engine.store.schema import TABLE_CHECKSUMS
 from engine.store.transactions import DiskFull, atomic, storage_errors
 from engine.store.unconfirmed import Unconfirmed
 from engine.store.writer import Writer
@@ -46,6 +45,8 @@ class Store:
         self.verified = False
         self._writer = writer
         self._unconfirmed = Unconfirmed()
+        self.synchronised = True
+        """Whether the kernel calls its clock so; if not, what is counted carries its stretch."""
         self.zone, changed = choose_zone(self.meta, zone)
         if changed:
             self.notes.append(
@@ -57,7 +58,7 @@ class Store:
             with atomic(self.connection):
                 store_zone(self.meta, self.zone)
                 self.records.recompute_periods()
-                self._write_table_checksums()
+                self.records.write_table_checksums()
         self.commits = int(self.get("commits", 0))
 
     @classmethod
@@ -125,7 +126,7 @@ class Store:
     def commit(
         self,
         states: States,
-        generations: Iterable[LogFile] = (),
+        log_files: Iterable[LogFile] = (),
         *,
         running_hour: int | None = None,
         meta: dict[str, Any] | None = None,
@@ -134,7 +135,7 @@ class Store:
         """Write everything of this instant in one transaction, or raise.
 
         `states` are differences since the last commit that succeeded; `meta` are rows of that
-        table (`saved_at`: when this was, epoch seconds); of the generations `folded` only the
+        table (`saved_at`: when this was, epoch seconds); of the log files `folded` only the
         numbers of lines are kept. Raises StorageError or Busy; then all may be tried again, with
         what came since.
         """
@@ -142,14 +143,14 @@ class Store:
             self.reopen()
         self._confirm()
         states = self._unconfirmed.without_written(states)
-        generations = list(generations)
+        log_files = list(log_files)
         try:
             try:
-                self._write(states, generations, running_hour, meta or {}, folded)
+                self._write(states, log_files, running_hour, meta or {}, folded)
             except DiskFull:
                 if not backup.drop_older(self.path):
                     raise
-                self._write(states, generations, running_hour, meta or {}, folded)
+                self._write(states, log_files, running_hour, meta or {}, folded)
         except (Busy, DatabaseDamaged, DiskFull):
             raise
         except StorageError:
@@ -161,18 +162,19 @@ class Store:
     def _write(
         self,
         states: States,
-        generations: list[LogFile],
+        log_files: list[LogFile],
         running_hour: int | None,
         meta: dict[str, Any],
         folded: Sequence[bytes],
     ) -> None:
         self._writer.check_there()
         with self.transaction():
-            self.records.save(states, running_hour)
-            positions.save_generations(self.connection, generations, self.commits + 1)
-            positions.fold_generations(self.connection, folded)
-            if generations:
-                self.meta.set("tie_seen", self.commits + 1)
+            origin = current_origin(self.connection, synchronised=self.synchronised)
+            self.records.save(states, running_hour, origin)
+            positions.save_log_files(self.connection, log_files, self.commits + 1)
+            positions.fold_log_files(self.connection, folded)
+            if log_files:
+                self.meta.set("newest_move", self.commits + 1)
             for key, value in {**meta, "commits": self.commits + 1}.items():
                 self.meta.set(key, value)
         self.commits += 1
@@ -196,18 +198,11 @@ class Store:
             try:
                 with atomic(self.connection):
                     yield
-                    self._write_table_checksums()
+                    self.records.write_table_checksums()
             except BaseException:
                 self.records.forget()
                 self.commits = commits
                 raise
-
-    def _write_table_checksums(self) -> None:
-        """Write into `meta` what the tables that have changed add up to."""
-        for key, changed in (("tie_state", True), ("tie_total", self.records.totals_changed)):
-            if changed:
-                self.meta.set(key, self.connection.execute(TABLE_CHECKSUMS[key]).fetchone()[0])
-        self.records.totals_changed = False
 
     def shorten_timeouts(self) -> None:
         """Do not wait long for others any more: the process is ending."""
@@ -244,10 +239,6 @@ class Store:
         self.reopen()
         self.commits = int(self.get("commits", 0))
 
-    def current_notes(self) -> list[str]:
-        """What was done to this database, as long as the damaged file is in quarantine."""
-        return current_notes(self.meta, self.path)
-
     def identify(self, hardware: site.Hardware) -> str:
         """The random id of the hotspot with this board and this card."""
         if not self._writer.writable:
@@ -266,14 +257,14 @@ class Store:
         """The newest steps of the clock: (time after it, seconds), oldest first."""
         return clock_epochs.newest_steps(self.connection, newest)
 
-    def generations(self) -> dict[bytes, LogFile]:
+    def log_files(self) -> dict[bytes, LogFile]:
         """Every log that is remembered."""
-        return positions.load_generations(self.connection)
+        return positions.load_log_files(self.connection)
 
     def prune(self, present: Iterable[bytes]) -> list[bytes]:
         """Forget the oldest logs beyond a bound, none that is present. Their ids."""
         with storage_errors(self.path), atomic(self.connection):
-            return positions.prune_generations(self.connection, present)
+            return positions.prune_log_files(self.connection, present)
 
     def purge(self, before: int) -> int:
         """Remove the records of hours before an instant. How many there were."""

@@ -27,7 +27,7 @@ class Unconfirmed:
         self._failed = dict(states)
 
     def confirm(self, *, written: bool) -> None:
-        """The database was opened again, and tells whether that commit was written."""
+        """The database was opened again, and shows whether that commit was written."""
         failed, self._failed = self._failed, None
         if written and failed is not None:
             for key, state in failed.items():

@@ -178,7 +178,7 @@ class Log:
     def _committed(self, identity: bytes) -> int:
         with contextlib.suppress(sqlite3.Error), _open(self.database) as connection:
             row = connection.execute(
-                "SELECT position FROM generation WHERE id = ?", (identity,)
+                "SELECT position FROM log_file WHERE id = ?", (identity,)
             ).fetchone()
             return int(row[0]) if row else -1
         return -1
@@ -386,7 +386,7 @@ def _compare(database: Path, log: Log, result: Result) -> None:
                 counted[hour, title] += value
         names = ("counted", "unmatched", "bad_time", "incomplete", "not_access_log", "not_json")
         sums = ", ".join(f"sum({name})" for name in (*names, "too_long"))
-        row = connection.execute(f"SELECT {sums} FROM generation").fetchone()
+        row = connection.execute(f"SELECT {sums} FROM log_file").fetchone()
         result.fates = dict(zip((*names, "too_long"), row, strict=True))
         lost = dict(connection.execute("SELECT key, value FROM meta WHERE key LIKE 'lost%'"))
     result.lost = (log.visits - counted).total() + max(0, log.bad - result.fates["not_json"])

@@ -32,7 +32,6 @@ from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.listing import MAX_OPEN
 from engine.sources.tail.seen import seen
 from engine.store import database
-from engine.store.records import merge_record
 from engine.store.store import Store
 from engine.times import hour_of, load_zone
 
@@ -182,20 +181,29 @@ def figures(path: Path) -> dict[str, Any]:
         for hour, indicator, dimension, value, minutes in connection.execute(
             "SELECT hour, indicator_id, dimension_id, value, minutes FROM record"
         ):
-            found[hour, indicator, titles[dimension]] = (value, minutes or 0)
+            _merge(found, (hour, indicator, titles[dimension]), value, minutes or 0)
         for hour, indicator, dimension, state in connection.execute(
             "SELECT hour, indicator_id, dimension_id, state FROM state"
         ):
-            value, minutes = found.get((hour, indicator, titles[dimension]), (0, 0))
-            merged = merge_record(indicators.FOLDS[indicator], state, value, minutes, None)
-            found[hour, indicator, titles[dimension]] = (merged[0], merged[1] or 0)
+            _merge(found, (hour, indicator, titles[dimension]), state, state)
         logs = {
             row[0].hex(): row[1:]
             for row in connection.execute(
-                "SELECT id, position, counted, unmatched FROM generation WHERE id <> x''"
+                "SELECT id, position, counted, unmatched FROM log_file WHERE id <> x''"
             )
         }
     return {"figures": found, "logs": logs}
+
+
+def _merge(found: dict[Any, Any], key: tuple[int, int, str], value: int, minutes: int) -> None:
+    """Add what another origin, or a state, has of an hour: sums add, minute sets unite."""
+    known, united = found.get(key, (0, 0))
+    fold = indicators.FOLDS[key[1]]
+    if fold.keeps_minutes:
+        united |= minutes
+        found[key] = (fold.value(united), united)
+    else:
+        found[key] = (known + value, 0)
 
 
 def instants_of_commits(store: Store) -> list[int]:
@@ -296,7 +304,7 @@ def killed_at(k: int, work: Callable[[], None], arm: Callable[[KillAt], None]) -
 
 
 def sound(path: Path) -> bool:
-    """SQLite and the seals agree that the database is sound."""
+    """SQLite and the checksums agree that the database is sound."""
     store = Store.open(path)
     try:
         return not store.problems()

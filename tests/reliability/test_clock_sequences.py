@@ -119,7 +119,8 @@ class History:
         rows = self.store.connection.execute(
             "SELECT hour, state FROM state WHERE indicator_id = 1004"
         )
-        minutes |= minutes_in({(hour, 1004, ""): state for hour, state in rows})
+        for hour, state in rows:  # one for each stretch of the clock
+            minutes |= minutes_in({(hour, 1004, ""): state})
         return minutes | minutes_in(self.counting.tally.states)
 
     def check(self) -> None:

@@ -45,7 +45,7 @@ def held_open(serve: Serving, name: str) -> bool:
 def remembered(folder: Path) -> bool:
     """Whether the database has the log that was rolled."""
     with contextlib.closing(sqlite3.connect(folder / "data" / "metrics.db")) as database:
-        asked = "SELECT count(*) FROM generation WHERE id = ?"
+        asked = "SELECT count(*) FROM log_file WHERE id = ?"
         found = database.execute(asked, (log_file_id(line(0, UNKNOWN)),)).fetchone()
         return bool(found[0])
 

@@ -103,7 +103,7 @@ def test_serve_reads_logs_of_any_name(tmp_path: Path, logs: Path, reader: str) -
         assert serving.stop()[0] == 0
     is_safe(serving.output.read_bytes())
     with closing(sqlite3.connect(serving.database)) as connection:
-        names = {name for (name,) in connection.execute("SELECT name FROM generation")}
+        names = {name for (name,) in connection.execute("SELECT name FROM log_file")}
     counted = read_lines(serving.database)
     assert {"caddy_access_logs-\\xe9.json", "caddy_access_logs-a\\nb.json"} <= names
     is_safe(*(name.encode() for name in names))

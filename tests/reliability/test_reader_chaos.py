@@ -92,7 +92,7 @@ def dump(database: Path) -> dict[str, list[Any]]:
             "counted": sorted(_counted(connection)),
             "positions": connection.execute(
                 "SELECT id, position, name, first_at, last_at, counted, unmatched, not_json "
-                "FROM generation ORDER BY id"
+                "FROM log_file ORDER BY id"
             ).fetchall(),
             "totals": connection.execute(
                 "SELECT agg_kind, agg_value, indicator_id, value0, value FROM total "

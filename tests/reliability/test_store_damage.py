@@ -17,6 +17,7 @@ from engine.runtime import clock
 from engine.store import migrations
 from engine.store.lock import Lock
 from engine.store.repair import backup, check
+from engine.store.repair.notes import current_notes
 from engine.store.schema import tables_at
 from engine.store.store import Store
 from tests.reliability import store_support as support
@@ -24,7 +25,7 @@ from tests.reliability.store_support import HOUR, UTC
 from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
-COMPARED = ("dimension", "state", "record", "total", "period", "generation")
+COMPARED = ("dimension", "state", "record", "total", "period", "log_file")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def sound() -> Iterator[Path]:
                     states[hour, 1001, f"Package {number}"] = 1 + (day * 7 + number) % 90
                     states[hour, 1006, f"Package {number}"] = 1 << (day + number) % 60
             log = support.Log(day)
-            log_file = store.generations().get(b"") or _generation(log)
+            log_file = store.log_files().get(b"") or _generation(log)
             store.commit(states, [log_file], running_hour=hour, meta={"saved_at": hour})
             if day == 36:
                 store.back_up()
@@ -63,19 +64,19 @@ def _generation(log: support.Log) -> Any:
 
 
 def rows_of(path: Path) -> dict[str, set[tuple[Any, ...]]]:
-    """All that matters in a database, without seals."""
+    """All that matters in a database, without checksums."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return {
             table: {
                 row[:-1]
-                for row in connection.execute(f"SELECT {columns(table)}, seal FROM {table}")
+                for row in connection.execute(f"SELECT {columns(table)}, checksum FROM {table}")
             }
             for table in COMPARED
         }
 
 
 def columns(table: str) -> str:
-    """The columns that a seal covers."""
+    """The columns that a checksum covers."""
     return tables_at()[table].names
 
 
@@ -97,9 +98,10 @@ def records_of(path: Path) -> dict[tuple[Any, ...], bytes]:
     """Every record, and how it is stored."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         rows = connection.execute(
-            "SELECT hour, indicator_id, dimension_id, value, minutes, imported, seal FROM record"
+            "SELECT hour, indicator_id, dimension_id, origin_id, value, minutes, checksum "
+            "FROM record"
         ).fetchall()
-    return {row[:6]: encoded((*row[:5], row[6], row[5])) for row in rows}
+    return {row[:6]: encoded(row) for row in rows}
 
 
 Mutant = Callable[[random.Random, Path], str]
@@ -276,7 +278,7 @@ def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> N
             with contextlib.closing(Store.open(path, UTC, repair_at=HOUR)) as store:
                 slowest = max(slowest, clock.monotonic() - begin)
                 assert not store.problems(), what
-                repairs, notes = store.repairs, store.current_notes()
+                repairs, notes = store.repairs, current_notes(store.meta, store.path)
             found = rows_of(path)
             if repairs:
                 repaired += 1
@@ -309,7 +311,7 @@ def _truth(sound: Path, tmp_path: Path) -> dict[str, set[tuple[Any, ...]]]:
 
 def _is_earlier(found: dict[str, set[Any]], truth: dict[str, set[Any]]) -> bool:
     """Whether these are the rows of an earlier commit: no record differs, some may be missing."""
-    return found["record"] <= truth["record"] and found["generation"] <= truth["generation"]
+    return found["record"] <= truth["record"] and found["log_file"] <= truth["log_file"]
 
 
 # Files that are not ours
@@ -444,7 +446,7 @@ def test_two_backups_and_two_quarantines_are_kept(tmp_path: Path) -> None:
     names = sorted(f.name for f in (tmp_path / "quarantine").iterdir())
     assert [name.rpartition("-")[2] for name in names] == ["3", "4"]
     assert "was removed" in store.repairs[-1]
-    assert len(store.current_notes()) == 2
+    assert len(current_notes(store.meta, store.path)) == 2
     assert len(backup.backups_of(path)) == 2
     for copy in backup.backups_of(path):
         assert check.problems_in(copy, "mode=ro&immutable=1") == []

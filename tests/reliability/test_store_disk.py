@@ -28,8 +28,8 @@ SEED = int(os.environ.get("STORE_SEED", "20261123"))
 
 QUICK = """
 import sys
-from engine.runtime import counting, service_status
-counting.SAVE_SECONDS = counting.RETRY_SECONDS = 1.5
+from engine.runtime import schedule, service_status
+schedule.SAVE_SECONDS = schedule.RETRY_SECONDS = 1.5
 from offspot_metrics import main
 sys.exit(main())
 """
@@ -193,7 +193,7 @@ def test_read_only(tmp_path: Path, small_disk: Path) -> None:
 def saved_lines_read_only(database: Path) -> int:
     """Lines in the saved positions of a database that lies on a disk that cannot be written."""
     with contextlib.closing(sqlite3.connect(f"file:{database}?immutable=1", uri=True)) as found:
-        (lines,) = found.execute("SELECT sum(counted + unmatched) FROM generation").fetchone()
+        (lines,) = found.execute("SELECT sum(counted + unmatched) FROM log_file").fetchone()
         return int(lines)
 
 
@@ -268,7 +268,7 @@ def test_locked_by_another_program(tmp_path: Path) -> None:
             serving.wait(lambda: serving.get("/health")[0] == 503)
             assert any("locked" in r for r in serving.status()["health"]["reasons"])
             assert serving.get("/api/v1/aggregations/D")[0] == 200
-            saved = other.execute("SELECT sum(counted + unmatched) FROM generation").fetchone()
+            saved = other.execute("SELECT sum(counted + unmatched) FROM log_file").fetchone()
             assert saved[0] == 6
             other.execute("ROLLBACK")
         serving.wait(lambda: serving.get("/health")[0] == 200)

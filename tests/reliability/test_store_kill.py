@@ -15,6 +15,8 @@ from tests.reliability import store_support as support
 from tests.reliability.store_support import HOUR, KillAt, figures, in_fork, in_forks, killed_at
 from tests.support.measured import measured
 
+SCHEMA_3 = Path(__file__).parents[1] / "store/databases/schema-3.db"
+
 
 @pytest.fixture
 def memory() -> Iterator[Path]:
@@ -94,13 +96,21 @@ def _old_database(folder: Path) -> None:
     connection.close()
 
 
+def _database_of_schema_3(folder: Path) -> None:
+    """With records of two years, a state and the zone of Paris."""
+    shutil.copy(SCHEMA_3, folder / "metrics.db")
+
+
 @pytest.mark.parametrize("every", [QUICK, EVERY])
+@pytest.mark.parametrize("old", [_old_database, _database_of_schema_3])
 @pytest.mark.parametrize("arm", [KillAt.at_statements, KillAt.at_file_operations])
-def test_killed_in_a_migration(memory: Path, arm: Callable[[KillAt], None], every: int) -> None:
+def test_killed_in_a_migration(
+    memory: Path, arm: Callable[[KillAt], None], old: Callable[[Path], None], every: int
+) -> None:
     """Killed at any statement or file operation of a migration and of the backup before it, the
     database is the old one or the new one, and the next start completes it (F4).
     """
-    sweep(memory, _old_database, _migrate, arm, every)
+    sweep(memory, old, _migrate, arm, every)
 
 
 def _migrate(folder: Path) -> None:
@@ -134,7 +144,7 @@ def test_killed_in_a_repair(
 
 
 def test_every_statement_that_writes_seals(memory: Path) -> None:
-    """Whatever writes a row seals it: after the whole scenario every row verifies."""
+    """Whatever writes a row writes its checksum: after the whole scenario every row verifies."""
     assert in_fork(lambda: support.scenario(memory)) == 0
     connection = database.open_reader(memory / "metrics.db")
     checksums.install(connection)

@@ -50,7 +50,7 @@ def amounts(store: Store) -> tuple[int, int, int]:
         "SELECT (SELECT coalesce(sum(value), 0) FROM record WHERE indicator_id = 1001) + "
         "(SELECT coalesce(sum(state), 0) FROM state WHERE indicator_id = 1001)"
     ).fetchone()[0]
-    position = sum(g.position for g in store.generations().values())
+    position = sum(g.position for g in store.log_files().values())
     assert position % len(log_line(0)) == 0
     return position // len(log_line(0)), int(total), store.reader().fates().total()
 
@@ -65,7 +65,7 @@ def check_disk(folder: Path, acked: int, later: int) -> bool:
     for copy in backup.backups_of(folder / "metrics.db"):
         assert check.problems_in(copy, "mode=ro&immutable=1") == []
         with contextlib.closing(sqlite3.connect(f"file:{copy}?immutable=1", uri=True)) as opened:
-            assert opened.execute("SELECT sum(counted) FROM generation").fetchone()[0]
+            assert opened.execute("SELECT sum(counted) FROM log_file").fetchone()[0]
     with contextlib.closing(Store.open(folder / "metrics.db", UTC, repair_at=HOUR)) as store:
         assert repairing or not store.repairs, store.repairs
         assert not store.problems()
@@ -258,7 +258,7 @@ def test_the_harness_sees_damage(memory: Path, calls: tuple[Path, list[Call]]) -
             connection = sqlite3.connect(folder / "metrics.db")
             with contextlib.closing(connection):
                 found = connection.execute("PRAGMA integrity_check").fetchone()[0]
-                rows = connection.execute("SELECT count(*) FROM generation").fetchone()[0]
+                rows = connection.execute("SELECT count(*) FROM log_file").fetchone()[0]
             broken -= found == "ok" and rows > 0
         broken += 1
         shutil.rmtree(folder)

@@ -84,7 +84,7 @@ def saved_bytes(serve: Serve) -> int:
     """How far the saved positions of all logs are."""
     path = next(serve.data.glob("*.db"))
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-        return int(connection.execute("SELECT sum(position) FROM generation").fetchone()[0] or 0)
+        return int(connection.execute("SELECT sum(position) FROM log_file").fetchone()[0] or 0)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from engine.errors import MetricsError, StorageError
 from engine.runtime.ticker import Tick, Ticker
 from engine.store.repair import backup
+from engine.store.repair.notes import current_notes
 from engine.store.store import Store
 from tests.reliability.store_support import HOUR, UTC, line
 from tests.reliability.store_support import Log as LogText
@@ -222,13 +223,13 @@ def test_a_note_of_what_was_set_aside_stays_as_long_as_that_is_there(tmp_path: P
         file.seek(4096)
         file.write(b"\xff" * 8192)
     with contextlib.closing(Store.open(path, UTC, repair_at=HOUR)) as store:
-        [note] = store.current_notes()
+        [note] = current_notes(store.meta, store.path)
         [folder] = (tmp_path / "quarantine").iterdir()
         assert note.endswith(f"(see quarantine/{folder.name})")
         for found in folder.iterdir():
             found.unlink()
         folder.rmdir()
-        assert store.current_notes() == []
+        assert current_notes(store.meta, store.path) == []
 
 
 def test_a_closed_database_is_one_file(tmp_path: Path) -> None:

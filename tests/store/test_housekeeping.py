@@ -44,7 +44,7 @@ class Running:
         self.counting.begin(self.now)
 
     def restart(self) -> None:
-        """An orderly stop and a start."""
+        """A graceful stop and a start."""
         assert self.counting.save(at=self.now, last=True)
         self.start()
 
@@ -76,7 +76,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 def test_a_backup_after_an_hour_and_then_each_day(running: Running) -> None:
     """The first backup is made after one hour of running, the next ones after 24 hours each; two
-    are kept, both sound, and the newest has what had been saved by then.
+    are kept, both valid, and the newest has what had been saved by then.
     """
     running.run(59)
     assert running.backups() == []
@@ -220,7 +220,7 @@ def test_as_many_years_are_kept_as_are_wanted(tmp_path: Path, years: int, first:
 )
 def test_a_jump_while_off_ends_the_steady_time(running: Running, off: int, *, kept: bool) -> None:
     """The steady time goes on over a stop of up to 31 days; when the clock is further ahead, or
-    more than an hour back, it begins anew, and the step is noted.
+    more than an hour back, it begins again, and the step is noted.
     """
     running.run(300)
     assert running.counting.save(at=running.now, last=True)
@@ -236,7 +236,7 @@ def test_a_jump_while_off_ends_the_steady_time(running: Running, off: int, *, ke
 
 @pytest.mark.parametrize(("step", "kept"), [(3600, True), (3601, False), (-3601, False)])
 def test_a_jump_while_on_ends_the_steady_time(running: Running, step: int, *, kept: bool) -> None:
-    """A step of the clock by more than one hour, either way, begins the steady time anew."""
+    """A step of the clock by more than one hour, either way, begins the steady time again."""
     running.run(10)
     running.set_clock(step)
     assert running.counting.status.steady_seconds == (600 if kept else 0)
@@ -265,7 +265,7 @@ def test_five_thousand_logs_are_remembered(running: Running) -> None:
     running.store.commit({}, logs[3:])
     running.restart()
     running.run(60)
-    assert set(running.store.generations()) == {log.id for log in logs[3:]}
+    assert set(running.store.log_files()) == {log.id for log in logs[3:]}
     assert set(running.counting.positions.log_files) == {log.id for log in logs[3:]}
     assert running.store.reader().fates()["counted"] == 5003
 
@@ -280,11 +280,11 @@ def test_two_hundred_logs_more_are_kept_until_the_hour_ends(running: Running) ->
     running.restart()
     running.run(1)
     assert running.counting.save(at=HOUR)
-    assert len(running.store.generations()) == 5200
+    assert len(running.store.log_files()) == 5200
     running.counting.take(support.Log(1).block())
     assert running.counting.save(at=HOUR)
     kept = {log.id for log in logs[201:]} | {support.Log(1).block().log_id}
-    assert set(running.store.generations()) == kept
+    assert set(running.store.log_files()) == kept
     assert set(running.counting.positions.log_files) == kept
     assert running.store.reader().fates()["counted"] == 5201
 
@@ -314,19 +314,19 @@ def test_a_log_that_is_there_is_never_forgotten(running: Running, tmp_path: Path
 
     read()
     assert running.counting.save(at=HOUR)
-    assert len(running.store.generations()) == 2
+    assert len(running.store.log_files()) == 2
     ids = {plain.block().log_id, roll.block().log_id}
     running.store.commit({}, many_logs(5205))
     running.restart()
     read()
     running.run(1)
     assert running.counting.save(at=HOUR), "more than 5,200: the oldest go at once"
-    assert ids <= set(running.store.generations())
+    assert ids <= set(running.store.log_files())
     running.store.commit({}, many_logs(205, 5205))
     running.restart()
     read()
     running.run(60)
-    assert ids <= set(running.store.generations())
+    assert ids <= set(running.store.log_files())
     running.restart()
     read()
     assert running.counting.status.fates["counted"] == 5410 + 2

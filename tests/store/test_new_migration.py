@@ -23,17 +23,17 @@ from typing import Final
 
 STATEMENTS: Final = (
     "ALTER TABLE record ADD COLUMN toys INTEGER NOT NULL DEFAULT 7",
-    "UPDATE record SET {CHECKSUM} = seal_of({TABLES["record"].names}, toys)",
-    "ALTER TABLE generation ADD COLUMN toy_fate INTEGER NOT NULL DEFAULT 0",
-    "UPDATE generation SET {CHECKSUM} = seal_of({TABLES["generation"].names}, toy_fate)",
+    "UPDATE record SET {CHECKSUM} = checksum_of({TABLES["record"].names}, toys)",
+    "ALTER TABLE log_file ADD COLUMN toy_fate INTEGER NOT NULL DEFAULT 0",
+    "UPDATE log_file SET {CHECKSUM} = checksum_of({TABLES["log_file"].names}, toy_fate)",
     "CREATE TABLE toy (name TEXT PRIMARY KEY, {CHECKSUM} INTEGER NOT NULL) WITHOUT ROWID",
-    "INSERT INTO toy (name, {CHECKSUM}) VALUES ('bear', seal_of('bear'))",
+    "INSERT INTO toy (name, {CHECKSUM}) VALUES ('bear', checksum_of('bear'))",
 )
 '''
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from engine.sources.model import LogFile
+from engine.sources.log_file import LogFile
 from engine.store.repair import backup, check
 from engine.store.store import Store
 

@@ -79,7 +79,7 @@ def test_much_of_a_log_is_saved_soon(counting: CountingLoop, kib: int, *, soon: 
     assert (counting.due_in() <= 2) is soon
 
 
-def test_bytes_are_counted_anew_after_a_save(counting: CountingLoop) -> None:
+def test_bytes_are_counted_again_after_a_save(counting: CountingLoop) -> None:
     """What has been saved does not make the next save earlier."""
     log = at_work(counting)
     bad = b"x" * 1023 + b"\n"
@@ -128,12 +128,40 @@ def test_a_step_of_the_clock_is_saved_before_it(
     store.connection.set_trace_callback(None)
     assert states
     assert seen[0] == HOUR + 60
-    positions = [g.position for g in store.generations().values()]
+    positions = [g.position for g in store.log_files().values()]
     assert positions == [len(log.content)]
     assert store.clock_steps() == [(HOUR + 60 + step, step)]
     assert counting.status.clock_trusted is trusted, "the kernel is asked again"
     newest = "SELECT trusted FROM clock_epoch ORDER BY started_at = ? DESC"
     assert store.connection.execute(newest, (HOUR + 60 + step,)).fetchone() == (trusted,)
+
+
+def test_a_step_before_anything_was_counted(counting: CountingLoop, store: Store) -> None:
+    """Also where nothing is to be saved, the kernel is asked about its clock after a step."""
+    trusted = counting.status.clock_trusted
+    counting.status.clock_trusted = not trusted
+    counting._clock_was_set(Tick(HOUR + 7200, 7200, on=True, elapsed=60.0))
+    assert counting.status.clock_trusted is trusted
+    assert store.synchronised is (trusted is True)
+
+
+def test_the_kernel_is_asked_at_each_save(counting: CountingLoop, store: Store) -> None:
+    """What is counted after a save is of the clock as the kernel calls it since."""
+    log = at_work(counting)
+    truth = store.synchronised
+    store.synchronised = not truth
+    for number in (20, 30):
+        counting.take(log.add(line(HOUR + number * 60, number)).block())
+        assert counting.save(at=HOUR + number * 60 + 60)
+    minutes = dict(
+        store.connection.execute(
+            "SELECT clock_epoch_id IS NULL, state FROM state JOIN origin ON origin.id = origin_id "
+            "WHERE indicator_id = 1004"
+        ).fetchall()
+    )
+    assert store.synchronised is truth
+    assert minutes[int(not truth)] == 1 << 20
+    assert minutes[int(truth)] & (1 << 30 | 1 << 20) == 1 << 30
 
 
 def test_the_last_save_is_made_and_marked(counting: CountingLoop, store: Store) -> None:
@@ -249,7 +277,7 @@ def full(store: Store) -> Iterator[None]:
 
 def test_on_a_full_disk_the_older_backup_gives_way(store: Store, full: None) -> None:
     """When there is no room for a save, the older backup goes, once and with the newest one kept;
-    when that is not enough, the save fails and says so, and succeeds when there is room.
+    when that is not enough, the save fails with a message, and succeeds when there is room.
     """
     assert full is None
     path = store.path
@@ -305,7 +333,7 @@ def test_the_status_does_not_wait_for_a_save(counting: CountingLoop) -> None:
 # What a save must remember
 
 
-def test_an_end_without_packages_is_no_orderly_end(store: Store, tmp_path: Path) -> None:
+def test_an_end_without_packages_is_no_graceful_end(store: Store, tmp_path: Path) -> None:
     """Nothing was read then: what lies in the folder was not finished."""
     (tmp_path / "packages.yml").write_text("packages: [unfinished")
     counting = support.make_counting(store, tmp_path)
@@ -327,7 +355,7 @@ def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
     for block in (useful, useless):
         counting.take(Gone(block.log_id))
     assert counting.save(at=HOUR + 2)
-    assert set(store.generations()) == {useful.log_id}
+    assert set(store.log_files()) == {useful.log_id}
     assert set(counting.positions.log_files) == {useful.log_id}
     assert +store.reader().fates() == {"counted": 1, "unmatched": 1}
     said: list[str] = []
@@ -335,7 +363,7 @@ def test_a_log_that_is_gone_and_had_nothing_that_counts_is_folded(
     store.connection.set_trace_callback(said.append)
     assert counting.save(at=HOUR + 60)
     store.connection.set_trace_callback(None)
-    assert not [sql for sql in said if "DELETE FROM generation" in sql], "once"
+    assert not [sql for sql in said if "DELETE FROM log_file" in sql], "once"
     counting.take(useless)  # it is there again, before it is saved once more
     counting.take(Gone(useless.log_id))
     counting.take(useless)
@@ -396,7 +424,7 @@ def test_a_log_that_is_not_what_it_was_is_counted_where_it_is_new(
     counting.take(Rewound(block.log_id, log.name, 0))
     counting.tick(minute(HOUR + 240))
     assert counting.save(at=HOUR + 240)
-    assert store.generations()[block.log_id].position == 0
+    assert store.log_files()[block.log_id].position == 0
     assert counting.status.fates["counted"] == 6
     log.content = b"".join(line(HOUR + at, 0) for at in (100, 50, 120, 150, 151))
     counting.take(log.block())
@@ -420,7 +448,7 @@ def test_after_a_repair_a_log_that_is_not_known_is_in_doubt(store: Store, tmp_pa
 def test_an_hour_that_could_not_be_saved_is_not_tidied(
     counting: CountingLoop, store: Store
 ) -> None:
-    """No backup is made, nor is its day begun anew, before what has ended is in the database."""
+    """No backup is made, nor does its day begin again, before what has ended is in the database."""
     log = at_work(counting)
     counting.take(log.add(line(HOUR + 60, 2)).block())
     store.shorten_timeouts()

@@ -17,7 +17,7 @@ from tests.reliability.store_support import HOUR, UTC, Log
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A database with records, totals, states and a position, closed in order."""
+    """A database with records, totals, states and a position, closed gracefully."""
     found = tmp_path / "metrics.db"
     with contextlib.closing(Store.open(found, UTC, repair_at=HOUR)) as store:
         log = Log(1)
@@ -37,18 +37,19 @@ def store_generation(log: Log) -> LogFile:
 
 @contextlib.contextmanager
 def changed(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that can change everything, seals too."""
+    """A connection that can change everything, checksums too."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         checksums.install(connection)
         yield connection
 
 
-SEAL_TOTAL = (
-    "UPDATE total SET seal = seal_of(agg_kind, agg_value, indicator_id, dimension_id, value)"
+CHECKSUM_TOTAL = (
+    "UPDATE total SET "
+    "checksum = checksum_of(agg_kind, agg_value, indicator_id, dimension_id, value)"
 )
-TIE_TOTAL = (
-    "UPDATE meta SET value = (SELECT sum(seal) FROM total), "
-    "seal = seal_of(key, (SELECT sum(seal) FROM total)) WHERE key = 'tie_total'"
+TABLE_CHECKSUM = (
+    "UPDATE meta SET value = (SELECT sum(checksum) FROM total), "
+    "checksum = checksum_of(key, (SELECT sum(checksum) FROM total)) WHERE key = 'checksum_total'"
 )
 
 
@@ -59,8 +60,8 @@ def test_totals_are_compared_with_their_hours(path: Path, kind: str, change: str
     assert check.problems_in(path) == []
     with changed(path) as connection:
         connection.execute(f"UPDATE total SET {change} WHERE agg_kind = ?", (kind,))
-        connection.execute(SEAL_TOTAL)
-        connection.execute(TIE_TOTAL)
+        connection.execute(CHECKSUM_TOTAL)
+        connection.execute(TABLE_CHECKSUM)
     [problem] = check.problems_in(path)
     assert problem.startswith(f"the totals of {kind} 2026")
 
@@ -69,7 +70,7 @@ def test_a_missing_total_is_seen(path: Path) -> None:
     """A period without the total that its hours make is seen too."""
     with changed(path) as connection:
         connection.execute("DELETE FROM total WHERE agg_kind = 'M'")
-        connection.execute(TIE_TOTAL)
+        connection.execute(TABLE_CHECKSUM)
     assert check.problems_in(path) == ["the totals of M 2026-06 are not the sums of their hours"]
 
 
@@ -80,10 +81,12 @@ def test_a_missing_total_is_seen(path: Path) -> None:
         ("dimension", "value0 = 'Wasps' WHERE id = 1"),
         ("state", "state = state + 1"),
         ("record", "value = value + 1"),
-        ("record", "imported = 1"),
-        ("period", "seal = seal + 1"),
+        ("record", "minutes = 1"),
+        ("period", "checksum = checksum + 1"),
+        ("period", "whole = 1"),
+        ("origin", "source = 'another'"),
         ("total", "value = value + 1"),
-        ("generation", "position = position - 1"),
+        ("log_file", "position = position - 1"),
         ("clock_epoch", "step_seconds = 1"),
     ],
 )
@@ -91,8 +94,8 @@ def test_a_changed_value_is_seen(path: Path, table: str, change: str) -> None:
     """A value that was not written by us is seen, in every table."""
     with changed(path) as connection:
         connection.execute(
-            "INSERT INTO clock_epoch (id, boot_id, started_at, step_seconds, trusted, seal) "
-            "VALUES (1, 'x', 1, 0, NULL, seal_of(1, 'x', 1, 0, NULL))"
+            "INSERT INTO clock_epoch (id, boot_id, started_at, step_seconds, trusted, checksum) "
+            "VALUES (1, 'x', 1, 0, NULL, checksum_of(1, 'x', 1, 0, NULL))"
         )
         assert check.problems_in(path) == []
         connection.execute("PRAGMA foreign_keys = OFF")
@@ -102,18 +105,19 @@ def test_a_changed_value_is_seen(path: Path, table: str, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "tie"), [("state", "tie_state"), ("total", "tie_total"), ("generation", "tie_seen")]
+    ("table", "key"),
+    [("state", "checksum_state"), ("total", "checksum_total"), ("log_file", "newest_move")],
 )
-def test_a_table_of_another_time_is_seen(path: Path, table: str, tie: str) -> None:
+def test_a_table_of_another_time_is_seen(path: Path, table: str, key: str) -> None:
     """Rows that are right in themselves and are missing from a table are seen."""
     with changed(path) as connection:
         connection.execute(f"DELETE FROM {table}")
     [problem] = check.problems_in(path)
     assert "of different times" in problem
-    assert tie in problem
+    assert key in problem
 
 
-# The mark of an orderly stop
+# The mark of a graceful stop
 
 
 def break_a_total(path: Path) -> None:
@@ -122,8 +126,8 @@ def break_a_total(path: Path) -> None:
         connection.execute("UPDATE total SET value = value + 1 WHERE agg_kind = 'Y'")
 
 
-def test_a_file_that_was_closed_in_order_needs_no_check(path: Path) -> None:
-    """After an orderly stop the hash of the file stands for the check; a file that differs in one
+def test_a_file_that_was_closed_gracefully_needs_no_check(path: Path) -> None:
+    """After a graceful stop the hash of the file stands for the check; a file that differs in one
     byte from it, though as long and as old, is checked in full, and replaced.
     """
     assert check.is_clean(path)

@@ -11,6 +11,9 @@ import pytest
 from engine.indicators.model import States
 from engine.report import Report
 from engine.sources.log_file import LogFile
+from engine.store import origins
+from engine.store.origins import Origin
+from engine.store.schema import tables_at
 from engine.store.store import Store
 from engine.times import hour_of, labels_of_hour, load_zone, period_of, slots
 
@@ -86,7 +89,7 @@ def test_any_order_gives_the_same_figures(tmp_path: Path) -> None:
     assert seen[0] == seen[1] == seen[2]
 
 
-def test_another_zone_computes_the_periods_anew(tmp_path: Path) -> None:
+def test_another_zone_computes_the_periods_again(tmp_path: Path) -> None:
     """With another zone at start, stored totals are those of the new zone, and it is said."""
     states: States = {(HOUR + n * 3600, 1001, "Bees"): 1 for n in range(100)}
     with Store.open(tmp_path / "metrics.db", UTC) as store:
@@ -108,25 +111,31 @@ def test_another_zone_computes_the_periods_anew(tmp_path: Path) -> None:
 
 def test_an_imported_value_holds_where_it_is_larger(store: Store) -> None:
     """An imported record has no minutes: sums add to it, for minutes the larger value holds, also
-    after more lines, in the record, its totals and while the hour runs.
+    after more lines, in the hour, its totals and while the hour runs.
     """
     store.commit({(HOUR, 1005, ""): 0b1, (HOUR, 1001, "Bees"): 4})
-    store.connection.execute(
-        "UPDATE record SET value = 40, minutes = NULL, imported = 40, "
-        "seal = seal_of(hour, indicator_id, dimension_id, 40, NULL, 40) WHERE indicator_id = 1005"
-    )
     with store.transaction():
+        origin = origins.id_of(store.connection, Origin("an import", "imported"))
+        columns = ("hour", "indicator_id", "dimension_id", "origin_id", "value")
+        insert = tables_at()["record"].insert(*columns)
+        store.connection.execute(insert, (HOUR, 1005, 0, origin, 40))
+        store.connection.execute(insert, (HOUR, 1001, 1, origin, 2))
         store.records.recompute_periods()
     store.commit({(HOUR, 1005, ""): 0b11, (HOUR, 1001, "Bees"): 1}, running_hour=HOUR)
     assert Report(store.reader()).kpi_value(2003, "D", "2026-06-13") == {
         "kpiId": 2003,
         "value": {"items": [], "totalMinutesActivity": 40},
     }
+    day = period_of("D", "2026-06-13", UTC)
+    assert day
     store.commit({})
-    assert record(store, HOUR, 1005) == (40, 0b11)
+    assert record(store, HOUR, 1005) == (10, 0b11)
+    assert store.reader().values_by_hour(1005, day) == {HOUR: 40}
     store.commit({(HOUR, 1005, ""): 1 << 15 | 1 << 25 | 1 << 35 | 1 << 45})
     assert record(store, HOUR, 1005) == (50, 0b11 | 1 << 15 | 1 << 25 | 1 << 35 | 1 << 45)
     assert record(store, HOUR, 1001) == (5, None)
+    for sums in (store.reader().stored_sums(day, UTC), store.reader().computed_sums(day, UTC)):
+        assert sums == {1005: {"": 50}, 1001: {"Bees": 7}}
     assert store.problems() == []
 
 
@@ -195,7 +204,7 @@ def test_positions_come_back_as_they_were(store: Store) -> None:
     log_file.fates.update({"counted": 3, "not-json": 1})
     log_file.ambiguous_until, log_file.ambiguous_after = 7, 8
     store.commit({}, [log_file])
-    found = store.generations()[log_file.id]
+    found = store.log_files()[log_file.id]
     log_file.tail = b""
     assert {f: getattr(found, f) for f in found.__slots__ if f != "fates"} == {
         f: getattr(log_file, f) for f in log_file.__slots__ if f != "fates"

@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ConfigError
-from engine.store import migrations
+from engine.store import merging, migrations
 from engine.store.meta import all_values
 from engine.store.repair import checksums
 from engine.store.schema import (
-    CHECKSUM,
     CHECKSUMS_SINCE,
+    OLD_TABLE_CHECKSUMS,
     TABLE_CHECKSUMS,
-    TABLE_CHECKSUMS_SINCE,
     tables_at,
 )
 from engine.times import Period, load_zone, period_of, zone_data
 
+_HOURLY_VALUES: Final = merging.HOURLY_VALUES.format(first="?3", end="?4")
 _NOT_DAMAGE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
@@ -45,37 +45,38 @@ def problems_of(connection: sqlite3.Connection) -> list[str]:
     if not CHECKSUMS_SINCE <= version <= migrations.NEWEST:
         return []
     checksums.install(connection)
+    merging.install(connection)
     found = [
         f"{count} rows of table {table} are not as they were written"
         for table, count in _broken_rows(connection, version).items()
     ]
-    if not found and version >= TABLE_CHECKSUMS_SINCE:
-        found = _mismatched_tables(connection)
-    return found or _wrong_totals(connection)
+    found = found or _mismatched_tables(connection, version)
+    return found or _wrong_totals(connection, version)
 
 
 def _broken_rows(connection: sqlite3.Connection, version: int) -> dict[str, int]:
     """Table -> rows whose checksum does not verify; tables without such rows are left out."""
     counts = {
         name: connection.execute(
-            f"SELECT count(*) FROM {name} WHERE {CHECKSUM} IS NOT {table.checksum()}"
+            f"SELECT count(*) FROM {name} WHERE {table.checksum_name} IS NOT {table.checksum()}"
         ).fetchone()[0]
         for name, table in tables_at(version).items()
     }
     return {name: count for name, count in counts.items() if count}
 
 
-def _mismatched_tables(connection: sqlite3.Connection) -> list[str]:
+def _mismatched_tables(connection: sqlite3.Connection, version: int) -> list[str]:
     values = all_values(connection)
+    expected = {3: OLD_TABLE_CHECKSUMS, migrations.NEWEST: TABLE_CHECKSUMS}.get(version, {})
     wrong = [
         key
-        for key, sql in TABLE_CHECKSUMS.items()
+        for key, sql in expected.items()
         if values.get(key) != connection.execute(sql).fetchone()[0]
     ]
     return [f"its parts are of different times ({', '.join(wrong)})"] if wrong else []
 
 
-def _wrong_totals(connection: sqlite3.Connection) -> list[str]:
+def _wrong_totals(connection: sqlite3.Connection, version: int) -> list[str]:
     """Stored totals that are not the sums of their records: one of both is of another time."""
     values = all_values(connection)
     name = str(values.get("timezone", "UTC"))
@@ -85,7 +86,9 @@ def _wrong_totals(connection: sqlite3.Connection) -> list[str]:
         return []  # a start needs another zone, and computes them again
     if zone_data(name) != values.get("zone_data", ""):
         return []  # they are of other tables of zones: a start computes them again
-    for kind, label in connection.execute("SELECT agg_kind, agg_value FROM period").fetchall():
+    computed = "WHERE whole = 0" if "whole" in tables_at(version)["period"].columns else ""
+    periods = connection.execute(f"SELECT agg_kind, agg_value FROM period {computed}").fetchall()
+    for kind, label in periods:
         period = period_of(kind, label, zone)
         if period is None:
             return [f"there is no period {kind} {label}"]
@@ -100,8 +103,7 @@ def _differs(connection: sqlite3.Connection, period: Period) -> bool:
         connection.execute(
             "SELECT 1 FROM (SELECT indicator_id, dimension_id, value AS n FROM total "
             "WHERE agg_kind = ?1 AND agg_value = ?2 UNION ALL "
-            "SELECT indicator_id, dimension_id, -value FROM record "
-            "WHERE hour >= ?3 AND hour < ?4) "
+            f"SELECT indicator_id, dimension_id, -value FROM ({_HOURLY_VALUES})) "
             "GROUP BY indicator_id, dimension_id HAVING sum(n) <> 0 LIMIT 1",
             (period.kind, period.label, period.start, period.end),
         ).fetchone()

@@ -1,4 +1,4 @@
-"""The checksum of a row, and the SQL functions for it: `seal_of(...)` and `seal_salt()`.
+"""The checksum of a row, and the SQL function for it, `checksum_of(...)`.
 
 The salt is a number that belongs to one database: pages of another one, which a write-ahead log
 that was copied here may bring, do not verify.
@@ -19,7 +19,8 @@ def install(connection: sqlite3.Connection, salt: int | None = None) -> None:
     if salt is None:
         salt = int.from_bytes(os.urandom(4)) >> 1  # `secrets` is slow to load
 
-    connection.create_function("seal_of", -1, lambda *row: checksum(salt, row), deterministic=True)
+    for name in ("checksum_of", "seal_of"):  # the second one for migrations up to the third
+        connection.create_function(name, -1, lambda *row: checksum(salt, row), deterministic=True)
     connection.create_function("seal_salt", 0, lambda: salt)
 
 

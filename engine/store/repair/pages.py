@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from engine.store.schema import CHECKSUM, Row, Table
+from engine.store.schema import Row, Table
 
 PAGE_BYTES: Final = 4096
 _LOG_HEADER_BYTES: Final = 32
@@ -20,6 +20,7 @@ _FRAME_HEADER_BYTES: Final = 24
 _LEAF_OF_TABLE, _LEAF_OF_INDEX, _INNER_OF_INDEX = 0x0D, 0x0A, 0x02
 _HEADER_BYTES: Final = {_LEAF_OF_TABLE: 8, _LEAF_OF_INDEX: 8, _INNER_OF_INDEX: 12}
 _WIDTHS: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
+_TYPES: Final = {"INTEGER": int, "TEXT": str, "BLOB": bytes, "": object}
 _TREES: Final = {_LEAF_OF_TABLE: True, _LEAF_OF_INDEX: False, _INNER_OF_INDEX: False}
 """Type of page -> whether its rows have a number that is not among their columns."""
 
@@ -32,8 +33,17 @@ class Layout:
     """
 
     columns: tuple[int, ...]
+    types: tuple[tuple[type, bool], ...]
+    """The type of each of them, and whether there is always a value."""
     checksum: int
     numbered: int | None
+
+    def fits(self, row: Row) -> bool:
+        """Whether a row can be of this table: a few tables have as many columns as others."""
+        return all(
+            not filled if value is None else isinstance(value, kind)
+            for value, (kind, filled) in zip(row, self.types, strict=True)
+        )
 
 
 def layouts_of(connection: sqlite3.Connection, tables: Iterable[Table]) -> dict[str, Layout]:
@@ -47,17 +57,17 @@ def _layout_of(connection: sqlite3.Connection, table: Table) -> Layout:
         "SELECT sql FROM sqlite_schema WHERE name = ?", (table.name,)
     ).fetchone()
     numbered = "WITHOUT ROWID" not in sql
-    order = [
-        name
-        for (name,) in connection.execute(
-            "SELECT name FROM pragma_table_info(?1) ORDER BY CASE WHEN ?2 OR pk = 0 THEN 99 "
-            "ELSE pk END, cid",
-            (table.name, numbered),
-        )
-    ]
+    columns = connection.execute(
+        'SELECT name, type, "notnull" FROM pragma_table_info(?1) '
+        "ORDER BY CASE WHEN ?2 OR pk = 0 THEN 99 ELSE pk END, cid",
+        (table.name, numbered),
+    ).fetchall()
+    order = [name for name, _, _ in columns]
+    types = {name: (_TYPES[kind], bool(filled)) for name, kind, filled in columns}
     return Layout(
         tuple(order.index(name) for name in table.columns),
-        order.index(CHECKSUM),
+        tuple(types[name] for name in table.columns),
+        order.index(table.checksum_name),
         order.index(table.key[0]) if numbered else None,
     )
 
@@ -94,7 +104,7 @@ def _pages_of_log(content: bytes) -> dict[int, bytes]:
     frame = _FRAME_HEADER_BYTES + PAGE_BYTES
     for begin in range(_LOG_HEADER_BYTES, len(content) - frame + 1, frame):
         if content[begin + 8 : begin + 16] != content[16:24]:
-            break  # what follows is of the time before the log began anew
+            break  # what follows is from before the log was restarted
         page = content[begin + _FRAME_HEADER_BYTES : begin + frame]
         pending[int.from_bytes(content[begin : begin + 4], "big")] = page
         if any(content[begin + 4 : begin + 8]):  # the end of a commit
@@ -114,7 +124,8 @@ def _as_row(values: list[Any], rowid: int | None, layout: Layout) -> tuple[Row, 
         return None
     # A column that was added later is missing in rows from before.
     padded = values + [None] * (max(layout.columns) + 1 - len(values))
-    return tuple(padded[place] for place in layout.columns), checksum
+    row = tuple(padded[place] for place in layout.columns)
+    return (row, checksum) if layout.fits(row) else None
 
 
 def _free_pages(pages: dict[int, bytes]) -> set[int]:
@@ -153,7 +164,7 @@ def _row_at(page: bytes, place: int, *, numbered: bool) -> tuple[int | None, lis
     if numbered:
         rowid, place = _varint(page, place)
     if place + size > PAGE_BYTES:
-        raise ValueError("it goes on elsewhere")
+        raise ValueError("it continues on another page")
     header_end, at = _varint(page, place)
     header_end += place
     types = []
@@ -165,7 +176,7 @@ def _row_at(page: bytes, place: int, *, numbered: bool) -> tuple[int | None, lis
         value, at = _value(page, at, kind)
         values.append(value)
     if at != place + size:
-        raise ValueError("it is as long as it says")
+        raise ValueError("its length is not what its header says")
     return rowid, values
 
 

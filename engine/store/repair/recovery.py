@@ -236,7 +236,7 @@ def draft_of(path: Path, backed_up: Path, finish: database.Fill) -> Path:
         shutil.copyfileobj(source, target)
     with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-        checksums.install(connection)
+        database.install_functions(connection)
         migrations.apply(connection)
         finish(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from engine.store import migrations
 from engine.store.repair import checksums, pages
-from engine.store.schema import CHECKSUM, CHECKSUMS_SINCE, Row, Table, tables_at
+from engine.store.schema import CHECKSUMS_SINCE, Row, Table, tables_at
 from engine.times import HOUR_SECONDS, PERIOD_KINDS
 
 _MAX_PROBES: Final = 100_000
@@ -49,6 +49,10 @@ class Salvaged:
     def count(self) -> int:
         """How many rows there are."""
         return sum(map(len, self.rows.values()))
+
+    def place(self, table: str, column: str) -> int:
+        """Where in its rows a table has a column."""
+        return list(self.tables[table].columns).index(column)
 
     def meta(self) -> dict[str, Any]:
         """The rows of `meta`: key -> value."""
@@ -149,9 +153,11 @@ def read(path: Path, how: str, salt: int | None = None) -> Salvaged | None:
             connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
-            salt = _salt_of(connection, salt)
             version = migrations.version_of(connection)
-            if salt is None or not CHECKSUMS_SINCE <= version <= migrations.NEWEST:
+            if not CHECKSUMS_SINCE <= version <= migrations.NEWEST:
+                return None
+            salt = _salt_of(connection, salt)
+            if salt is None:
                 return None
             found = Salvaged(salt, version)
             for table in found.tables.values():
@@ -165,7 +171,8 @@ def _salt_of(connection: sqlite3.Connection, salt: int | None) -> int | None:
     """The salt that is stored where its row verifies, else the one that is given."""
     with suppress(sqlite3.Error):
         stored = checksums.stored_salt(connection)
-        row = connection.execute(f"SELECT {CHECKSUM} FROM meta WHERE key = 'salt'").fetchone()
+        column = tables_at(migrations.version_of(connection))["meta"].checksum_name
+        row = connection.execute(f"SELECT {column} FROM meta WHERE key = 'salt'").fetchone()
         if row and row[0] == _own_checksum(("salt", stored)):
             return stored
     return salt
@@ -194,7 +201,7 @@ def _read_table(connection: sqlite3.Connection, table: Table, found: Salvaged) -
             return False
         return True
 
-    select = f"SELECT {table.names}, {CHECKSUM} FROM {table.name}"
+    select = f"SELECT {table.names}, {table.checksum_name} FROM {table.name}"
     if not take(f"{select} ORDER BY {', '.join(table.key)}"):
         found.torn.add(table.name)
         before = set(good)
