@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.inputs.formats import second_of, time_marks
-from engine.sources.content import Content, first_line
+from engine.sources.content import Content, ForwardContent, first_line
 from engine.sources.log_file import ANCHOR_WINDOW_BYTES, LogFile, log_file_id
 from engine.sources.model import Block
 from engine.sources.resume import locate, locate_in_stream
@@ -68,6 +68,8 @@ class Segment:
     It may be one, and come again by itself; or the log before it comes again, and goes on
     otherwise.
     """
+    head: bytes = b""
+    """What the log begins with, of a content that is only read forward."""
     differs: bool = False
     """Whether the file has other content than the log, and is not just a shorter copy of it."""
 
@@ -92,6 +94,7 @@ class FileLogs:
         while True:
             if base:
                 content.go_to(base)
+            head = content.peek(SAME_BYTES) if isinstance(content, ForwardContent) else b""
             line = content.peek_line() or content.peek_short()
             if not line:
                 return None
@@ -104,7 +107,7 @@ class FileLogs:
                 break
             self.staged[log.id] = before  # what follows is another log, or one that it knows
             base += begin
-        found = Segment(log, base, begin, known)
+        found = Segment(log, base, begin, known, head=head)
         found.differs = not content.seekable or bool(content.read_at(base + before.position - 1, 1))
         if begin and begin == before.position:  # an earlier reading ended here, beyond doubt
             log.resumed = True
@@ -197,11 +200,9 @@ class FileLogs:
         if self.content.seekable:
             again = self.content.read_at(segment.base + place, size)
             before = self.content.read_at(segment.base, len(again))
-        elif block.offset == 0:
-            again, before = block.data[begin : begin + size], block.data[:size]
-            before = before[: len(again)]
         else:
-            return False
+            again = block.data[begin : begin + size]
+            before = segment.head[: len(again)]
         self._differing_repeats += again != before  # a line that comes more often is just that
         return again == before
 

@@ -136,6 +136,10 @@ class ForwardContent(Content):
         head = yield from self.peeking(FIRST_LINE_BYTES, line=True)
         return first_line(lambda _, size: head[:size])
 
+    def peek(self, size: int) -> bytes:
+        """The bytes at the place of `read`, at most so many."""
+        return result_of(self.peeking(size))
+
     def peek_short(self) -> bytes:
         """The complete lines at the place of `read`, of a content too short to be known by one."""
         return self._ready[: self._ready.rfind(b"\n") + 1]
@@ -160,12 +164,12 @@ class PipeContent(ForwardContent):
         self._last = data[-1:] or self._last
         return data
 
-    def peek_line(self) -> bytes | None:
-        """The line at the place of `read`, cut at what is hashed of it; None when incomplete."""
+    def peeking(self, size: int, *, line: bool = False) -> Steps[bytes]:
+        """The bytes at the place of `read`, up to so many or to the end of a line."""
         place = self._place
-        line = super().peek_line()
+        head = yield from super().peeking(size, line=line)
         self._place = place
-        return line
+        return head
 
     def go_to(self, offset: int) -> None:
         """Only forward."""

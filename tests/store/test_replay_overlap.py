@@ -1,11 +1,13 @@
 """A file that begins like no known log: refused when more than half of its time is counted."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from engine.packages import parse_packages
 from engine.replay import Replay
+from engine.sources.lines import BLOCK_BYTES
 from engine.store.store import Store
 from tests.reliability.store_support import HOUR, PACKAGES, UTC, line
 
@@ -44,3 +46,18 @@ def test_time_that_two_logs_tell_of_is_counted_once(tmp_path: Path) -> None:
         for log in known:
             Replay(store, packages, check_overlap=False).run([str(log)], HOUR)
         assert Replay(store, packages).run([str(piece)], HOUR).fates["counted"] == 11
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_copies_in_a_compressed_file_are_counted_once(tmp_path: Path, *, known: bool) -> None:
+    """Of a log that is longer than what is read at a time, known before or not."""
+    packages = parse_packages(PACKAGES.encode(), "packages.yml")
+    log = write(tmp_path / "log.json", *range(8000))
+    assert log.stat().st_size > 1.4 * BLOCK_BYTES
+    copies = tmp_path / "copies.json.gz"
+    copies.write_bytes(gzip.compress(3 * log.read_bytes(), 1))
+    with Store.open(tmp_path / "metrics.db", UTC) as store:
+        if known:
+            Replay(store, packages).run([str(log)], HOUR)
+        assert not Replay(store, packages).run([str(copies)], HOUR).errors
+        assert store.reader().fates()["counted"] == 8000
