@@ -1,4 +1,4 @@
-"""`offspot-metrics doctor`: why the dashboard is empty, with a way out."""
+"""`offspot-metrics doctor`: finds out why a dashboard is empty, and suggests what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def doctor(config: Config) -> None:
 
     Looks at the packages file, the log folder, Filebeat, the database and the clock, and explains
     the newest log lines: what each counts as, or why not. It changes nothing and may run next to
-    serve. The exit code is 0 when all is in order, else that of the first problem.
+    serve. The exit code is 0 when everything is fine, else that of the first problem.
     """
     from cli import output
     from cli.messages import exit_code_of
@@ -141,7 +141,7 @@ def _lines(found: Examination) -> Iterator[Any]:
         if explained.request is None:
             meaning += f" ({line.file}, byte {line.offset:,})"
         if not line.ended:
-            meaning += " (not complete yet: its end is not written)"
+            meaning += " (not complete yet: no newline)"
         table.add_row(f"  {explained.fate}", _text(line.text), _text(meaning))
     yield table
 
@@ -198,10 +198,10 @@ def _verdict(found: Examination) -> Iterator[Any]:
     yield ""
     wrong = [check for check in found.checks if check.state.value in ("problem", "warning")]
     if not wrong:
-        yield _text("Everything is in order.")
+        yield _text("Everything is fine.")
         return
     yield _text(
-        "Why the dashboard may be empty" if found.problems else "It can count; worth a look"
+        "Why the dashboard may be empty" if found.problems else "Counting works; worth a look"
     )
     table = output.new_table(heading=False)
     table.add_column(no_wrap=True)

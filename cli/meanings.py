@@ -17,10 +17,10 @@ from engine.inputs.model import (
 )
 
 FATES: Final = {
-    "counted": "made a figure",
-    "unmatched": "of no package, or an answer that does not count",
-    "bad-time": "with a time outside of 2000 to 2100",
-    "incomplete": "without a field that is needed",
+    "counted": "added to a figure",
+    "unmatched": "no known package, or a response status that is not counted",
+    "bad-time": "with a time outside 2000 to 2100",
+    "incomplete": "with a required field missing",
     "not-access-log": "other messages of the proxy, or of another program",
     "not-json": "broken, empty, or of another log format",
     "too-long": "longer than 1 MiB",
@@ -35,57 +35,57 @@ class Words(NamedTuple):
     remedy: str = ""
 
 
-CADDY_JSON: Final = "let Caddy write it: `log` with `output file ...` and `format json`"
+CADDY_JSON: Final = "configure Caddy to write JSON: `log` with `output file ...` and `format json`"
 
 REASONS: Final[dict[Reason, Words]] = {
     Reason.TOO_LONG: Words("a line of {}", "see which visitor sends such requests; limit headers"),
-    Reason.EMPTY: Words("an empty line", "nothing but the proxy should write into this file"),
+    Reason.EMPTY: Words("an empty line", "only the proxy should write to this file"),
     Reason.COMMON_LOG: Words("another log format", CADDY_JSON),
     Reason.BINARY: Words(
-        "bytes that are no text",
-        "the file is damaged, or compressed: move it away; new lines are read all the same",
+        "binary data",
+        "the file is damaged or compressed: move it away; new lines are read anyway",
     ),
     Reason.BROKEN: Words(
         "broken JSON",
-        "usual where the power was cut, and harmless then; often: does another program "
-        "write into the same file?",
+        "normal, and harmless, after a power cut; if it happens often, check whether another "
+        "program writes to the same file",
     ),
     Reason.NO_OBJECT: Words("not a line of Caddy's access log", CADDY_JSON),
     Reason.ANOTHER_MESSAGE: Words(
         "another message of the proxy: {}",
-        "usual for a few lines; when there are no others, the site has no `log` directive: "
+        "normal for a few lines; if there are no others, the site has no `log` directive: "
         "access logs must be turned on for each site",
     ),
     Reason.FIELD_MISSING: Words(
-        "the field {} is missing", "take filters and renamed fields out of Caddy's `log` block"
+        "the field {} is missing", "remove filters and renamed fields from Caddy's `log` block"
     ),
     Reason.FIELD_WRONG: Words(
-        "the field {} is not in its usual form",
-        "take `time_format` and filters out of Caddy's `log` block",
+        "the field {} has an unexpected type or value",
+        "remove `time_format` and filters from Caddy's `log` block",
     ),
-    Reason.BAD_TIME: Words("the time {} cannot be", "set the hotspot's clock"),
+    Reason.BAD_TIME: Words("the time {} is impossible", "set the hotspot's clock"),
     Reason.TIME_FORMAT: Words(
-        "the time is in {}, not in seconds", "take `time_format` out of Caddy's `log` block"
+        "the time is in {}, not in seconds", "remove `time_format` from Caddy's `log` block"
     ),
     Reason.STATUS: Words(
-        "answered {}",
-        "only answers 200 to 399 count; when all are errors, is the content there, and is "
-        "kiwix-serve running?",
+        "response status {}",
+        "only 200 to 399 count; if all are errors, check that the content is there and that "
+        "kiwix-serve is running",
     ),
     Reason.HOST: Words(
         "no package at host {}",
-        "usual for the hotspot's own pages and for what phones ask by themselves; when your "
+        "normal for the hotspot's own pages and for background requests from phones; if your "
         "content is at one of these hosts, change the url of its packages to //HOST/...",
     ),
-    Reason.NO_NAME: Words("{}: a page of kiwix-serve itself, of no ZIM"),
-    Reason.KIWIX_WORD: Words("/{}: kiwix-serve's own, of no ZIM"),
+    Reason.NO_NAME: Words("{}: a page of kiwix-serve itself, not of a ZIM"),
+    Reason.KIWIX_WORD: Words("/{}: part of kiwix-serve itself, not of a ZIM"),
     Reason.ZIM_UNKNOWN: Words(
         "no package has the ZIM {}",
-        "add it to the packages file, as kind zim with the url //HOST/viewer#NAME; what the path "
-        "in the log has before /content/ belongs before viewer",
+        "add it to the packages file, as kind zim with the url //HOST/viewer#NAME; if the path in "
+        "the log has a prefix before /content/, put it before viewer",
     ),
-    Reason.REDIRECT: Words("a redirect to /content/{}, which counts itself"),
-    Reason.OTHER: Words("it makes no input", "please report this line"),
+    Reason.REDIRECT: Words("a redirect to /content/{}, which is counted instead"),
+    Reason.OTHER: Words("it is not counted, for an unknown reason", "please report this line"),
 }
 """What each reason means, and what to do about it."""
 

@@ -78,7 +78,9 @@ def _count(config: Config, packages: Packages, lock: Lock | None) -> tuple[Summa
     if lock is None:
         counting.fill_silences(config.idle_gap, today)
     elif "idle_gap" in config.origins:
-        print_message("--idle-gap is not used: with a database, silences stay silent")
+        print_message(
+            "--idle-gap is ignored with --database: silent minutes are not counted as uptime"
+        )
     _print_figures(Report(store.reader()), summary, config.figures_format)
     store.close()
     return summary, seconds
@@ -98,7 +100,7 @@ def _print_remarks(summary: Summary, packages: Packages) -> None:
     from engine.text import displayable
 
     for name in summary.known:
-        print_message(f"{displayable(name)}: known already, nothing new in it")
+        print_message(f"{displayable(name)}: already counted, nothing new in it")
     for name in summary.unfinished:
         print_message(f"{displayable(name)}: its last line has no end, and was not read")
     if summary.fates.total() and not summary.fates["counted"]:
@@ -106,7 +108,7 @@ def _print_remarks(summary: Summary, packages: Packages) -> None:
     for name, lines in summary.ambiguous:
         print_message(
             f"{displayable(name)}: it begins like a log that was counted, and "
-            f"goes on otherwise; {lines:,} of its lines are of the time of that log and were "
+            f"continues differently; {lines:,} of its lines are from the time of that log and were "
             "left out"
         )
     for error in summary.errors:

@@ -19,22 +19,24 @@ def check_zone(config: Config, facts: DatabaseFacts | None, found: Examination) 
     name = config.timezone.key if config.timezone else (facts.timezone if facts else "UTC")
     if facts and facts.timezone != name:
         text = f"{name} is configured, the database has {facts.timezone}"
-        hint = "serve computes days, weeks, months and years again when it starts with it"
+        hint = "serve will recompute days, weeks, months and years when it starts with it"
         found.checks.append(Check("time zone", State.NOTE, text, hint))
     try:
         load_zone(name)
     except ConfigError as error:
         found.checks.append(problem("time zone", error))
-    return f"days are those of {name}, by the tables {zone_data_version()} of this program"
+    return (
+        f"days are in the zone {name}, by the time zone data {zone_data_version()} of this program"
+    )
 
 
 def check_clock(config: Config, facts: DatabaseFacts | None, found: Examination) -> None:
     """Whether the clock can be believed, how often it was set, and which zone it is read in."""
     trusted = clock_is_trusted()
     verdict = {
-        True: "the kernel says that it is synchronised",
-        False: "not synchronised (a hotspot without Internet never is, unless it has a clock chip)",
-        None: "the kernel does not say whether it is synchronised",
+        True: "synchronised, according to the kernel",
+        False: "not synchronised (normal for a hotspot without Internet and without a clock chip)",
+        None: "the kernel does not report whether it is synchronised",
     }[trusted]
     details = [check_zone(config, facts, found)]
     state, hint = (State.OK if trusted else State.NOTE), ""

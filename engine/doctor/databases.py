@@ -64,7 +64,7 @@ def check_running(config: Config, found: Examination) -> None:
         found.checks.append(Check("serve", State.OK, text))
     else:
         text = "no serve is running on this database: nothing is being counted"
-        hint = "start it, with the same DATABASE_URL; is it another database that serve uses?"
+        hint = "start it with the same DATABASE_URL, or check whether serve uses another database"
         found.checks.append(Check("serve", State.WARNING, text, hint))
 
 
@@ -118,7 +118,7 @@ def _read_facts(reader: Reader) -> DatabaseFacts:
     if found:
         raise DatabaseDamaged(
             f"the database is damaged: {'; '.join(found)[:300]}",
-            "start serve: it puts the file into quarantine and goes on from the newest backup",
+            "start serve: it moves the file to quarantine and continues from the newest backup",
         )
     with reader.snapshot():
         return DatabaseFacts(
@@ -136,10 +136,10 @@ def _read_facts(reader: Reader) -> DatabaseFacts:
 def _not_there(path: Path) -> Check:
     folder = next((parent for parent in path.parents if parent.exists()), path.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
-        text = f"{path} is not there, and this user may not write in {folder}"
+        text = f"{path} does not exist, and this user may not write in {folder}"
         hint = f"let the user that runs serve (this is uid {os.geteuid()}) write there"
         return Check("database", State.WARNING, text, hint)
-    return Check("database", State.NOTE, f"{path} is not there yet: serve makes it")
+    return Check("database", State.NOTE, f"{path} does not exist yet: serve creates it")
 
 
 def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:
@@ -161,7 +161,7 @@ def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:
     if free is not None and free < LOW_DISK_BYTES:
         error = StorageError(
             f"the disk of {path} is nearly full: {free:,} bytes are left",
-            "make room: until then nothing can be saved",
+            "free some space: until then nothing can be saved",
         )
         return Check(name, State.PROBLEM, error.message, error.hint, tuple(details), error)
     if not facts.fates["counted"]:
@@ -169,7 +169,7 @@ def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:
         what = f"{text}, but no line has counted yet"
         return Check(name, State.WARNING, what, hint, tuple(details))
     if facts.running and age > SAVE_LATE_SECONDS:
-        hint = "see the log of serve, and /health; has the clock been set?"
+        hint = "see the log of serve and /health, and check whether the clock was set"
         return Check(name, State.WARNING, text, hint, tuple(details))
     if age < -3600:
         hint = "the clock was ahead then, or is behind now: see the clock below"

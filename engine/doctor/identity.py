@@ -18,8 +18,8 @@ def check_identity(config: Config, facts: DatabaseFacts | None, found: Examinati
         found.checks.append(Check("identity", State.OK, text))
         return
     text = (
-        f"{identity}neither board nor card shows a number, so copies of this card cannot be told "
-        "from it"
+        f"{identity}neither the board nor the card has a readable serial number, so copies of this "
+        "card cannot be told apart"
     )
-    hint = "where cards are copied, start the program on each only after it was copied"
+    hint = "if you copy cards, start the program on each card only after copying"
     found.checks.append(Check("identity", State.NOTE, text, hint))

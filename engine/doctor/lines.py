@@ -67,8 +67,8 @@ def check_lines(
     found.reasons = dict(reasons.most_common())
     found.log_hosts = dict(hosts.most_common(20))
     if packages is None and found.log_hosts:
-        text = f"{found.looked_at:,} looked at; without packages none can count"
-        hint = "repair the packages file first; the lines show which hosts are requested"
+        text = f"{found.looked_at:,} examined; without packages none can be counted"
+        hint = "fix the packages file first; the lines show which hosts are requested"
         found.checks.append(Check("newest lines", State.WARNING, text, hint))
     else:
         found.checks.append(_judge(found, causes, newest_at, now))
@@ -91,10 +91,13 @@ def _judge(
     details = []
     if newest_at is not None:
         moment = datetime.fromtimestamp(newest_at, UTC).strftime("%Y-%m-%d %H:%M")
-        details.append(f"the newest is of {moment} UTC")
+        details.append(f"the newest is from {moment} UTC")
     if not found.looked_at:
         return Check(
-            name, State.WARNING, "no line is complete yet", "a line counts once its end is written"
+            name,
+            State.WARNING,
+            "no line is complete yet",
+            "a line counts once its newline is written",
         )
     if not found.counted and causes <= HARMLESS:
         hint = "open a package through the hotspot's page, then run doctor again"
@@ -102,14 +105,14 @@ def _judge(
         return Check(name, State.WARNING, text, hint, tuple(details))
     if not found.counted:
         text = f"none of the newest {many} lines counts"
-        error = InputDamaged(text, "see the reasons: each has what to do about it")
+        error = InputDamaged(text, "see the reasons above, each with its remedy")
         return Check(name, State.PROBLEM, text, error.hint, tuple(details), error)
     text = f"{found.counted:,} of the newest {many} lines count"
     if newest_at is not None and newest_at > now + DAY:
-        hint = "the proxy's clock is ahead of this one: figures are filed under its time"
+        hint = "the proxy's clock is ahead of this one; figures are stored under the proxy's time"
         return Check(name, State.WARNING, text, hint, tuple(details))
     if newest_at is not None and newest_at < now - 7 * DAY:
-        hint = "is it this folder that the proxy writes to now? was the clock wrong?"
+        hint = "check that the proxy still writes to this folder, and whether the clock was wrong"
         return Check(name, State.NOTE, text, hint, tuple(details))
     return Check(name, State.OK, text, details=tuple(details))
 

@@ -24,7 +24,7 @@ _LIKE_A_LOG = re.compile(r"(.+\.(?:jsonl?|ndjson|log))((?:[.-][0-9A-Za-z:+-]{1,3
 """A log, and what rotation appends to its name: `.1`, `.2.gz`, `-20260610`, `.old`."""
 _ROOT_ONLY: Final = (
     "run as root, or set `mode 0644` in the `output file` block of Caddy's log "
-    "(Caddy 2.9 and later make logs for their own user only)"
+    "(Caddy 2.9 and later create logs readable by their own user only)"
 )
 
 
@@ -138,7 +138,7 @@ def _folders_with_logs(folder: Path, pattern: str) -> Iterator[str]:
 
 def _details(seen: _Seen, pattern: str) -> list[str]:
     """What of the folder is not read, a line for each."""
-    details = [f"{name} is a roll that the pattern {pattern} does not take" for name in seen.rolls]
+    details = [f"{name} is a roll that the pattern {pattern} does not match" for name in seen.rolls]
     details += [f"{path} holds logs, and sub-folders are not read" for path in seen.below]
     details += [f"{name} does not match the pattern {pattern}" for name in seen.near]
     more = len(details) - SHOWN
@@ -157,8 +157,8 @@ def _nothing(folder: Path, names: list[str], pattern: str, seen: _Seen) -> Input
     if not names:
         return InputMissing(
             f"{folder} is empty",
-            "has anybody visited since the hotspot started? does Caddy have a `log` block with "
-            "`output file` there, and is it the same folder (a container has its own)?",
+            "visit a page; then check that Caddy has a `log` block with `output file` in this "
+            "folder, and that it is the same folder (a container has its own)",
         )
     if seen.refused:
         text = f"{folder}: nothing that matches {pattern} can be read"
@@ -181,7 +181,7 @@ def _wider(pattern: str, rolls: list[str]) -> str:
     """The hint by which rolls are read as well: compression is detected by content."""
     wider = f"{pattern}*"
     if not all(read_pattern(wider).matches(name) for name in rolls):
-        return "set --pattern or REVERSE_PROXY_LOGS_PATTERN so that it takes them too"
+        return "set --pattern or REVERSE_PROXY_LOGS_PATTERN so that it matches them too"
     return f"set REVERSE_PROXY_LOGS_PATTERN (or --pattern) to '{wider}'"
 
 
@@ -205,15 +205,15 @@ def _readable(folder: Path, pattern: str, seen: _Seen, details: list[str]) -> Ch
             name,
             State.WARNING,
             f"{folder}: {many}, with nothing in it",
-            "visit a package through the proxy, then run doctor again; on a hotspot, logs are lost "
-            "with each restart",
+            "visit a package through the proxy, then run doctor again; hotspots lose their logs at "
+            "each restart",
             tuple(details),
         )
     if seen.unreadable:
         unread = [f"{one}: not read" for one in seen.unreadable[:SHOWN]]
         return Check(name, State.WARNING, text, _ROOT_ONLY, (*unread, *details))
     if seen.refused:
-        hint = "some of it is not read: each has what to do about it"
+        hint = "some files are not read; each has its remedy"
         return Check(name, State.WARNING, text, hint, tuple(details))
     if seen.rolls:
         return Check(name, State.WARNING, text, _wider(pattern, seen.rolls), tuple(details))

@@ -58,8 +58,8 @@ def check_reader(config: Config, found: Examination) -> None:
     """Whether the configured reader can run."""
     name = "reader"
     if not config.processing:
-        text = "PROCESSING_DISABLED is set: serve shows what there is, and counts nothing"
-        found.checks.append(Check(name, State.WARNING, text, "unset it where logs are to be read"))
+        text = "PROCESSING_DISABLED is set: serve shows stored figures and counts nothing"
+        found.checks.append(Check(name, State.WARNING, text, "unset it to have the logs read"))
         return
     if config.reader == "tail":
         found.checks.append(Check(name, State.OK, "the built-in reader, as configured"))
@@ -70,14 +70,14 @@ def check_reader(config: Config, found: Examination) -> None:
         if required:
             found.checks.append(problem(name, missing_filebeat(config.filebeat)))
         else:
-            text = "no Filebeat here: the built-in reader does it, with the same figures"
+            text = "Filebeat not found: the built-in reader is used, with the same figures"
             found.checks.append(Check(name, State.OK, text))
         return
     try:
         version = _version_of(program)
     except OSError as error:
         text = f"Filebeat {program} does not run: {error.strerror or error}"
-        hint = "is it made for this machine? or let the built-in reader do it: READER=tail"
+        hint = "check that it was built for this machine, or use the built-in reader: READER=tail"
         if required:
             found.checks.append(problem(name, ReaderUnavailable(text, hint)))
         else:
@@ -98,10 +98,10 @@ def _version_of(program: str) -> str:
             env={"PATH": os.environ.get("PATH", "")},
         )
     except subprocess.TimeoutExpired as error:
-        raise OSError(f"no answer within {VERSION_SECONDS} s") from error
+        raise OSError(f"no output within {VERSION_SECONDS} s") from error
     output = (done.stdout or done.stderr).decode("utf-8", "replace").strip().partition("\n")[0]
     if done.returncode:
-        raise OSError(f"it ended with {done.returncode}: {output[:200]}")
+        raise OSError(f"it exited with {done.returncode}: {output[:200]}")
     return output[:200].removeprefix("filebeat version ")
 
 

@@ -15,7 +15,7 @@ TIME = "2026-06-14T10:00:00Z"
 
 
 def test_a_sound_set_up_is_0(setup: SetUp) -> None:
-    """Also before serve has ever run: a database that is not there yet is no problem."""
+    """Also before serve has ever run: a database that does not exist yet is no problem."""
     code, checks = setup.examine()
     assert code == 0
     assert list(checks) == [
@@ -31,7 +31,7 @@ def test_a_sound_set_up_is_0(setup: SetUp) -> None:
     says(checks["packages file"], "ok", "4 packages", "2 zim, 1 files, 1 app", "lib.box")
     says(checks["log folder"], "ok", "1 log file", "caddy_access_logs.json")
     says(checks["serve"], "warning", "no serve is running", "start it")
-    says(checks["database"], "note", "not there yet")
+    says(checks["database"], "note", "does not exist yet")
     assert "30 of the newest 30 lines count" in checks["newest lines"]["text"]
 
 
@@ -41,7 +41,7 @@ def test_1_no_packages_file(setup: SetUp) -> None:
     code, checks = setup.examine()
     assert code == 78
     says(checks["packages file"], "problem", str(setup.packages), "is not there")
-    says(checks["newest lines"], "warning", "without packages none can count")
+    says(checks["newest lines"], "warning", "without packages none can be counted")
 
 
 def test_2_no_package_in_it_can_be_used(setup: SetUp) -> None:

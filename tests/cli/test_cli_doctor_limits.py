@@ -150,7 +150,7 @@ def test_a_disk_that_is_nearly_full(disk: Config, more: int, state: str) -> None
 def test_a_folder_that_this_user_may_not_write_in(program: Program, setup: SetUp) -> None:
     """There is no database yet, and serve could not make one."""
     result = program.run("doctor", *setup.options, user=NOBODY)
-    assert re.search(r"metrics\.db is not there, and this\s+user may not write in", result.out)
+    assert re.search(r"metrics\.db does not exist, and this\s+user may not write in", result.out)
     assert f"this is uid {NOBODY}" in " ".join(result.out.split())
 
 
@@ -185,7 +185,7 @@ def test_another_zone_than_that_of_the_database(config: Config) -> None:
     assert "time zone" not in names
     check = check_of(replace(config, timezone=load_zone("Asia/Kathmandu")), "time zone")
     assert check.text == "Asia/Kathmandu is configured, the database has UTC"
-    assert "computes days, weeks, months and years again" in check.hint
+    assert "recompute days, weeks, months and years" in check.hint
 
 
 # Lines and logs
@@ -197,7 +197,7 @@ def test_another_zone_than_that_of_the_database(config: Config) -> None:
         (-DAY, "ok", ""),
         (-DAY - 1, "warning", "the proxy's clock is ahead"),
         (7 * DAY, "ok", ""),
-        (7 * DAY + 1, "note", "is it this folder that the proxy writes to now?"),
+        (7 * DAY + 1, "note", "check that the proxy still writes to this folder"),
     ],
 )
 def test_newest_lines_that_are_ahead_or_old(
@@ -272,4 +272,4 @@ def test_a_filebeat_that_fails(
         replace(config, reader="auto", filebeat=str(program) if asked else ""), "reader"
     )
     assert check.state.value == state
-    assert "does not run: it ended with 3: no such machine" in check.text
+    assert "does not run: it exited with 3: no such machine" in check.text

@@ -57,7 +57,7 @@ def test_the_same_log_twice_counts_once(into: Into, place: Path) -> None:
     again = into(log)
     assert visits_counted(again) == 60
     assert again.json["lines"]["read"] == 0
-    assert "known already, nothing new in it" in again.err
+    assert "already counted, nothing new in it" in again.err
 
 
 def test_the_same_log_twice_in_one_command_counts_once(packages: Path, place: Path) -> None:
@@ -197,7 +197,7 @@ def test_what_is_odd_is_said(program: Program, packages: Path, place: Path) -> N
     assert "its last line has no end" in program.run(*options, torn).err
     assert "is it the right file" in program.run(*options, rubbish).err
     said = program.run(*options, "--database", place / "m.db", "--idle-gap", "5", torn).err
-    assert "--idle-gap is not used" in said
+    assert "--idle-gap is ignored" in said
 
 
 def test_standard_input_merges_like_a_file(program: Program, packages: Path, place: Path) -> None:
@@ -300,7 +300,7 @@ def test_the_table_explains_each_fate(packages: Path, place: Path) -> None:
     (path,) = write(place, log__json=visits(0, 1234) + b"rubbish\n")
     result = invoke("replay", "--packages", packages, path)
     assert "Lines read   1,235\n" in result.out
-    assert "  counted    1,234  made a figure\n" in result.out
+    assert "  counted    1,234  added to a figure\n" in result.out
     assert "  not-json       1  broken, empty, or of another log format\n" in result.out
     assert "lines/s" in result.err
     assert "lines/s" not in result.out

@@ -99,14 +99,17 @@ def test_doctor_names_the_version_of_the_tables(setup: SetUp) -> None:
     """With the zone that counts, and what the database has when that is another one."""
     version = tzdata.IANA_VERSION
     _, checks = setup.examine()
-    assert f"days are those of UTC, by the tables {version}" in checks["clock"]["details"][0]
+    assert (
+        f"days are in the zone UTC, by the time zone data {version}"
+        in checks["clock"]["details"][0]
+    )
     with Store.open(setup.database, load_zone(CASABLANCA)):
         pass
     _, checks = setup.examine()
-    assert f"of {CASABLANCA}, by the tables {version}" in checks["clock"]["details"][0]
+    assert f"zone {CASABLANCA}, by the time zone data {version}" in checks["clock"]["details"][0]
     assert "time zone" not in checks
     _, checks = setup.examine("--timezone", "Asia/Tokyo")
-    says(checks["time zone"], "note", "Asia/Tokyo is asked for", f"the database has {CASABLANCA}")
+    says(checks["time zone"], "note", "Asia/Tokyo is configured", f"the database has {CASABLANCA}")
     with Store.open(setup.database) as store:
         store.put("timezone", "localtime")
     code, checks = setup.examine()
