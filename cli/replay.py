@@ -78,9 +78,7 @@ def _count(config: Config, packages: Packages, lock: Lock | None) -> tuple[Summa
     if lock is None:
         counting.fill_silences(config.idle_gap, today)
     elif "idle_gap" in config.origins:
-        print_message(
-            "--idle-gap is ignored with --database: silent minutes are not counted as uptime"
-        )
+        print_message("--idle-gap is ignored: it has no effect with --database")
     _print_figures(Report(store.reader()), summary, config.figures_format)
     store.close()
     return summary, seconds
