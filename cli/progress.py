@@ -1,10 +1,10 @@
-"""The progress bar of `replay` on a terminal: bytes, lines per second and the time left."""
+"""Bars on standard error for long work, where there is a terminal."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +49,26 @@ def progress_bar(logfiles: list[str], *, shown: bool) -> Iterator[Progress]:
             bar.update(task, completed=done, rate=f"{rate:,.0f} lines/s")
 
         yield advance
+
+
+@contextmanager
+def record_bar(records: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A bar over a number of records; nothing without a terminal."""
+    if not shown or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+        yield lambda _records: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from cli import output
+
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("records, left"))
+    console = output.make_console(stderr=True)
+    with Bar(
+        TextColumn("Importing"), *columns, TimeRemainingColumn(), console=console, transient=True
+    ) as bar:
+        task = bar.add_task("", total=records)
+        yield lambda done: bar.advance(task, done)
 
 
 def _size(path: str) -> int | None:

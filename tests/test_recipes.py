@@ -95,6 +95,10 @@ def test_a_new_kpi_is_printed(changed: Copy, database: Path) -> None:
         ["2099", "Requests", "", "totalRequests", "3"],
     ]
     figures = json.loads(printed(changed, database, "json"))["kpis"]
+    page = changed.run(
+        "offspot_metrics.py", "report", "--database", str(database), "--period", "2026-06-14"
+    )
+    assert "Requests" in page
     assert [kpi["kpiId"] for kpi in figures] == [*kpis.BY_ID, 2099]
     assert figures[-1]["value"]["totalRequests"] == 3
 

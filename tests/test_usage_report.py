@@ -198,7 +198,7 @@ def test_a_month_is_not_compared_with_a_part_of_one(tmp_path: Path) -> None:
 )
 def test_changes_are_said_as_people_read_them(value: int, before: int, text: str) -> None:
     """Differences of few, shares, and multiples of what has grown to three times and more."""
-    figure = Figure("PackagePopularity.totalVisits", value, before, is_duration=False)
+    figure = Figure("PackagePopularity.totalVisits", "Visits", value, before, is_duration=False)
     assert change(figure, Language("en")).strip("\u2066\u2069") == text
 
 

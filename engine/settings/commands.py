@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "report": ("period", "output", "language", "site", "database", "timezone"),
     "backup": ("target", "database"),
     "restore": ("source", "database"),
+    "import": ("upstream", "database", "timezone", "findings_format", "quiet"),
     "doctor": (
         *("packages", "logs", "pattern", "filebeat", "lines", "database", "timezone"),
         "findings_format",

@@ -80,3 +80,8 @@ class Setting:
 def setting(*, default: Any, **attributes: Any) -> Any:
     """A field of `Config` with the attributes of a `Setting`."""
     return field(default=default, metadata=attributes)
+
+
+def argument(text: str) -> Any:
+    """A field of `Config` for the name of a file that a command is given, with its help."""
+    return field(default="", metadata={"is_argument": True, "metavar": "FILE", "help": text})

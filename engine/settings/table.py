@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from engine.settings import choices, values
-from engine.settings.model import Setting, setting
+from engine.settings.model import Setting, argument, setting
 
 if TYPE_CHECKING:
     from engine.settings.values import Network
@@ -31,15 +31,9 @@ class Config:
             "help": "Logs, plain or .gz; - for standard input.",
         },
     )
-    target: str = setting(
-        default="",
-        is_argument=True,
-        metavar="FILE",
-        help="The backup to write; - for standard output.",
-    )
-    source: str = setting(
-        default="", is_argument=True, metavar="FILE", help="The backup to restore."
-    )
+    target: str = argument("The backup to write; - for standard output.")
+    source: str = argument("The backup to restore.")
+    upstream: str = argument("The database of offspot/metrics, such as database.db.")
     packages: Path = setting(
         default=values.PACKAGES_PATHS[0],
         variable="PACKAGE_CONF_FILE",

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from engine import indicators
-from engine.indicators.model import NO_DIMENSION, States
+from engine.indicators.model import NO_DIMENSION, Key, States
 from engine.store import origins
 from engine.store.merging import HOURLY_VALUES, Part, merged_value, with_state
 from engine.store.meta import MetaTable
@@ -31,6 +32,8 @@ _COMPUTE_TOTAL: Final = (
 ROW_KEY: Final = ("hour", "indicator_id", "dimension_id", "origin_id")
 StatesByRow = dict[tuple[int, ...], int]
 """`ROW_KEY` -> state."""
+PartWith = Callable[[int, Part | None, int], Part]
+"""What an origin has of an hour after something was added to what it has."""
 Difference = dict[tuple[str, str], dict[tuple[int, int], int]]
 """(kind, label) -> (indicator, dimension id) -> change of the total."""
 
@@ -63,7 +66,35 @@ class RecordWriter:
             known = part.get(key)
             part[key] = indicators.FOLDS[indicator_id].merge(known, state) if known else state
         self._save_states(running)
-        self._save_records(over)
+        self._save_records(over, with_state)
+
+    def save_values(self, values: Mapping[Key, int], origin: Origin) -> None:
+        """Write the values of hours as they are, in the place of what the origin has of them."""
+        origin_id = self.origin_id(origin)
+        rows: StatesByRow = {
+            (hour, indicator_id, self.dimension_id(dimension), origin_id): value
+            for (hour, indicator_id, dimension), value in values.items()
+        }
+        self._save_records(rows, lambda _indicator_id, _part, value: (value, None))
+
+    def save_whole_period(
+        self, kind: str, label: str, totals: Mapping[tuple[int, str], int]
+    ) -> None:
+        """Store totals of a period that has no records. Others than records made them stay."""
+        self.totals_changed = True
+        period = tables_at()["period"].insert("agg_kind", "agg_value", "whole", replace=True)
+        self.connection.execute(period, (kind, label, 1))
+        total = tables_at()["total"].insert(
+            *("agg_kind", "agg_value", "indicator_id", "dimension_id", "value"), replace=True
+        )
+        self.connection.executemany(
+            total,
+            [
+                (kind, label, indicator_id, self.dimension_id(dimension), value)
+                for (indicator_id, dimension), value in totals.items()
+                if value
+            ],
+        )
 
     def _take_states_of_other_hours(self, running_hour: int | None) -> StatesByRow:
         hour = -1 if running_hour is None else running_hour
@@ -84,14 +115,14 @@ class RecordWriter:
             insert = tables_at()["state"].insert_or_merge(*ROW_KEY, "state", merge=merge)
             self.connection.executemany(insert, of_operator)
 
-    def _save_records(self, states: StatesByRow) -> None:
+    def _save_records(self, states: StatesByRow, part_with: PartWith) -> None:
         by_hour: dict[int, StatesByRow] = defaultdict(dict)
         for key, state in states.items():
             by_hour[key[0]][key] = state
         differences: Difference = defaultdict(lambda: defaultdict(int))
         self.totals_changed = self.totals_changed or bool(by_hour)
         for hour, touched in by_hour.items():
-            changed = self._save_hour(hour, touched)
+            changed = self._save_hour(hour, touched, part_with)
             for period in labels_of_hour(hour, self.zone):
                 total = differences[period]
                 for key, difference in changed.items():
@@ -100,8 +131,10 @@ class RecordWriter:
             self._add_to_period(kind, label, total)
         self._drop_old_periods({kind for kind, _ in differences})
 
-    def _save_hour(self, hour: int, touched: StatesByRow) -> dict[tuple[int, int], int]:
-        """Merge states into the records of one hour. What it changed of their merged values."""
+    def _save_hour(
+        self, hour: int, touched: StatesByRow, part_with: PartWith
+    ) -> dict[tuple[int, int], int]:
+        """Change the records of one hour. How much that changed their merged values."""
         parts: dict[tuple[int, int], dict[int, Part]] = defaultdict(dict)
         for indicator_id, dimension_id, origin_id, value, minutes in self.connection.execute(
             "SELECT indicator_id, dimension_id, origin_id, value, minutes FROM record "
@@ -115,7 +148,7 @@ class RecordWriter:
             _, indicator_id, dimension_id, origin_id = key
             of_origins = parts[indicator_id, dimension_id]
             known = of_origins.get(origin_id)
-            part = with_state(indicator_id, known, state)
+            part = part_with(indicator_id, known, state)
             if part == known:
                 continue
             rows.append((*key, *part))

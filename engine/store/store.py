@@ -7,7 +7,7 @@ cut it is all there or nothing of it, and what is missing is read again from the
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -177,6 +177,13 @@ class Store:
                 self.meta.set("newest_move", self.commits + 1)
             for key, value in {**meta, "commits": self.commits + 1}.items():
                 self.meta.set(key, value)
+        self.commits += 1
+
+    def import_with(self, write: Callable[[RecordWriter], None]) -> None:
+        """Let a function write records of another origin, as one commit."""
+        with self.transaction():
+            write(self.records)
+            self.meta.set("commits", self.commits + 1)
         self.commits += 1
 
     def _confirm(self) -> None:

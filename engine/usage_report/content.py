@@ -22,6 +22,8 @@ class Figure:
 
     name: str
     """`KPI.metric`, which is the key of its text."""
+    title: str
+    """What it is called in a language without such a text."""
     value: int
     before: int
     is_duration: bool
@@ -112,7 +114,11 @@ def _figures(summary: Summary, before: Summary) -> list[Figure]:
         was = kpi.headline(kpi.compute(before))
         for metric, value in kpi.headline(kpi.compute(summary)).items():
             is_duration = kpi.unit is DURATION
-            found.append(Figure(f"{kpi.name}.{metric}", value, was[metric], is_duration))
+            found.append(
+                Figure(
+                    f"{kpi.name}.{metric}", kpi.title.capitalize(), value, was[metric], is_duration
+                )
+            )
     return found
 
 

@@ -54,6 +54,10 @@ class Language:
 
         return _PLACE.sub(fill, entry)
 
+    def text_or(self, key: str, default: str) -> str:
+        """A text without places, or another where the language has none."""
+        return self.text(key) if key in self._texts else default
+
     def number(self, n: int) -> str:
         """A whole number."""
         from babel.numbers import format_decimal  # noqa: PLC0415

@@ -88,7 +88,9 @@ def _summary(content: Content, language: Language) -> str:
 
 def _figure(figure: Figure, content: Content, language: Language) -> str:
     shown = _shown(figure.value, figure, language)
-    parts = [f"<li>{escape(language.text(figure.name))}<strong>{escape(shown)}</strong>"]
+    parts = [
+        f"<li>{escape(language.text_or(figure.name, figure.title))}<strong>{escape(shown)}</strong>"
+    ]
     is_uptime = figure.name == "Uptime.nbMinutesOn"
     if is_uptime and content.period.kind != "D" and not content.running:
         a_day = language.duration(round(figure.value / content.days))
@@ -181,8 +183,8 @@ def _packages(content: Content, language: Language) -> str:
         return f"{heading}<p>{escape(t('report.noPackages'))}</p>"
     with_before = content.fair
     previous = t(f"previous.{content.period.kind}")
-    was = [f"{t('table.visits')}, {previous}"] if with_before else []
-    columns = [t("table.visits"), *was, t("table.time")]
+    visits, time = t("popularity.title"), t("usage.title")
+    columns = [visits, *([f"{visits}, {previous}"] if with_before else []), time]
     head = f"<th>{escape(t('table.package'))}</th>" + "".join(
         f'<th class="n">{escape(column)}</th>' for column in columns
     )

@@ -213,11 +213,26 @@ def test_a_file_that_has_grown_has_the_same_fingerprint(tmp_path: Path) -> None:
     found = {}
     for path in (short, long, other, young):
         with open_upstream(path, tmp_path) as upstream:
-            found[path.stem] = upstream.fingerprint()
-    assert found["short"] == found["long"] != found["other"]
-    assert found["young"][1] == 20
-    with open_upstream(long, tmp_path) as upstream:
-        assert fingerprint(upstream.oldest(20)) == found["young"][0]
+            found[path.stem] = upstream.oldest()
+    assert fingerprint(found["short"]) == fingerprint(found["long"])
+    assert fingerprint(found["short"]) != fingerprint(found["other"])
+    assert len(found["long"]) == FINGERPRINT_HOURS
+    assert fingerprint(found["young"]) == fingerprint(found["long"][:20])
+
+
+def test_a_file_in_wal_mode_gets_no_companions(tmp_path: Path) -> None:
+    """Opening one makes a -wal and a -shm beside it, also where none was left: a copy is opened."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    path = made(folder / "database.db", [(HOUR, 1001, "Bees", 5)])
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    before = content(folder)
+    assert list(before) == ["database.db"]
+    with open_upstream(path, tmp_path) as upstream:
+        assert next(upstream.hours()) == Hour(HOUR, {(1001, "Bees"): 5})
+        assert content(folder) == before
 
 
 @pytest.mark.parametrize("mode", ["DELETE", "WAL"])

@@ -39,8 +39,8 @@ _TABLES: Final = {
 
 
 @contextmanager
-def open_upstream(path: Path, scratch: Path) -> Iterator[UpstreamDatabase]:
-    """Open a database of the older system; `scratch` is a folder for a copy if one is needed.
+def open_upstream(path: Path, scratch: Path | None = None) -> Iterator[UpstreamDatabase]:
+    """Open a database of the older system; `scratch` is the folder for a copy if one is needed.
 
     Raises InputMissing, InputUnreadable, InputDamaged, DatabaseForeign, Busy or StorageError, and
     never changes the file or those beside it.

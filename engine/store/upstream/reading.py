@@ -66,15 +66,8 @@ class UpstreamDatabase:
         if newest is not None and newest.values:
             yield newest
 
-    def fingerprint(self) -> tuple[bytes, int]:
-        """A hash of the records of the oldest 50 hours, and of how many hours it is (fewer in a
-        young file). A later copy of the file, which has grown, has the same.
-        """
-        oldest = list(itertools.islice(self._records(), FINGERPRINT_HOURS))
-        return fingerprint(oldest), len(oldest)
-
-    def oldest(self, hours: int) -> list[Hour]:
-        """The records of the oldest hours."""
+    def oldest(self, hours: int = FINGERPRINT_HOURS) -> list[Hour]:
+        """The records of the oldest hours, by which a file is known; states are not in it."""
         return list(itertools.islice(self._records(), hours))
 
     def years(self) -> dict[str, Values]:
