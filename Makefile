@@ -1,49 +1,49 @@
-# Everything a developer or a machine does with this repository. `make` alone lists it.
+# Everything that a developer or CI does with this repository; `make` lists the targets.
 #
-# What was done is noted beside what it made, so a second run does only what changed.
+# A stamp file is written next to each result, so a second run does only what has changed.
 
 PYTHON ?= python3
 VENV ?= .venv
 GO ?= go
 NPM ?= npm
 
-# What the tests use beside Python, Node.js and Go.
+# What the tests need besides Python, Node.js and Go.
 PACKAGES = bindfs caddy chromium faketime kiwix-tools poppler-utils strace zim-tools
-# Not needed, but the browser tests take half as long with it.
+# Optional: the browser tests take half as long with it.
 QUICKER = chromium-headless-shell
 
-# Tests that are held to times: after the others, one at a time.
+# Tests with deadlines: they run after the others, one at a time.
 ALONE = tests/reliability/test_attack.py tests/reliability/test_idle.py \
 	tests/reliability/test_threads_signals.py tests/security/test_hostile_load.py \
 	tests/security/test_non_reading_clients.py tests/security/test_crowds.py tests/api/test_api_server.py
-NOT_ALONE = $(foreach room,$(ALONE),--ignore=$(room))
-# The others wait more than they compute, so there are more than the machine has processors. Pages,
-# which compute most, come first, and small files last, so that all end together.
+NOT_ALONE = $(foreach path,$(ALONE),--ignore=$(path))
+# The others wait more than they compute, so there are more workers than processors. The browser
+# tests, which compute most, start first and small files last, so that all workers end together.
 AT_ONCE = -n 4 --dist loadfile --no-loadscope-reorder
-ROOMS = tests/browser tests/reliability tests/readers tests
-BESIDE = $(AT_ONCE) $(NOT_ALONE) $(ROOMS)
-# Full sizes: those that may take longer than ten minutes each are left to `make test-hours`.
+TEST_PATHS = tests/browser tests/reliability tests/readers tests
+PARALLEL = $(AT_ONCE) $(NOT_ALONE) $(TEST_PATHS)
+# Full sizes; tests that may take longer than ten minutes each are left to `make test-hours`.
 FULL = -m "full or not full" --within 600
 FULL_ALONE = $(ALONE) tests/browser/test_browser_budget.py tests/security/test_crowds.py \
 	tests/reliability/test_attack.py
-FULL_NOT_ALONE = $(foreach room,$(FULL_ALONE),--ignore=$(room))
+FULL_NOT_ALONE = $(foreach path,$(FULL_ALONE),--ignore=$(path))
 NOT_RUN = build/not-run
 PYTEST = $(BIN)/python -m pytest
-# Browsers and slow clients are held to deadlines, on machines that others use too: what fails of
-# `timed_tests` (pyproject.toml) has one more chance by itself, and is named at the end. What fails
-# twice fails, and so does any other test that fails.
+# Browsers and slow clients have deadlines, and the machine may be busy: a failed test of
+# `timed_tests` (pyproject.toml) is run once more by itself, and is listed at the end. If it fails
+# again it has failed; any other test fails at the first failure.
 ONCE_MORE = --second-chance
 SECOND_CHANCES = build/second-chance
 
-# The days on which tests that see the date have failed, or could: names of days, the leap day, the
-# last minutes of a year, and the clock changes in Paris, before and within.
+# Dates on which date-dependent tests have failed or could fail: every weekday, a leap day, the
+# last minutes of a year, and before and during the clock changes in Paris.
 DATES = "2026-09-14 10:00" "2026-09-15 10:00" "2026-09-16 10:00" "2026-09-17 10:00" \
 	"2026-09-18 10:00" "2026-09-19 10:00" "2026-09-20 10:00" "2028-02-29 12:00" \
 	"2026-12-31 23:58" "2027-03-28 01:59" "2027-10-31 02:59"
 
 BIN = $(VENV)/bin
 WEB = static
-# These exist once the step that makes them has succeeded.
+# These files exist once the step that makes them has succeeded.
 PIP = $(VENV)/.has-pip
 DEV = $(VENV)/.has-dev
 NODE_MODULES = $(WEB)/node_modules/.complete
@@ -52,8 +52,8 @@ KPI_TYPES = $(WEB)/src/kpis.ts
 WEB_SOURCES = $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' \
 	-not -name '*.py' -not -name '*.pyc' 2>/dev/null)
 
-# The Go that is there, not one it would fetch; a binary without paths of this machine, and without
-# cgo, so that it runs on any system, musl too.
+# Use the installed Go instead of downloading one. The binary contains no local paths and uses no
+# cgo, so that it runs on any system, including musl.
 export GOTOOLCHAIN ?= local
 GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 
@@ -62,7 +62,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 .PHONY: help run build filebeat filebeat-arm64 static wheel test test-full test-hours test-dates faults faults-full lint lint-python \
 	lint-static format bench bench-check profile mutants lock packages clean distclean
 
-help: ## list what can be made
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # ---------------------------------------------------------------------- use
@@ -82,17 +82,17 @@ wheel: $(DEV) $(DASHBOARD) ## build a wheel into dist/
 
 # ---------------------------------------------------------------------- check
 
-test: packages build filebeat lint ## install what tests need, check style and types, run the tests
+test: packages build filebeat lint ## install test dependencies, check style and types, run the tests
 	cd $(WEB) && $(NPM) test
 	@rm -f $(SECOND_CHANCES)
-	$(PYTEST) $(BESIDE) || $(PYTEST) $(ONCE_MORE) $(NOT_ALONE)
+	$(PYTEST) $(PARALLEL) || $(PYTEST) $(ONCE_MORE) $(NOT_ALONE)
 	$(PYTEST) $(ALONE) || $(PYTEST) $(ONCE_MORE) $(ALONE)
 	@if [ -s $(SECOND_CHANCES) ]; then \
-		echo "passed only at the second try: $$(wc -l < $(SECOND_CHANCES))"; \
+		echo "passed only on the second attempt: $$(wc -l < $(SECOND_CHANCES))"; \
 		sed 's/^/  /' $(SECOND_CHANCES); \
 	fi
 
-test-dates: packages build $(DEV) ## run the tests that see the date on the worst dates there are
+test-dates: packages build $(DEV) ## run the date-dependent tests on the worst dates
 	@set -e; for date in $(DATES); do \
 		echo "on $$date in Paris:"; \
 		TZ=Europe/Paris faketime --exclude-monotonic "$$date" \
@@ -100,31 +100,31 @@ test-dates: packages build $(DEV) ## run the tests that see the date on the wors
 	done
 
 test-full: export TEST_BROWSER = /usr/bin/chromium
-test-full: packages build filebeat lint ## the same with full sizes of up to ten minutes, dates and mutants (two hours)
+test-full: packages build filebeat lint ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
 	cd $(WEB) && $(NPM) test
 	@rm -f $(SECOND_CHANCES) $(NOT_RUN)
-	$(PYTEST) $(FULL) $(AT_ONCE) $(FULL_NOT_ALONE) $(ROOMS) || \
+	$(PYTEST) $(FULL) $(AT_ONCE) $(FULL_NOT_ALONE) $(TEST_PATHS) || \
 		$(PYTEST) $(FULL) $(ONCE_MORE) $(FULL_NOT_ALONE)
 	$(PYTEST) $(FULL) $(FULL_ALONE) || $(PYTEST) $(FULL) $(ONCE_MORE) $(FULL_ALONE)
 	$(MAKE) test-dates
 	$(MAKE) mutants
 	@if [ -s $(SECOND_CHANCES) ]; then \
-		echo "passed only at the second try: $$(wc -l < $(SECOND_CHANCES))"; \
+		echo "passed only on the second attempt: $$(wc -l < $(SECOND_CHANCES))"; \
 		sed 's/^/  /' $(SECOND_CHANCES); \
 	fi
-	@echo "not run, for its time (make test-hours) or for the reason given:"
+	@echo "not run: too long (make test-hours), or for the reason given:"
 	@sed 's/^/  /' $(NOT_RUN)
 
-test-hours: faults-full ## the full sizes of over ten minutes, with their table (three hours)
+test-hours: faults-full ## run the full sizes of over ten minutes, and update their table (three hours)
 
-faults: packages build filebeat $(DEV) ## run the faults and threats, write the table of docs/reliability.md
+faults: packages build filebeat $(DEV) ## run the tests of faults and threats, and update the table of docs/reliability.md
 	$(BIN)/python -m tests.faults
 
 faults-full: packages build filebeat $(DEV) ## the same at full sizes (three hours)
 	$(BIN)/python -m tests.faults --full
 	$(BIN)/python -m tests.reliability.chaos --lines 1000000 --largest 16777216 --pause 8 --seeds 10
 
-lint: lint-python lint-static ## check style and types only
+lint: lint-python lint-static ## check style and types
 
 lint-python: $(DEV)
 	$(BIN)/ruff check --quiet
@@ -134,31 +134,31 @@ lint-python: $(DEV)
 lint-static: $(NODE_MODULES) $(KPI_TYPES)
 	cd $(WEB) && $(NPM) run --silent lint
 
-format: $(DEV) ## write the sources as the formatter likes them
+format: $(DEV) ## format the sources
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
 
-mutants: build filebeat $(DEV) ## put small mistakes into the code, one by one: a test must find each
+mutants: build filebeat $(DEV) ## put small mistakes into the code one by one; a test must find each
 	$(BIN)/python tools/mutants.py
 
-bench: packages build filebeat $(DEV) ## measure against the peers and print the table
+bench: packages build filebeat $(DEV) ## compare with other programs and print the table
 	-@tools/install_packages.sh goaccess wrk
 	$(BIN)/python -m benchmarks
 
-profile: build filebeat $(DEV) ## print where the time goes: live, and at a start
+profile: build filebeat $(DEV) ## profile live reading and startup
 	$(BIN)/python -m benchmarks.profiling
 
-bench-check: packages build filebeat $(DEV) ## measure again, fail when a ratio fell beyond its spread
+bench-check: packages build filebeat $(DEV) ## measure again, and fail if a ratio fell beyond its spread
 	-@tools/install_packages.sh goaccess wrk
 	$(BIN)/python -m benchmarks --check
 
-# ---------------------------------------------------------------------- make what these need
+# ---------------------------------------------------------------------- dependencies
 
 packages:
 	@tools/install_packages.sh $(PACKAGES)
 	-@tools/install_packages.sh $(QUICKER)
 
-lock: $(DEV) ## lock the newest allowed versions of the dependencies
+lock: $(DEV) ## lock the newest allowed versions of all dependencies
 	$(BIN)/python tools/lock.py
 
 $(PIP): tools/make_venv.sh
@@ -186,16 +186,16 @@ build/filebeat: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
 	cd filebeat && CGO_ENABLED=0 $(GO) build $(GOFLAGS_OURS) -o ../$@ .
 	@touch $@
 
-filebeat-arm64: build/filebeat-arm64 ## the same for a Raspberry Pi, as build/filebeat-arm64
+filebeat-arm64: build/filebeat-arm64 ## build Filebeat for a Raspberry Pi, as build/filebeat-arm64
 
 build/filebeat-arm64: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
 	@mkdir -p $(@D)
 	cd filebeat && CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(GOFLAGS_OURS) -o ../$@ .
 	@touch $@
 
-# ---------------------------------------------------------------------- unmake
+# ---------------------------------------------------------------------- clean
 
-clean: ## remove what was built, keep what was fetched
+clean: ## remove what was built, keep what was downloaded
 	rm -rf dist static/dist $(KPI_TYPES) build/mypy build/ruff build/filebeat build/filebeat-arm64
 	find . -name __pycache__ -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def report(config: Config) -> None:
     """Write a day, week, month or year as a page to print.
 
-    It is one HTML file that needs no other. It has the figures beside those of the period before,
+    It is one self-contained HTML file. It shows the figures next to those of the period before,
     when the hotspot was on, every package, and how complete the figures are.
     """
     import os

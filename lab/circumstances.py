@@ -1,4 +1,4 @@
-"""Of what, when and where something was measured: commit, date and machine beside every figure."""
+"""What was measured, when and where: the commit, date and machine of every figure."""
 
 from __future__ import annotations
 

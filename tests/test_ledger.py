@@ -128,7 +128,7 @@ def test_the_tests_own_reader_keeps_to_it(blocks: list[tuple[int, int]], cut: in
 
 
 def test_ambiguous_and_certain_lines_make_one_tally() -> None:
-    """A block that is in doubt up to a line: what is before it is counted outside of the seconds
+    """A block that is ambiguous up to a line: what is before it is counted outside of the seconds
     that were seen, what follows is counted whole; the seconds of both are those of the tally.
     """
     log = LogFile(b"log", ambiguous_until=ENDS[1], ambiguous_after=5, ambiguous_before=3)

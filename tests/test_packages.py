@@ -271,7 +271,7 @@ PIECES = [
 
 
 def events(loader: type[yaml.SafeLoader], text: bytes) -> Iterator[tuple[object, ...]]:
-    """What a loader reads, with the place of each event; at the end its complaint, if any."""
+    """What a loader reads, with the place of each event; at the end its error, if any."""
     try:
         for event in yaml.parse(text, Loader=loader):
             value = getattr(event, "value", None), getattr(event, "anchor", None)
@@ -283,7 +283,7 @@ def events(loader: type[yaml.SafeLoader], text: bytes) -> Iterator[tuple[object,
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 def test_reading_a_line_at_once_reads_what_pyyaml_reads(text: str) -> None:
-    """Same events at the same places, same complaints, whatever the text."""
+    """Same events at the same places, same errors, whatever the text."""
     content = text.encode()
     assert list(events(Loader, content)) == list(events(yaml.SafeLoader, content))
 

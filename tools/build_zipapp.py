@@ -218,7 +218,7 @@ def _store(tree: Tree, folder: Path) -> None:
 
 
 def compiled(root: Path, tree: Tree, cache: Path) -> Tree:
-    """The tree with X.pyc beside each X.py, made by a fresh process so that it is always equal."""
+    """The tree with X.pyc next to each X.py, compiled by a fresh process to be reproducible."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as where:
         folder = Path(where)

@@ -1,4 +1,4 @@
-"""Compiles every .py below a folder to a .pyc beside it, the same bytes each time.
+"""Compiles every .py below a folder to a .pyc next to it, the same bytes each time.
 
 The .pyc files are marked as unchecked. It must be run as a process of its own with
 PYTHONHASHSEED=0, one folder a run: what a process compiled before leaves traces in the byte code

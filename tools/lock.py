@@ -30,8 +30,8 @@ LOCKS = [
 
 
 def main() -> int:
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else shutil.which("uv")
+    adjacent = Path(sys.executable).with_name("uv")
+    uv = str(adjacent) if adjacent.exists() else shutil.which("uv")
     if uv is None:
         print("lock: uv is missing; `pip install uv` brings it", file=sys.stderr)
         return 1

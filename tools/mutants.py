@@ -126,9 +126,9 @@ def copy_tree(target: Path) -> None:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).exists():
             (target / name).symlink_to((ROOT / name).resolve())
-    for beside in ("shared",):  # the samples that lie beside the project
-        if (ROOT.parent / beside).exists():
-            (target.parent / beside).symlink_to((ROOT.parent / beside).resolve())
+    for name in ("shared",):  # the samples, next to the project
+        if (ROOT.parent / name).exists():
+            (target.parent / name).symlink_to((ROOT.parent / name).resolve())
 
 
 def judge(mutant: Mutant, tree: Path) -> str:

@@ -25,7 +25,7 @@ it('every colour is told from the card in both themes', () => {
       expect(contrast(color, ground), `${color} on ${ground}`).toBeGreaterThan(NON_TEXT_CONTRAST)
 })
 
-it('a title keeps its colour, whatever is shown beside it', () => {
+it('a title keeps its colour, whatever is shown next to it', () => {
   const before = colorOf('Bees')
   for (let i = 0; i < 100; i++) colorOf(`Other ${i}`)
   expect(colorOf('Bees')).toBe(before)

@@ -4,7 +4,7 @@
 import { ref, shallowRef, watch } from 'vue'
 import en from './i18n/en.json'
 import { numberFormat, pluralRules } from './intl'
-import { recall, remember } from './memory'
+import { readStored, writeStored } from './memory'
 
 export type Key = keyof typeof en
 type Entry = string | Partial<Record<Intl.LDMLPluralRule, string>>
@@ -72,7 +72,7 @@ export async function useLanguage(next: Lang): Promise<void> {
 }
 
 export function chooseLanguage(next: Lang): Promise<void> {
-  remember(STORED_AS, next)
+  writeStored(STORED_AS, next)
   const query = new URLSearchParams(location.search)
   if (query.has('lang')) {
     query.set('lang', next)
@@ -91,7 +91,7 @@ export function startLanguage(): Promise<void> {
     { immediate: true },
   )
   const browser = navigator.languages ?? [navigator.language]
-  return useLanguage(pickLanguage(location.search, recall(STORED_AS), browser))
+  return useLanguage(pickLanguage(location.search, readStored(STORED_AS), browser))
 }
 
 export function t(key: Key, params: Params = {}): string {

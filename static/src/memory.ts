@@ -1,6 +1,6 @@
-// Choices kept in the browser. A browser that refuses to store anything just forgets them.
+// Choices stored in the browser; one that refuses to store anything starts with the defaults each time.
 
-export function recall(key: string): string | null {
+export function readStored(key: string): string | null {
   try {
     return localStorage.getItem(key)
   } catch {
@@ -8,7 +8,7 @@ export function recall(key: string): string | null {
   }
 }
 
-export function remember(key: string, value: string): void {
+export function writeStored(key: string, value: string): void {
   try {
     localStorage.setItem(key, value)
   } catch {

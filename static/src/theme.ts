@@ -1,13 +1,13 @@
 // The colour scheme: what the device says, unless the reader chose otherwise.
 
 import { ref, watch } from 'vue'
-import { recall, remember } from './memory'
+import { readStored, writeStored } from './memory'
 
 export const THEMES = ['system', 'light', 'dark'] as const
 export type Theme = (typeof THEMES)[number]
 
 const STORED_AS = 'offspot-metrics.theme'
-const stored = recall(STORED_AS)
+const stored = readStored(STORED_AS)
 
 export const theme = ref<Theme>(THEMES.find((name) => name === stored) ?? 'system')
 
@@ -22,5 +22,5 @@ watch(
 
 export function nextTheme(): void {
   theme.value = THEMES[(THEMES.indexOf(theme.value) + 1) % THEMES.length] ?? 'system'
-  remember(STORED_AS, theme.value)
+  writeStored(STORED_AS, theme.value)
 }

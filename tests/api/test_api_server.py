@@ -184,7 +184,7 @@ def test_what_comes_after_the_last_request_is_dropped(server: HttpServer) -> Non
 
 def test_nothing_tells_what_runs_here(server: HttpServer) -> None:
     """No Server header, no version, in good answers and bad ones (S22)."""
-    for request in (b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", b"rubbish\r\n\r\n"):
+    for request in (b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", b"garbage\r\n\r\n"):
         with Connection(server) as client:
             client.send(request)
             answer = client.answer()
@@ -755,7 +755,7 @@ def test_ready_answers_do_not_wait_for_busy_workers() -> None:
         good = stack.enter_context(Connection(server))
         assert [good.get("/").status for _ in range(50)] == [200] * 50
         bad = stack.enter_context(Connection(server))
-        bad.send(b"rubbish\r\n\r\n")
+        bad.send(b"garbage\r\n\r\n")
         assert bad.answer().status == 400
         go_on.set()
         assert [client.answer().status for client in slow] == [200] * 4

@@ -173,7 +173,7 @@ def outside(page: Page) -> list[str]:
 
 
 def go(page: Page, path: str) -> None:
-    """Another address in the page that is open, without loading it anew."""
+    """Another address in the page that is open, without reloading it."""
     page.evaluate(
         """(path) => {
           history.pushState(null, '', path);

@@ -198,7 +198,7 @@ def write(folder: Path, **files: bytes | str) -> Sequence[Path]:
 
 @dataclass
 class SetUp:
-    """A set-up that is sound until a test breaks it."""
+    """A setup that is valid until a test breaks it."""
 
     place: Path
     packages: Path

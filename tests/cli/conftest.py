@@ -69,7 +69,7 @@ def program(archive: Path, place: Path) -> Program:
 
 @pytest.fixture
 def packages(place: Path) -> Path:
-    """A sound packages file."""
+    """A valid packages file."""
     path = place / "packages.yml"
     path.write_text(PACKAGES)
     return path

@@ -61,7 +61,7 @@ def names_in(folder: Path) -> set[str]:
 
 
 @pytest.fixture
-def sound(place: Path, packages: Path) -> Path:
+def valid(place: Path, packages: Path) -> Path:
     """A database of ours with thirty visits."""
     (log,) = write(place, log__json=visits(600, 30))
     database = place / "metrics.db"
@@ -89,17 +89,17 @@ def test_a_database_of_offspot_metrics_is_kept_as_it_is(
 
 @pytest.mark.parametrize("command", ["serve", "replay", "kpis"])
 def test_a_newer_database_is_refused_untouched(
-    program: Program, packages: Path, sound: Path, command: str
+    program: Program, packages: Path, valid: Path, command: str
 ) -> None:
     """An older program must not guess what a newer one meant."""
-    with closing(sqlite3.connect(sound)) as connection:
+    with closing(sqlite3.connect(valid)) as connection:
         connection.execute("PRAGMA user_version = 99")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    before = sound.read_bytes()
-    arguments = commands(sound, sound.parent)[command]
+    before = valid.read_bytes()
+    arguments = commands(valid, valid.parent)[command]
     result = program.run(*arguments, PACKAGE_CONF_FILE=str(packages))
     result.failed(78, "made by a newer version", "not touched")
-    assert sound.read_bytes() == before
+    assert valid.read_bytes() == before
 
 
 @pytest.mark.parametrize("command", ["replay", "kpis"])
@@ -142,10 +142,10 @@ def test_a_folder_in_its_place(place: Path) -> None:
     invoke("kpis", "--database", place).failed(78, "is not a file")
 
 
-def test_a_database_of_another_user(program: Program, sound: Path) -> None:
+def test_a_database_of_another_user(program: Program, valid: Path) -> None:
     """77, with who to run as."""
-    result = program.run("kpis", "--database", sound, user=NOBODY)
-    result.failed(77, str(sound), "may not be", "run as the user that owns it")
+    result = program.run("kpis", "--database", valid, user=NOBODY)
+    result.failed(77, str(valid), "may not be", "run as the user that owns it")
 
 
 def test_a_folder_that_cannot_be_written(program: Program, packages: Path, place: Path) -> None:
@@ -156,16 +156,16 @@ def test_a_folder_that_cannot_be_written(program: Program, packages: Path, place
     result.failed(74, "cannot be written", "--database")
 
 
-def test_a_second_instance_is_75(program: Program, packages: Path, sound: Path) -> None:
+def test_a_second_instance_is_75(program: Program, packages: Path, valid: Path) -> None:
     """One database has one writer: serve and replay are refused while serve runs, kpis is not."""
-    options = ["--packages", packages, "--logs", sound.parent, "--database", sound]
+    options = ["--packages", packages, "--logs", valid.parent, "--database", valid]
     with program.serving(*options):
         second = program.run("serve", "--port", "0", *options)
         second.failed(75, "in use by another offspot-metrics", "stop that one first")
-        log = sound.parent / "log.json"
+        log = valid.parent / "log.json"
         replay = program.run("replay", "-q", *options[:2], *options[4:], log)
         replay.failed(75, "in use by another offspot-metrics")
-        assert program.run("kpis", "--period", "2026", "--database", sound).code == 0
+        assert program.run("kpis", "--period", "2026", "--database", valid).code == 0
     again = program.run("replay", "-q", *options[:2], *options[4:], log)
     assert again.code == 0, again.err
 

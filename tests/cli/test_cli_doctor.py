@@ -14,7 +14,7 @@ from tests.support.packing import REFUSED
 TIME = "2026-06-14T10:00:00Z"
 
 
-def test_a_sound_set_up_is_0(setup: SetUp) -> None:
+def test_a_valid_setup_is_0(setup: SetUp) -> None:
     """Also before serve has ever run: a database that does not exist yet is no problem."""
     code, checks = setup.examine()
     assert code == 0
@@ -239,7 +239,7 @@ def test_11_serve_does_not_process(setup: SetUp, monkeypatch: pytest.MonkeyPatch
 
 
 def test_12_filebeat(setup: SetUp, tmp_path: Path) -> None:
-    """Asked for and missing: 69. There, and no Filebeat: said. There and sound: its version."""
+    """Missing: 69. Present, but not Filebeat: reported. Present and valid: its version."""
     code, checks = setup.examine("--filebeat", tmp_path / "no")
     assert code == 69
     says(checks["reader"], "problem", "Filebeat is not there", "READER=tail")

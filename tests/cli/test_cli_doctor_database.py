@@ -78,7 +78,7 @@ def test_a_damaged_database(setup: SetUp) -> None:
 
 
 def test_a_byte_that_was_turned_over(setup: SetUp) -> None:
-    """65: SQLite finds the pages sound, and a row is not what was written."""
+    """65: SQLite finds the pages valid, and a row is not what was written."""
     log = setup.logs / "caddy_access_logs.json"
     invoke("replay", "-q", *setup.options[:2], *setup.options[4:], log)
     content = setup.database.read_bytes()

@@ -124,7 +124,7 @@ def test_other_ways_of_packing_are_named(
 def test_archives_and_other_packers_are_refused_with_a_way_out(
     program: Program, packages: Path, place: Path, kind: str, how: str
 ) -> None:
-    """By content, within gzip and from a pipe too: 65, no line of rubbish, and what unpacks it."""
+    """By content, within gzip and from a pipe too: 65, no line of garbage, and what unpacks it."""
     pack, name, command = REFUSED[kind]
     packed = pack(visits(0, 3))
     (log,) = write(place, log__json=packed)

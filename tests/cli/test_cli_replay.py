@@ -192,10 +192,10 @@ def test_standard_input_twice_or_closed(program: Program, packages: Path) -> Non
 
 def test_what_is_odd_is_said(program: Program, packages: Path, place: Path) -> None:
     """A last line without end, a file without any line of Caddy, an option that does nothing."""
-    torn, rubbish = write(place, torn__json=WHOLE + b'{"le', rubbish__bin=b"\0\1\n" * 9)
+    torn, garbage = write(place, torn__json=WHOLE + b'{"le', rubbish__bin=b"\0\1\n" * 9)
     options = ["replay", "-q", "--packages", packages]
     assert "its last line has no end" in program.run(*options, torn).err
-    assert "is it the right file" in program.run(*options, rubbish).err
+    assert "is it the right file" in program.run(*options, garbage).err
     said = program.run(*options, "--database", place / "m.db", "--idle-gap", "5", torn).err
     assert "--idle-gap is ignored" in said
 
@@ -297,7 +297,7 @@ def test_csv_has_all_periods(packages: Path, place: Path) -> None:
 
 def test_the_table_explains_each_fate(packages: Path, place: Path) -> None:
     """Lines by fate with what they are; speed on standard error."""
-    (path,) = write(place, log__json=visits(0, 1234) + b"rubbish\n")
+    (path,) = write(place, log__json=visits(0, 1234) + b"garbage\n")
     result = invoke("replay", "--packages", packages, path)
     assert "Lines read   1,235\n" in result.out
     assert "  counted    1,234  added to a figure\n" in result.out

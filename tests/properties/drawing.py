@@ -98,8 +98,8 @@ def requests(draw: st.DrawFn) -> bytes:
     )
 
 
-rubbish = st.sampled_from([b"\n", b"{}\n", b'{"msg":"started"}\n', b"\xff\x00\n", b"[1]\n", b"{\n"])
-log_lines = st.one_of(requests(), requests(), requests(), rubbish)
+garbage = st.sampled_from([b"\n", b"{}\n", b'{"msg":"started"}\n', b"\xff\x00\n", b"[1]\n", b"{\n"])
+log_lines = st.one_of(requests(), requests(), requests(), garbage)
 
 
 @st.composite

@@ -39,7 +39,7 @@ def test_rotation_by_rename(reader: str, logs: Path, style: str) -> None:
             if roll >= 2:
                 (logs / NAMES[style].format(roll - 2)).unlink()
         following.wait_for_lines(wanted)
-    assert (following.ledger.settled, following.ledger.lost_bytes) == (0, 0)
+    assert (following.ledger.rewound, following.ledger.lost_bytes) == (0, 0)
     assert not following.ledger.lost_at_least
 
 
@@ -112,11 +112,11 @@ def test_rolls_that_are_compressed(reader: str, logs: Path) -> None:
         following.wait_for_lines(
             lines(range(1000, 1100)) + lines(range(80)) + lines(range(2000, 2100))
         )
-    assert following.ledger.settled == 0
+    assert following.ledger.rewound == 0
 
 
 def test_truncated_in_place(reader: str, logs: Path) -> None:
-    """Emptied and written anew, with lines of the same lengths: nothing counts twice."""
+    """Emptied and written again, with lines of the same lengths: nothing counts twice."""
     log = logs / CURRENT
     log.write_bytes(lines(range(1000, 1100)))
     with Following(logs, reader) as following:
@@ -146,7 +146,7 @@ def test_copied_and_truncated(reader: str, logs: Path) -> None:
     log.write_bytes(lines(range(2000, 2020)))
     with Following(logs, reader, ledger=following.ledger) as following:
         following.wait_for_lines(lines(range(1000, 1150)) + lines(range(2000, 2020)))
-    assert following.ledger.settled == 0
+    assert following.ledger.rewound == 0
     assert following.ledger.lost_bytes == 0
 
 
@@ -167,7 +167,7 @@ def test_other_names_of_one_log(reader: str, logs: Path) -> None:
         with log.open("ab") as stream:
             stream.write(line(150))
         following.wait_for_lines(lines(range(151)))
-    assert following.ledger.settled == 0
+    assert following.ledger.rewound == 0
 
 
 def test_logs_that_begin_alike(reader: str, logs: Path) -> None:

@@ -268,13 +268,13 @@ def test_what_lies_in_memory(tmp_path: Path) -> None:
 def test_events() -> None:
     """Lines that follow each other are one event; what is no event is measured."""
     output = b"0\t/l/a\tx\n2\t/l/a\t\ty\n9\t/l/a\tz\n0\t/l/b\tq\nfetching V2 controller: 3\n"
-    events, rubbish = events_in(output)
+    events, garbage = events_in(output)
     assert events == [
         Event("/l/a", 0, b"x\n\ty\n"),
         Event("/l/a", 9, b"z\n"),
         Event("/l/b", 0, b"q\n"),
     ]
-    assert rubbish == len(b"fetching V2 controller: 3\n")
+    assert garbage == len(b"fetching V2 controller: 3\n")
 
 
 def test_sixteen_rolls_that_went_stay_open(looks: Looks, logs: Path) -> None:

@@ -32,7 +32,7 @@ def looks(logs: Path) -> Looks:
 def test_a_compressed_roll_counts_whatever_pattern_takes_it(
     reader: str, logs: Path, pattern: str, name: str
 ) -> None:
-    """A gzip roll of ten lines beside a log of three are thirteen lines, and none of rubbish."""
+    """A gzip roll of ten lines beside a log of three are thirteen lines, and none of garbage."""
     (logs / name).write_bytes(gzip.compress(lines(range(10))))
     (logs / "access.log").write_bytes(lines(range(100, 103)))
     wanted = lines(range(10)) + lines(range(100, 103))

@@ -63,7 +63,7 @@ def test_the_first_line_may_be_long(reader: str, logs: Path, long: bytes) -> Non
     with Following(logs, reader, ledger=following.ledger) as following:
         following.wait_for(lambda: len(following.ledger.applied) >= 3, "the third line")
     assert following.ledger.applied[1:] == [line(1), line(2)]
-    assert following.ledger.settled == 0
+    assert following.ledger.rewound == 0
 
 
 def test_lines_come_as_they_are_written(reader: str, logs: Path) -> None:
@@ -87,7 +87,7 @@ def test_lines_come_as_they_are_written(reader: str, logs: Path) -> None:
             stream.truncate(log.stat().st_size - 10)
         following.wait_for_lines(lines(range(6)))
     assert following.ledger.applied == [line(n) for n in range(6)]
-    assert following.ledger.settled == 0
+    assert following.ledger.rewound == 0
 
 
 def test_an_endless_line_costs_no_memory(reader: str, logs: Path) -> None:

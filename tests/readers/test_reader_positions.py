@@ -114,7 +114,7 @@ def test_reading_on_where_a_file_still_agrees(steps: list[int], kept: int, other
 @example(105, 100, [5, 5])
 @example(106, 100, [5, 5])
 @example(104, 100, [5, 5])
-def test_doubt_splits_at_a_line(until: int, offset: int, sizes: list[int]) -> None:
+def test_the_ambiguous_part_ends_at_a_line(until: int, offset: int, sizes: list[int]) -> None:
     """Lines that begin below the doubtful offset are doubtful, all others are not."""
     data = b"".join(b"x" * (size - 1) + b"\n" for size in sizes)
     log_file = LogFile(b"g", position=offset, ambiguous_until=until)
@@ -159,8 +159,8 @@ def test_a_long_line_is_counted_whole_or_not_at_all() -> None:
 
 
 def test_what_is_above_the_place_is_forgotten() -> None:
-    """Anchors and stops of a content that is no longer there; the doubt goes up to where it was,
-    and up to the newest second that was counted there.
+    """Anchors and resume points of content that is no longer there; the ambiguous part ends where
+    it was, and with the newest second that was counted there.
     """
     content = lines(range(400))
     log_file = LogFile(IDS[0], last_at=1_800_000_000, first_at=1_700_000_000)

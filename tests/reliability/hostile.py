@@ -16,7 +16,7 @@ from pathlib import Path
 
 CHILD = "the child of one that is stubborn"
 CHANCE = random.Random(20261123)
-BLOCK = b"rubbish without an end " * 2800
+BLOCK = b"garbage without an end " * 2800
 
 
 def drops(line: bytes, number: int) -> Iterator[bytes]:
@@ -75,7 +75,7 @@ def invents(line: bytes, number: int) -> Iterator[bytes]:
 SPOILT: dict[str, Callable[[bytes, int], Iterator[bytes]]] = {
     f.__name__: f for f in (drops, repeats, moves, swaps, cuts, strays, invents)
 }
-SILENT = ("nothing", "exits0", "exits1", "endless", "rubbish", "complains", "closes")
+SILENT = ("nothing", "exits0", "exits1", "endless", "garbage", "complains", "closes")
 """Modes that bring no event at all."""
 _kept: list[bytes] = []
 
@@ -95,8 +95,8 @@ def main(mode: str, filebeat: str, arguments: list[str]) -> int:
     if mode == "nothing":
         while True:
             signal.pause()
-    if mode in {"endless", "rubbish", "complains"}:
-        block = BLOCK.replace(b"end ", b"end\n") if mode == "rubbish" else BLOCK
+    if mode in {"endless", "garbage", "complains"}:
+        block = BLOCK.replace(b"end ", b"end\n") if mode == "garbage" else BLOCK
         while True:
             os.write(2 if mode == "complains" else 1, block)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Filebeat itself ends by it, then we do

@@ -173,7 +173,7 @@ def scenario(folder: Path) -> None:
 
 
 def figures(path: Path) -> dict[str, Any]:
-    """What a database amounts to, wherever states and records stand; and that it is sound."""
+    """What a database amounts to, wherever states and records stand; and that it is valid."""
     connection = sqlite3.connect(path)
     with contextlib.closing(connection):
         titles = dict(connection.execute("SELECT id, value0 FROM dimension"))
@@ -303,8 +303,8 @@ def killed_at(k: int, work: Callable[[], None], arm: Callable[[KillAt], None]) -
     return code != 0
 
 
-def sound(path: Path) -> bool:
-    """SQLite and the checksums agree that the database is sound."""
+def is_valid(path: Path) -> bool:
+    """SQLite and the checksums agree that the database is valid."""
     store = Store.open(path)
     try:
         return not store.problems()

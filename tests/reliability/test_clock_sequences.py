@@ -263,7 +263,7 @@ def test_extreme_clocks(memory: Path, now: int) -> None:
 
 def test_only_steady_running_purges(memory: Path) -> None:
     """Old records go only after 24 hours of steady running, added up over restarts; a jump begins
-    that time anew, and no jump purges by itself (D7).
+    that time again, and no jump purges by itself (D7).
     """
     store = Store.open(memory / "metrics.db", UTC)
     old = HOUR - 3 * YEAR

@@ -80,7 +80,7 @@ def test_rotation_and_restart(reader: str, mounted: Path) -> None:
             wanted += lines(range(start * 1000 + 200, start * 1000 + 250))
             following.wait_for_lines(wanted)
         log.rename(logs / f"caddy_access_logs-{start}-b.json")
-    assert (ledger.settled, ledger.lost_bytes, ledger.lost_at_least) == (0, 0, False)
+    assert (ledger.rewound, ledger.lost_bytes, ledger.lost_at_least) == (0, 0, False)
 
 
 @pytest.mark.parametrize("mounted", ["ext4"], indirect=True)
@@ -102,7 +102,7 @@ def test_an_inode_is_used_again(reader: str, mounted: Path) -> None:
             wanted += lines(range(start * 1000 + 500, start * 1000 + 600))
             following.wait_for_lines(wanted)
     assert len(set(inodes)) < len(inodes), "ext4 was to use one again"
-    assert (ledger.settled, ledger.lost_bytes, ledger.lost_at_least) == (0, 0, False)
+    assert (ledger.rewound, ledger.lost_bytes, ledger.lost_at_least) == (0, 0, False)
     assert os.statvfs(mounted).f_files <= 64
 
 

@@ -29,10 +29,10 @@ COMPARED = ("dimension", "state", "record", "total", "period", "log_file")
 
 
 @pytest.fixture(scope="module")
-def sound() -> Iterator[Path]:
+def valid() -> Iterator[Path]:
     """A folder as a kill leaves it: database, write-ahead log, lock; with a backup of before."""
     with support.memory_folder("damage-") as memory:
-        made, folder = memory / "made", memory / "sound"
+        made, folder = memory / "made", memory / "valid"
         made.mkdir()
         Lock(made / "metrics.db").release()
         store = Store.open(made / "metrics.db", UTC, repair_at=HOUR)
@@ -184,7 +184,7 @@ def no_magic(rng: random.Random, path: Path) -> str:
 
 def rubbish_log(rng: random.Random, path: Path) -> str:
     path.with_name("metrics.db-wal").write_bytes(rng.randbytes(20_000))
-    return "-wal is rubbish"
+    return "-wal is garbage"
 
 
 def no_log(_rng: random.Random, path: Path) -> str:
@@ -194,7 +194,7 @@ def no_log(_rng: random.Random, path: Path) -> str:
 
 def rubbish_index(rng: random.Random, path: Path) -> str:
     path.with_name("metrics.db-shm").write_bytes(rng.randbytes(32_768))
-    return "-shm is rubbish"
+    return "-shm is garbage"
 
 
 def foreign_log(rng: random.Random, path: Path) -> str:
@@ -247,13 +247,13 @@ MUTANTS: tuple[Mutant, ...] = (
         pytest.param(510, marks=[pytest.mark.full, pytest.mark.timeout(600)], id="510"),
     ],
 )
-def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> None:
-    """A database damaged in any of 17 ways comes up within 10 seconds, is sound, and shows the
+def test_damaged_databases_come_up(tmp_path: Path, valid: Path, count: int) -> None:
+    """A database damaged in any of 17 ways comes up within 10 seconds, is valid, and shows the
     figures that it had, or says what was done; at least 99 % of the records that are still whole
     anywhere in the file, its write-ahead log or its backup are kept (F21).
     """
     rng = random.Random(SEED)
-    truth = _truth(sound, tmp_path)
+    truth = _truth(valid, tmp_path)
     records = records_of(tmp_path / "truth" / "metrics.db")
     assert len(records) > 7_000
     repaired = unharmed = 0
@@ -262,7 +262,7 @@ def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> N
     with support.memory_folder("mutants-") as memory:
         for number in range(count):
             folder = memory / str(number)
-            shutil.copytree(sound, folder)
+            shutil.copytree(valid, folder)
             path = folder / "metrics.db"
             if rng.random() < 0.3:
                 backup.newest_path(path).unlink()  # and no backup to help
@@ -271,7 +271,7 @@ def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> N
                 with_backup = True
             mutant = MUTANTS[number % len(MUTANTS)]
             if mutant is old_page and not with_backup:
-                shutil.copy(backup.newest_path(sound / "metrics.db"), backup.newest_path(path))
+                shutil.copy(backup.newest_path(valid / "metrics.db"), backup.newest_path(path))
             what = f"{number}: {mutant(rng, path)}, backup {with_backup}"
             there = b"".join(part.read_bytes() for part in folder.glob("metrics.db*"))
             begin = clock.monotonic()
@@ -303,9 +303,9 @@ def test_damaged_databases_come_up(tmp_path: Path, sound: Path, count: int) -> N
     assert slowest < 10
 
 
-def _truth(sound: Path, tmp_path: Path) -> dict[str, set[tuple[Any, ...]]]:
+def _truth(valid: Path, tmp_path: Path) -> dict[str, set[tuple[Any, ...]]]:
     copy = tmp_path / "truth"
-    shutil.copytree(sound, copy)
+    shutil.copytree(valid, copy)
     return rows_of(copy / "metrics.db")
 
 
@@ -404,7 +404,7 @@ def test_links_and_pipes_are_refused(tmp_path: Path) -> None:
         path = folder / "metrics.db"
         Lock(path).release()
         Store.open(path, UTC).close()
-        path.write_bytes(b"rubbish")
+        path.write_bytes(b"garbage")
         (folder / "quarantine").symlink_to(tmp_path)
 
     refused(lambda folder: (folder / "metrics.db").symlink_to(victim))

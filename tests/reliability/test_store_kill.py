@@ -53,7 +53,7 @@ def sweep(
             assert killed_at(k, lambda folder=folder: work(folder), arm), k  # type: ignore[misc]
             work(folder)
             assert figures(folder / "metrics.db") == expected, k
-            assert k % 5 or support.sound(folder / "metrics.db"), k
+            assert k % 5 or support.is_valid(folder / "metrics.db"), k
             shutil.rmtree(folder)
 
     assert in_forks([lambda: half(0), lambda: half(1)]) == [0, 0]
@@ -126,19 +126,19 @@ def test_killed_in_a_repair(
     """Killed at any moment while a damaged database is set aside and replaced, the next start
     finishes it, and nothing that could be read is missing (F4).
     """
-    sound = memory / "sound"
-    sound.mkdir()
-    assert in_fork(lambda: support.scenario(sound)) == 0
-    (sound / "metrics.db.clean").unlink()
-    connection = sqlite3.connect(sound / "metrics.db", isolation_level=None)
+    valid = memory / "valid"
+    valid.mkdir()
+    assert in_fork(lambda: support.scenario(valid)) == 0
+    (valid / "metrics.db.clean").unlink()
+    connection = sqlite3.connect(valid / "metrics.db", isolation_level=None)
     connection.execute("UPDATE total SET value = value + 1 WHERE agg_kind = 'Y'")
     connection.close()
     if not backed_up:
-        for path in sound.glob("*.backup*"):
+        for path in valid.glob("*.backup*"):
             path.unlink()
 
     def prepare(folder: Path) -> None:
-        shutil.copytree(sound, folder, dirs_exist_ok=True)
+        shutil.copytree(valid, folder, dirs_exist_ok=True)
 
     sweep(memory, prepare, _migrate, arm, every)
 

@@ -59,7 +59,7 @@ def check_disk(folder: Path, acked: int, later: int) -> bool:
     """Open what a power cut has left. Whether a repair was finished on the way.
 
     The database has every line whose save was acknowledged, the log has every line that the
-    database has counted, and whatever is called a backup is a sound database.
+    database has counted, and whatever is called a backup is a valid database.
     """
     repairing = any(folder.glob("quarantine/*/unfinished"))
     for copy in backup.backups_of(folder / "metrics.db"):
@@ -86,7 +86,7 @@ def check_disk(folder: Path, acked: int, later: int) -> bool:
 )
 def test_power_cut_at_any_moment(memory: Path, calls: tuple[Path, list[Call]], states: int) -> None:
     """After a power cut at any moment of making, writing, backing up, repairing and closing, with
-    unsynced writes dropped, torn or applied out of order, the database opens, is sound, needs no
+    unsynced writes dropped, torn or applied out of order, the database opens, is valid, needs no
     repair, and has every line that was acknowledged; no position is ahead of its log, and every
     backup can be opened (F2, F3, F4).
     """

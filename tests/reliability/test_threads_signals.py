@@ -110,7 +110,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 def test_signals_at_any_moment_of_the_start(tmp_path: Path) -> None:
     """A signal at any moment of the start ends it, in order or by the signal itself, and the next
-    start finds all sound (F34).
+    start finds everything valid (F34).
     """
     for number in range(8):
         serving = Serving(tmp_path).begin()
@@ -291,7 +291,7 @@ def test_outputs_that_cannot_be_written(tmp_path: Path, where: str) -> None:
         serving.wait(lambda: bool(serving.status()["packages"]["stale"]))
         serving.add(20)
         with serving.log.open("ab") as log:
-            log.write(b"rubbish\n" * 50)
+            log.write(b"garbage\n" * 50)
         serving.wait(serving.counted(70))
         code, _ = serving.stop()
         assert code == 0

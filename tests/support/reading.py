@@ -58,7 +58,7 @@ class Ledger:
     def __init__(self) -> None:
         self.positions = Positions()
         self.applied: list[bytes] = []
-        self.settled = 0
+        self.rewound = 0
         self.look = Look()
         self.gone: list[bytes] = []
         self.lost_bytes = 0
@@ -74,7 +74,7 @@ class Ledger:
         elif isinstance(message, Look):
             self.look = message
         elif isinstance(message, Rewound):
-            self.settled += 1
+            self.rewound += 1
             self.positions.rewind(message)
         else:
             assert message.data.endswith(b"\n")
