@@ -9,7 +9,18 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
-from cli import backup, config, doctor, import_upstream, kpis, replay, report, restore, serve
+from cli import (
+    backup,
+    config,
+    doctor,
+    healthcheck,
+    import_upstream,
+    kpis,
+    replay,
+    report,
+    restore,
+    serve,
+)
 from cli.options import Command, with_options
 from cli.version import print_version
 from engine.settings.commands import COMMANDS
@@ -23,6 +34,7 @@ FUNCTIONS: Final[dict[str, Command]] = {
     "restore": restore.restore,
     "import": import_upstream.import_upstream,
     "doctor": doctor.doctor,
+    "healthcheck": healthcheck.healthcheck,
     "config show": config.show,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -46,13 +47,13 @@ class Sources:
     """Where answers come from. All are called from any thread, at each request.
 
     `open_report` is called once in each thread that answers, and again after a failure. `health`:
-    reasons why not, empty when healthy. `metrics`: Prometheus text. `now`: whole seconds since the
-    epoch.
+    reasons why not, empty when healthy, for `/health` and what may stand behind it. `metrics`:
+    Prometheus text. `now`: whole seconds since the epoch.
     """
 
     open_report: Callable[[], Report]
     status: Callable[[], Mapping[str, Any]]
-    health: Callable[[], list[str]]
+    health: Mapping[str, Callable[[], list[str]]]
     metrics: Callable[[], str]
     now: Callable[[], int]
 
@@ -78,7 +79,8 @@ class Routes:
         app.get(f"{ROOT}/periods", callback=self._periods)
         app.get(f"{ROOT}/periods/<kind>/<label>", callback=self._period)
         app.get(f"{ROOT}/status", callback=self._status)
-        app.get("/health", callback=self._health)
+        for probe in self._sources.health:
+            app.get(f"/health{probe}", callback=partial(self._health, probe))
         app.get("/metrics", callback=self._metrics)
         app.get(["/", REST], callback=self._rest)
 
@@ -162,9 +164,10 @@ class Routes:
         defer()
         return json_answer(self._sources.status(), live=True)
 
-    def _health(self) -> Answer:
-        defer()
-        reasons = self._sources.health()
+    def _health(self, probe: str) -> Answer:
+        if probe != "/live":  # that one takes no time, and waits for no worker
+            defer()
+        reasons = self._sources.health[probe]()
         body = {"ok": not reasons, "reasons": reasons}
         return json_answer(body, status=503 if reasons else 200, live=True)
 

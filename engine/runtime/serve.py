@@ -109,7 +109,7 @@ def make_app(config: Config, status: ServiceStatus, work: Collector | ReadOnlyDa
     sources = Sources(
         open_report=work.open_report,
         status=status.as_json,
-        health=status.health,
+        health={"": status.health, "/live": status.liveness, "/ready": status.readiness},
         metrics=status.metrics,
         now=clock.now,
     )

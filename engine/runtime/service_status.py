@@ -93,30 +93,42 @@ class ServiceStatus:
         """Of `--site`, else of the packages file, made fit to be shown in the same way."""
         return cut_text(visible_text(self.config.site)) or self.packages.name
 
-    def health(self) -> list[str]:
-        """Why this is not healthy; empty when it is."""
-        if not self.config.processing:
-            problem = self.check_database()
-            return [problem] if problem else []
-        reasons: list[str] = []
-        look = self.look
+    def liveness(self) -> list[str]:
+        """Why only a new start can help; empty when the process is at work."""
+        reasons = []
         if self.dead:
             reasons.append(f"the {self.dead} thread has ended")
+        now = clock.monotonic()
+        if self.beat_at and now - self.beat_at > SAVE_LATE_SECONDS:
+            reasons.append(f"counting has stood still for {now - self.beat_at:.0f} seconds")
+        return reasons
+
+    def readiness(self) -> list[str]:
+        """Why it does not do its work yet, or not any more; empty when it does."""
+        reasons = self.liveness()
+        if not self.config.processing:
+            problem = self.check_database()
+            return [*reasons, problem] if problem else reasons
         if self.waits_for_packages and self.packages_problem:
             reasons.append(f"nothing is counted: {displayable(self.packages_problem)}")
-        if look is None or look.state == "stopped":
+        if self.look is None or self.look.state == "stopped":
             reasons.append("the reader is not running")
-        if look is not None:
-            reasons += [displayable(problem) for problem in look.problems[:MAX_PROBLEMS]]
+        if not self.figures_are_readable():
+            reasons.append("the figures cannot be read from the database; the log says why")
+        return reasons
+
+    def health(self) -> list[str]:
+        """Why this is not healthy; empty when it is."""
+        reasons = self.readiness()
+        if not self.config.processing:
+            return reasons
+        if self.look is not None:
+            reasons += [displayable(problem) for problem in self.look.problems[:MAX_PROBLEMS]]
         now = clock.monotonic()
         if self.save_problem:
             reasons.append(f"saving fails: {self.save_problem}")
         if self.unsaved_since is not None and now - self.unsaved_since > SAVE_LATE_SECONDS:
             reasons.append(f"nothing was saved for {now - self.unsaved_since:.0f} seconds")
-        if self.beat_at and now - self.beat_at > SAVE_LATE_SECONDS:
-            reasons.append(f"counting has stood still for {now - self.beat_at:.0f} seconds")
-        if not self.figures_are_readable():
-            reasons.append("the figures cannot be read from the database; the log says why")
         free = free_bytes(self.config.database)
         if free is not None and free < LOW_DISK_BYTES:
             reasons.append(f"the disk is full: {free} bytes are left")

@@ -8,6 +8,7 @@ SOURCES: Final = ("filebeat", "tail")
 READERS: Final = ("auto", *SOURCES)
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMATS: Final = ("text", "json")
+PROBES: Final = ("live", "ready")
 LANGUAGES: Final = ("en", "fr", "es", "ar")
 PERIODS: Final = ("today", "yesterday", "this-week", "this-month", "this-year")
 

@@ -20,6 +20,7 @@ COMMANDS: Final = {
         *("packages", "logs", "pattern", "filebeat", "lines", "database", "timezone"),
         "findings_format",
     ),
+    "healthcheck": ("probe", "host", "port"),
     "config show": (
         *("packages", "logs", "pattern", "reader", "filebeat", "database", "timezone"),
         *("host", "port", "site", "findings_format"),

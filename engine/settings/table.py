@@ -204,6 +204,14 @@ class Config:
         words=choices.LANGUAGES,
         help="Language of the report (default: that of the environment, else en).",
     )
+    probe: str = setting(
+        default="live",
+        read=values.one_of(choices.PROBES),
+        group=OUTPUT,
+        metavar="|".join(choices.PROBES),
+        words=choices.PROBES,
+        help="What to ask for: live (a new start would help if not), or ready (default live).",
+    )
     quiet: bool = setting(
         default=False,
         short="-q",

@@ -270,6 +270,24 @@ def test_health_with_and_without_reasons(hotspot: Hotspot) -> None:
     assert (reply.status, reply.json) == (503, {"ok": False, "reasons": reasons})
 
 
+def test_probes_have_reasons_of_their_own(hotspot: Hotspot) -> None:
+    """Each answers like `/health`, HEAD too; what is below them or beside them is nothing."""
+    probes = {"/live": list, "/ready": lambda: ["the reader is not running"]}
+    client = Client(an_app(hotspot.open_report, health=lambda: ["x", "y"], probes=probes))
+    assert client.get("/health/live").json == {"ok": True, "reasons": []}
+    reply = client.get("/health/ready")
+    assert (reply.status, reply.json["reasons"]) == (503, ["the reader is not running"])
+    assert client.get("/health").json["reasons"] == ["x", "y"]
+    for path, status in {"live": 200, "ready": 503}.items():
+        reply = client.ask("HEAD", f"/health/{path}")
+        assert (reply.status, reply.body) == (status, b"")
+        assert reply.headers["cache-control"] == "no-store"
+        assert client.get(f"/health/{path}/").status == 307
+    assert client.get("/health/dead.json").status == 404
+    assert client.at_hand("/health/live")
+    assert not client.at_hand("/health/ready")
+
+
 def test_metrics_are_prometheus_text(client: Client) -> None:
     """Its own content type, as scrapers want it."""
     reply = client.get("/metrics")

@@ -115,12 +115,13 @@ def an_app(
     assets: Assets | None = None,
     now: Callable[[], int] = lambda: NOON,
     health: Callable[[], list[str]] = list,
+    probes: dict[str, Callable[[], list[str]]] | None = None,
 ) -> Api:
     """An application with a plain status and metrics."""
     sources = Sources(
         open_report=open_report,
         status=lambda: STATUS,
-        health=health,
+        health={"": health, "/live": list, "/ready": list} | (probes or {}),
         metrics=lambda: (
             "# TYPE offspot_metrics_saves_total counter\noffspot_metrics_saves_total 1\n"
         ),

@@ -20,7 +20,10 @@ from lab.processes import Child, wait_until
 from tests.cli.cases import Program, invoke, visits, write
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("serve", "replay", "kpis", "report", "backup", "restore", "import", "doctor", "config")
+COMMANDS = (
+    *("serve", "replay", "kpis", "report", "backup", "restore", "import", "doctor"),
+    *("healthcheck", "config"),
+)
 
 
 def test_the_version_is_printed_without_loading_anything() -> None:

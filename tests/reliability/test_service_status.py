@@ -57,6 +57,35 @@ def test_health_tells_of_packages_that_are_missing(status: ServiceStatus) -> Non
     assert status.as_json()["packages"]["message"] == "packages file p.yml is not there"
 
 
+def test_live_is_part_of_ready_and_that_of_healthy(status: ServiceStatus) -> None:
+    """Only a new start helps a process that is not live; what is merely late or full is ready."""
+    status.save_problem = "locked"
+    assert (status.liveness(), status.readiness()) == ([], [])
+    status.look = Look(state="stopped", problems=("a.json may not be read",))
+    status.figures_are_readable = lambda: False
+    assert status.liveness() == []
+    assert len(status.readiness()) == 2
+    status.dead = "reader"
+    assert status.liveness() == ["the reader thread has ended"]
+    assert status.readiness()[0] == "the reader thread has ended"
+    assert len(status.readiness()) == 3
+    assert status.health() == [
+        *status.readiness(),
+        "a.json may not be read",
+        "saving fails: locked",
+    ]
+
+
+def test_without_counting_it_is_ready_when_the_database_can_be_shown(tmp_path: Path) -> None:
+    """Neither packages nor a reader are needed, and a database that is gone is no new start."""
+    config = Config(database=tmp_path / "metrics.db", processing=False)
+    status = ServiceStatus("2.0", config, started_at=HOUR, waits_for_packages=True)
+    assert status.readiness() == status.health() == []
+    status.check_database = lambda: "the database is not there"
+    assert status.readiness() == status.health() == ["the database is not there"]
+    assert status.liveness() == []
+
+
 def test_health_tells_of_figures_that_cannot_be_read(status: ServiceStatus) -> None:
     """As long as the last answer could not read them."""
     status.figures_are_readable = lambda: False
