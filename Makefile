@@ -138,7 +138,7 @@ format: $(DEV) ## format the sources
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
 
-mutants: build filebeat $(DEV) ## put small mistakes into the code one by one; a test must find each
+mutants: build filebeat $(DEV) ## put small mistakes into the code one by one; a test must find each (an hour)
 	$(BIN)/python tools/mutants.py
 
 bench: packages build filebeat $(DEV) ## compare with other programs and print the table

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,30 @@ def test_what_is_not_read_is_named_and_is_never_lines(logs: Path, reader: str, k
         following.wait_for(lambda: not following.folder.problems, "it is gone")
     assert not following.ledger.lost_at_least
     assert following.ledger.lost_bytes == 0
+
+
+def test_a_tar_is_known_by_either_sum_of_its_header(looks: Looks, logs: Path) -> None:
+    """Old ones added up bytes with a sign, which is another sum where a name is not ASCII."""
+    for number, signed in enumerate((False, True)):
+        header = bytearray(b"caf\xe9.json".ljust(512, b"\0"))
+        header[148:156] = b" " * 8
+        total = sum(byte - 256 * (signed and byte > 127) for byte in header)
+        header[148:156] = b"%06o\0 " % total
+        content = bytes(header) + lines(range(3))
+        (logs / f"caddy_access_logs-{number}.json").write_bytes(content)
+    assert looks.look() == []
+    assert len(looks.folder.problems) == 2
+    assert all("packed with tar" in said for said in looks.folder.problems.values())
+
+
+def test_the_command_of_a_way_out_can_be_copied(looks: Looks, logs: Path) -> None:
+    """Whatever the name, it is one word of the shell."""
+    name = "caddy_access_logs-it's $HOME.json"
+    (logs / name).write_bytes(REFUSED["xz"][0](lines(range(3))))
+    looks.look()
+    [said] = looks.folder.problems.values()
+    command = said[said.index("into the log folder: ") :].partition(": ")[2]
+    assert name in shlex.split(command)
 
 
 @pytest.mark.parametrize("suffix", [".zst", ".bz2", ".xz", ".zip", ".tar", ".tar.gz", ".tgz"])
