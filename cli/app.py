@@ -16,6 +16,7 @@ from cli import (
     healthcheck,
     import_upstream,
     kpis,
+    records,
     replay,
     report,
     restore,
@@ -29,6 +30,7 @@ FUNCTIONS: Final[dict[str, Command]] = {
     "serve": serve.serve,
     "replay": replay.replay,
     "kpis": kpis.kpis,
+    "records": records.records,
     "report": report.report,
     "backup": backup.backup,
     "restore": restore.restore,
@@ -51,9 +53,9 @@ class GroupedCommand(TyperCommand):
                 kind = "Options" if parameter.param_type_name == "option" else "Arguments"
                 heading = getattr(parameter, "rich_help_panel", None) or kind
                 groups.setdefault(heading, []).append(record)
-        for heading, records in groups.items():
+        for heading, rows in groups.items():
             with formatter.section(heading):
-                formatter.write_dl(records)
+                formatter.write_dl(rows)
 
 
 def make_app(*, drawn: bool | None = None) -> typer.Typer:

@@ -28,13 +28,15 @@ PIPE_WIDTH: Final = 10_000
 Json = dict[str, Any]
 
 
-def write(text: str) -> None:
-    """Text on standard output, while anybody reads it."""
+def write(text: str) -> bool:
+    """Text on standard output, while anybody reads it. Whether somebody does."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 def write_file(name: str, text: str) -> None:

@@ -26,3 +26,12 @@ class FindingsFormat(StrEnum):
 
     table = "table"
     json = "json"
+
+
+class RecordsFormat(StrEnum):
+    """How hourly records are printed."""
+
+    table = "table"
+    csv = "csv"
+    ndjson = "ndjson"
+    json = "json"

@@ -12,6 +12,7 @@ COMMANDS: Final = {
         *("figures_format", "quiet"),
     ),
     "kpis": ("period", "figures_format", "database", "timezone"),
+    "records": ("period", "records_format", "database", "timezone"),
     "report": ("period", "output", "language", "site", "database", "timezone"),
     "backup": ("target", "database"),
     "restore": ("source", "database"),

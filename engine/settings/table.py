@@ -185,6 +185,9 @@ class Config:
     figures_format: choices.FiguresFormat = setting(
         default=choices.FiguresFormat.table, option="--format", group=OUTPUT, help="How to print."
     )
+    records_format: choices.RecordsFormat = setting(
+        default=choices.RecordsFormat.table, option="--format", group=OUTPUT, help="How to print."
+    )
     findings_format: choices.FindingsFormat = setting(
         default=choices.FindingsFormat.table, option="--format", group=OUTPUT, help="How to print."
     )

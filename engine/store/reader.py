@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from engine import indicators
 from engine.indicators.model import NO_DIMENSION, Key, States
 from engine.store import database
+from engine.store.hourly_records import HourlyRecord, read_hourly_records
 from engine.store.merging import HOURLY_VALUES, Part, merged_value, with_state
 from engine.store.meta import MetaTable
 from engine.store.positions import fates_in, sum_fates
@@ -153,6 +154,11 @@ class Reader:
             key: (merged_value(key[1], parts), merged_value(key[1], added[key]))
             for key, parts in known.items()
         }
+
+    def hourly_records(self, period: Period) -> Generator[HourlyRecord, None, None]:
+        """The records of a period one by one, all of one commit, the running hour included."""
+        with self.snapshot():
+            yield from read_hourly_records(self.connection, period.start, period.end)
 
     def labels_by_kind(self, zone: ZoneInfo) -> dict[str, set[str]]:
         """Every label with a record or a saved state, per kind."""

@@ -21,8 +21,8 @@ from tests.cli.cases import Program, invoke, visits, write
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
-    *("serve", "replay", "kpis", "report", "backup", "restore", "import", "doctor"),
-    *("healthcheck", "config"),
+    *("serve", "replay", "kpis", "records", "report", "backup", "restore", "import"),
+    *("doctor", "healthcheck", "config"),
 )
 
 
