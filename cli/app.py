@@ -22,7 +22,7 @@ from cli import (
     restore,
     serve,
 )
-from cli.options import Command, with_options
+from cli.options import Command, located, with_options
 from cli.version import print_version
 from engine.settings.commands import COMMANDS
 
@@ -77,8 +77,11 @@ def make_app(*, drawn: bool | None = None) -> typer.Typer:
     app.add_typer(config_group, name="config")
     for name, settings in COMMANDS.items():
         group = config_group if name.startswith("config ") else app
-        command = with_options(FUNCTIONS[name], settings)
-        group.command(name.split()[-1], cls=GroupedCommand)(command)
+        command = FUNCTIONS[name]
+        if group is app:  # of `config` none opens a database
+            command = located(command)
+        declared = with_options(command, settings)
+        group.command(name.split()[-1], cls=GroupedCommand)(declared)
     return app
 
 

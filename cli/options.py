@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from inspect import Parameter, Signature
 from typing import Annotated, Any
 
@@ -20,7 +21,8 @@ def with_options(command: Command, settings: tuple[str, ...]) -> Callable[..., N
     defaults = {parameter.name: parameter.default for parameter in parameters}
 
     def run(**given: Any) -> None:
-        command(make_config({n: value for n, value in given.items() if value != defaults[n]}))
+        options = {name: value for name, value in given.items() if value != defaults[name]}
+        command(make_config(options))
 
     run.__doc__ = command.__doc__
     run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
@@ -55,3 +57,18 @@ def _option(setting: Setting) -> Any:
         autocompletion=complete if setting.words else None,
         rich_help_panel=setting.group,
     )
+
+
+def located(command: Command) -> Command:
+    """The command on our database, where the setting names one of the older system."""
+
+    def run(config: Config) -> None:
+        from engine.store.upstream.location import locate
+
+        if config.merge_into is not None:
+            config = replace(config, merge_into=locate(config.merge_into)[0])
+        database, older = locate(config.database)
+        command(replace(config, database=database, older_database=older))
+
+    run.__doc__ = command.__doc__
+    return run

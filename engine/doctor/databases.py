@@ -80,7 +80,7 @@ def check_database(
             facts = _read_facts(reader)
             facts.running = is_locked(path)
     except InputMissing:
-        found.checks.append(_not_there(path))
+        found.checks.append(_not_there(path, config.older_database))
         return None
     except MetricsError as error:
         found.checks.append(problem(name, error))
@@ -133,13 +133,16 @@ def _read_facts(reader: Reader) -> DatabaseFacts:
         )
 
 
-def _not_there(path: Path) -> Check:
+def _not_there(path: Path, older: Path | None) -> Check:
     folder = next((parent for parent in path.parents if parent.exists()), path.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
         text = f"{path} does not exist, and this user may not write in {folder}"
         hint = f"let the user that runs serve (this is uid {os.geteuid()}) write there"
         return Check("database", State.WARNING, text, hint)
-    return Check("database", State.NOTE, f"{path} does not exist yet: serve creates it")
+    text = f"{path} does not exist yet: serve creates it"
+    if older is not None:
+        text += f", and imports {older}, which is of offspot/metrics"
+    return Check("database", State.NOTE, text)
 
 
 def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:

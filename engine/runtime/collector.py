@@ -20,6 +20,7 @@ from engine.runtime.counting import CountingLoop
 from engine.runtime.hardware import read_hardware
 from engine.runtime.inbox import Ended, Inbox, Item, PackagesRead, Reload, Stop
 from engine.runtime.service_status import ServiceStatus
+from engine.runtime.takeover import Takeover
 from engine.runtime.threads import Threads
 from engine.runtime.ticker import Tick, Ticker
 from engine.settings import Config
@@ -60,6 +61,7 @@ class Collector:
             log.warning("%s", note)
         status.site_id = store.identify(read_hardware(config.database))
         status.use_packages(Packages())  # until they are read
+        self.takeover = Takeover(config.older_database, store, self._show_import)
         self.ticker = Ticker(inbox.put)
         self.counting = self._begin()
 
@@ -78,6 +80,11 @@ class Collector:
         counting.take_packages(PACKAGES_SECONDS)
         return counting
 
+    def _show_import(self) -> None:
+        """Show what an import has added."""
+        self.status.collecting_since = None
+        self.counting.note_store()
+
     def open_report(self) -> Report:
         """A report for one thread that answers."""
         return Report(StoreReader.open(self.config.database))
@@ -93,6 +100,7 @@ class Collector:
         finally:
             threads.expect_end("timer")
             self.ticker.stop()
+            self.takeover.close()
             if self._failed:
                 self._end_reader(drain=False)
             else:
@@ -100,7 +108,7 @@ class Collector:
 
     def due_in(self) -> float:
         """Seconds until `handle` is to be called though nothing has come."""
-        return self.counting.due_in()
+        return 0.0 if self.takeover.is_pending else self.counting.due_in()
 
     def handle(self, item: Item | None) -> None:
         """Do what an item of the inbox asks for, or what is due. Raises ThreadDied."""
@@ -123,6 +131,7 @@ class Collector:
             if item:
                 self.counting.tick(item)
             else:
+                self.takeover.step()
                 self.counting.save_if_due()
             self._check_figures()
         elif isinstance(item, Reload):

@@ -73,7 +73,7 @@ class CountingLoop(Saving):
             with suppress(StorageError, Busy):
                 self.store.put("clean", 0)  # until the next orderly stop
         self.running_hour = hour_of(now)
-        self._note_store()
+        self.note_store()
 
     def use_packages(self, packages: Packages) -> None:
         """Count by these packages from now on."""

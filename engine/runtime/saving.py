@@ -115,7 +115,7 @@ class Saving:
         self.status.save_problem = ""
         self.status.saved_at, self.status.saved_monotonic = at, clock.monotonic()
         self.status.saves += 1
-        self._note_store()
+        self.note_store()
         if len(self.positions.log_files) > KEPT_LOG_FILES + MAX_UNPRUNED:
             self._prune()
 
@@ -168,7 +168,7 @@ class Saving:
         self.status.clock_trusted = clock_is_trusted()
         self.store.synchronised = self.status.clock_trusted is True
 
-    def _note_store(self) -> None:
+    def note_store(self) -> None:
         """What the status page shows of the database, and of the clock."""
         self._check_synchronised()
         reader = self.store.reader()

@@ -283,6 +283,8 @@ class Config:
         "present year alone, 2 the present and the previous one. "
         "[What is kept longer](#how-long-records-are-kept)",
     )
+    older_database: Path | None = None
+    """The database of the older system that the setting names; `database` is ours next to it."""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Option or variable that each setting comes from; a default is not in it."""
 

@@ -13,31 +13,6 @@ from engine.errors import ConfigError
 from engine.settings import make_config
 from tests.cli.cases import NOBODY, Program, invoke, visits, write
 
-UPSTREAM = """
-CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
-INSERT INTO alembic_version VALUES ('3c40b9f8c0e8');
-CREATE TABLE indicator_dimension (
-    id INTEGER NOT NULL PRIMARY KEY, value0 VARCHAR, value1 VARCHAR, value2 VARCHAR);
-CREATE INDEX ix_indicator_dimension_value0 ON indicator_dimension (value0);
-CREATE TABLE indicator_period (timestamp INTEGER NOT NULL PRIMARY KEY);
-CREATE TABLE indicator_record (
-    id INTEGER NOT NULL PRIMARY KEY, indicator_id INTEGER NOT NULL, value INTEGER NOT NULL,
-    period_id INTEGER NOT NULL REFERENCES indicator_period (timestamp),
-    dimension_id INTEGER NOT NULL REFERENCES indicator_dimension (id),
-    UNIQUE (indicator_id, period_id, dimension_id));
-CREATE TABLE indicator_state (
-    id INTEGER NOT NULL PRIMARY KEY, indicator_id INTEGER NOT NULL, state VARCHAR NOT NULL,
-    period_id INTEGER NOT NULL REFERENCES indicator_period (timestamp),
-    dimension_id INTEGER NOT NULL REFERENCES indicator_dimension (id),
-    UNIQUE (indicator_id, period_id, dimension_id));
-CREATE TABLE kpi (
-    id INTEGER NOT NULL PRIMARY KEY, kpi_id INTEGER NOT NULL, agg_kind VARCHAR NOT NULL,
-    agg_value VARCHAR NOT NULL, kpi_value VARCHAR NOT NULL, UNIQUE (kpi_id, agg_value));
-INSERT INTO indicator_dimension VALUES (1, 'Bees', NULL, NULL);
-INSERT INTO indicator_period VALUES (1781388000);
-INSERT INTO indicator_record VALUES (1, 1001, 5, 1781388000, 1);
-"""
-
 
 def made_by(path: Path, script: str) -> Path:
     """A database made by this SQL."""
@@ -68,23 +43,6 @@ def valid(place: Path, packages: Path) -> Path:
     done = invoke("replay", "-q", "--packages", packages, "--database", database, log)
     assert done.code == 0, done.err
     return database
-
-
-@pytest.mark.parametrize("command", ["serve", "replay", "kpis"])
-def test_a_database_of_offspot_metrics_is_kept_as_it_is(
-    program: Program, packages: Path, place: Path, command: str
-) -> None:
-    """78, the hint is `import`, and the file is the same to the byte."""
-    database = made_by(place / "upstream.db", UPSTREAM)
-    write(place, log__json=visits(600, 1))
-    before, names = database.read_bytes(), names_in(place)
-    arguments = commands(database, place)[command]
-    result = program.run(*arguments, PACKAGE_CONF_FILE=str(packages))
-    result.failed(
-        78, f"{database} is a database of offspot/metrics", "another path with --database"
-    )
-    assert database.read_bytes() == before
-    assert names_in(place) - names <= {"upstream.db.lock"}
 
 
 @pytest.mark.parametrize("command", ["serve", "replay", "kpis"])

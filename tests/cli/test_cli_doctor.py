@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.cases import NOBODY, PACKAGES, Program, SetUp, invoke, lines, says, visits, write
-from tests.cli.test_cli_databases import UPSTREAM, made_by
+from tests.cli.test_cli_databases import made_by
 from tests.support.packing import REFUSED
 
 TIME = "2026-06-14T10:00:00Z"
@@ -256,7 +256,7 @@ def test_12_filebeat(setup: SetUp, tmp_path: Path) -> None:
 
 def test_the_first_problem_gives_the_code(setup: SetUp) -> None:
     """In the order of a line's way: packages, logs, reader, database."""
-    made_by(setup.database, UPSTREAM)
+    made_by(setup.database, "CREATE TABLE cats (name)")
     assert setup.examine("--logs", "/no/such", "--filebeat", "/no/such")[0] == 66
     setup.packages.unlink()
     assert setup.examine("--logs", "/no/such")[0] == 78
