@@ -65,7 +65,7 @@ def test_verdicts(tmp_path: Path) -> None:
 
 def test_tests_that_do_not_end_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant can leave a thread behind that never ends: what failed before that counts."""
-    monkeypatch.setattr("tools.mutants.RUN_SECONDS", 5)
+    monkeypatch.setattr("tools.bounded.RUN_SECONDS", 5)
     (tmp_path / "x.py").write_text("def forever():\n    return False\n")
     (tmp_path / "test_x.py").write_text(
         "import threading\nfrom x import forever\n\n\n"

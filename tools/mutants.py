@@ -8,10 +8,10 @@
 
 A mutant is an entry of a list: `file`, `function` (dotted, empty for the module), `statement`
 (the source that is replaced, which must occur exactly once there; white space is folded), `mutant`
-(what takes its place; empty: nothing does) and `tests` (arguments for pytest; those of the list
-unless it names its own). It may have `rows`: the rows of tests/faults/rows.toml whose promise it
-breaks, and whose tests it names. It is found when one of its tests fails. A mutant that survives,
-an anchor that is lost and a test that cannot be run each make exit code 1.
+(what takes its place; empty: nothing does) and `tests` (arguments for pytest, or files of vitest;
+those of the list unless it names its own). It may have `rows`: the rows of tests/faults/rows.toml
+whose promise it breaks, and whose tests it names. It is found when one of its tests fails. A mutant
+that survives, an anchor that is lost and a test that cannot be run each make exit code 1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import ast
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -33,13 +32,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # run as a script
+from tools.bounded import FAILED, run
+
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "mutants"
 ROWS = ROOT / "tests" / "faults" / "rows.toml"
 TEST_SECONDS = 300
-RUN_SECONDS = 900
-FAILED = 1
-"""pytest's exit code when a test failed; all others but 0 say that no test could judge."""
 SHARED = (".venv", "build/filebeat", "static/node_modules", "static/src/kpis.ts")
 """Not in version control, and not written to by a test."""
 OF_THE_ARCHIVE = ("tests/browser", "tests/test_chain.py", "tests/test_zipapp.py")
@@ -146,8 +145,11 @@ def judge(mutant: Mutant, tree: Path) -> str:
         "PYTHONPATH": str(tree),
     }
     path.write_text(changed, "utf-8")
-    page = mutant.file.startswith("static/")
+    of_vitest = all(test.endswith(".test.ts") for test in mutant.tests)
+    page = mutant.file.startswith("static/") and not of_vitest
     try:
+        if of_vitest:
+            return judge_by_vitest(mutant.tests, tree, environment)
         if page and (built := run(PAGE_BUILD, tree / "static", environment)).returncode:
             return f"the page cannot be built: {built.stdout[-500:]}"
         if any(test.startswith(OF_THE_ARCHIVE) for test in mutant.tests):
@@ -169,31 +171,16 @@ def judge(mutant: Mutant, tree: Path) -> str:
     return f"its tests cannot be run (exit {done.returncode}): {done.stdout[-500:]}"
 
 
-def run(
-    command: list[str], tree: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """Run a command in a copy of the tree; what it prints is kept. One that does not end, such as
-    tests whose mutant spins in a thread, is killed with all that it has started.
-    """
-    with subprocess.Popen(
-        command,
-        cwd=tree,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            said, _ = process.communicate(timeout=RUN_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            said, _ = process.communicate()
-            failed = re.search(r"^(FAILED|ERROR) |^=+ .*[1-9] failed", said, re.M)
-            return subprocess.CompletedProcess(command, FAILED if failed else -1, said)
-        return subprocess.CompletedProcess(command, process.returncode, said)
+def judge_by_vitest(tests: Iterable[str], tree: Path, environment: dict[str, str]) -> str:
+    """Run files of vitest. Empty when one of their tests failed."""
+    names = [str(Path(test).relative_to("static")) for test in tests]
+    command = ["npx", "vitest", "run", *names]
+    done = run(command, tree / "static", {**environment, "NO_COLOR": "1"})
+    if re.search(r"Tests .*[0-9] failed", done.stdout):
+        return ""
+    if done.returncode == 0:
+        return "survived"
+    return f"its tests cannot be run (exit {done.returncode}): {done.stdout[-500:]}"
 
 
 def changed_since(revision: str) -> set[str]:
