@@ -37,7 +37,7 @@ def _parameter(setting: Setting) -> Parameter:
         default = Parameter.empty
     else:
         declared = _option(setting)
-    if setting.read or setting.tells_default:
+    if setting.read or setting.describes_default:
         kind, default = str | None if setting.read else kind | None, None
     annotation = Annotated[kind, declared]  # type: ignore[valid-type]
     return Parameter(setting.name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
@@ -53,7 +53,7 @@ def _option(setting: Setting) -> Any:
         min=setting.lowest,
         max=setting.highest,
         help=setting.full_help,
-        show_default=not (setting.read or setting.tells_default),
+        show_default=not (setting.read or setting.describes_default),
         autocompletion=complete if setting.words else None,
         rich_help_panel=setting.group,
     )

@@ -35,7 +35,7 @@ class Positions:
         self.unknown_until = unknown_until
         self.moved: dict[bytes, LogFile] = {}
         """Those that have changed since the last save."""
-        self._no_stops: set[int] = set()
+        self._no_resume_points: set[int] = set()
         self._equal_fates: dict[frozenset[tuple[str, int]], Counter[str]] = {}
 
     def get(self, log_id: bytes, name: str = "") -> LogFile:
@@ -63,7 +63,7 @@ class Positions:
         if log_file is not None:
             log_file.tail = b""
             # There are thousands of them, most alike: equal values are kept once.
-            log_file.resume_points = log_file.resume_points or self._no_stops
+            log_file.resume_points = log_file.resume_points or self._no_resume_points
             if len(self._equal_fates) > MAX_EQUAL_FATES:
                 self._equal_fates.clear()
             fates = log_file.fates

@@ -63,7 +63,7 @@ def lines() -> Iterator[str]:
     yield from record("Others", "What lies beyond the top ten, of all KPIs.", others)
     yield "export const KPIS: readonly Kpi[] = ["
     for kpi in kpis.ALL:
-        facts: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "id": kpi.id,
             "name": kpi.name,
             "unit": kpi.unit.name,
@@ -71,7 +71,7 @@ def lines() -> Iterator[str]:
             "others": [*kpi.others(NO_DATA)],
             "addsUp": kpi.adds_up,
         }
-        yield f"  {json.dumps(facts)},"
+        yield f"  {json.dumps(fields)},"
     yield "]"
 
 

@@ -81,7 +81,7 @@ class Api(bottle.Bottle):  # type: ignore[misc]
         return answer.status, answer.headers(compressed=False), answer.body
 
     def _check(self) -> None:
-        """Before any route: whether this is asked of us, in a way that is answered."""
+        """Before any route: whether this is requested of us, in a way that is answered."""
         environ = bottle.request.environ
         host = _host(environ)
         # Every browser sends a name; probes and other clients of HTTP/1.0 send none.
@@ -164,19 +164,19 @@ class Api(bottle.Bottle):  # type: ignore[misc]
             ("Access-Control-Expose-Headers", "ETag, Retry-After"),
         ]
         if environ["REQUEST_METHOD"] == "OPTIONS":
-            asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "").strip()
-            if len(asked) > _MAX_HEADER_NAMES or not _HEADER_NAMES.fullmatch(asked):
-                asked = _REQUEST_HEADERS
+            requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "").strip()
+            if len(requested) > _MAX_HEADER_NAMES or not _HEADER_NAMES.fullmatch(requested):
+                requested = _REQUEST_HEADERS
             headers += [
                 ("Access-Control-Allow-Methods", METHODS),
-                ("Access-Control-Allow-Headers", asked),
+                ("Access-Control-Allow-Headers", requested),
                 ("Access-Control-Max-Age", "86400"),
             ]
         return headers
 
 
 def _host(environ: WSGIEnvironment) -> str | None:
-    """The host that is asked for: of the address, where the request line has a whole one
+    """The requested host: of the request target, where the request line has a whole one
     (RFC 9112 section 3.2.2), else of the Host header; None where neither is there.
     """
     address = _ABSOLUTE_FORM.match(environ.get("REQUEST_URI", ""))

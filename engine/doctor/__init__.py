@@ -22,8 +22,8 @@ def examine(config: Config, lines: int, now: int) -> Examination:
     files = check_logs(config, found)
     check_reader(config, found)
     check_running(config, found)
-    facts = check_database(config, files, found, now)
-    check_identity(config, facts, found)
-    check_clock(config, facts, found)
+    stored = check_database(config, files, found, now)
+    check_identity(config, stored, found)
+    check_clock(config, stored, found)
     check_lines(files, packages, lines, found, now)
     return found

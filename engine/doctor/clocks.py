@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from engine.doctor.databases import DatabaseFacts, duration
+from engine.doctor.databases import StoredState, duration
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError
 from engine.runtime.ticker import clock_is_trusted
@@ -14,11 +14,11 @@ from engine.times import load_zone, zone_data_version
 SHOWN = 3
 
 
-def check_zone(config: Config, facts: DatabaseFacts | None, found: Examination) -> str:
+def check_zone(config: Config, stored: StoredState | None, found: Examination) -> str:
     """The zone of days and longer periods, and the tables by which its time is computed."""
-    name = config.timezone.key if config.timezone else (facts.timezone if facts else "UTC")
-    if facts and facts.timezone != name:
-        text = f"{name} is configured, the database has {facts.timezone}"
+    name = config.timezone.key if config.timezone else (stored.timezone if stored else "UTC")
+    if stored and stored.timezone != name:
+        text = f"{name} is configured, the database has {stored.timezone}"
         hint = "serve will recompute days, weeks, months and years when it starts with it"
         found.checks.append(Check("time zone", State.NOTE, text, hint))
     try:
@@ -30,7 +30,7 @@ def check_zone(config: Config, facts: DatabaseFacts | None, found: Examination) 
     )
 
 
-def check_clock(config: Config, facts: DatabaseFacts | None, found: Examination) -> None:
+def check_clock(config: Config, stored: StoredState | None, found: Examination) -> None:
     """Whether the clock can be believed, how often it was set, and which zone it is read in."""
     trusted = clock_is_trusted()
     verdict = {
@@ -38,15 +38,15 @@ def check_clock(config: Config, facts: DatabaseFacts | None, found: Examination)
         False: "not synchronised (normal for a hotspot without Internet and without a clock chip)",
         None: "the kernel does not report whether it is synchronised",
     }[trusted]
-    details = [check_zone(config, facts, found)]
+    details = [check_zone(config, stored, found)]
     state, hint = (State.OK if trusted else State.NOTE), ""
-    if facts:
-        details.append(f"steady for {duration(facts.steady_seconds)} of running")
-        for at, seconds in facts.steps[-SHOWN:]:
+    if stored:
+        details.append(f"steady for {duration(stored.steady_seconds)} of running")
+        for at, seconds in stored.steps[-SHOWN:]:
             moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
             where = "forward" if seconds > 0 else "back"
             details.append(f"set {where} by {duration(abs(seconds))}, to {moment} UTC")
-        if any(abs(seconds) > 86400 for _, seconds in facts.steps[-SHOWN:]):
+        if any(abs(seconds) > 86400 for _, seconds in stored.steps[-SHOWN:]):
             state = State.WARNING
             hint = (
                 "figures are stored under the time that the clock had: look at the days around "

@@ -41,7 +41,7 @@ FOREVER: Final = 1 << 62
 
 
 @dataclass
-class DatabaseFacts:
+class StoredState:
     """What is stored in the database about itself."""
 
     running: bool = False
@@ -70,25 +70,25 @@ def check_running(config: Config, found: Examination) -> None:
 
 def check_database(
     config: Config, files: list[FoundFile], found: Examination, now: int
-) -> DatabaseFacts | None:
+) -> StoredState | None:
     """What the database holds; None when it cannot be read, or is not there yet."""
     name = "database"
     path = config.database
     try:
         check_ours(path)
         with _reader(path, live=is_locked(path)) as reader, storage_errors(path):
-            facts = _read_facts(reader)
-            facts.running = is_locked(path)
+            stored = _read_state(reader)
+            stored.running = is_locked(path)
     except InputMissing:
         found.checks.append(_not_there(path, config.older_database))
         return None
     except MetricsError as error:
         found.checks.append(problem(name, error))
         return None
-    check = _judge(path, facts, now)
-    details = (*check.details, *_progress(files, facts))
+    check = _judge(path, stored, now)
+    details = (*check.details, *_progress(files, stored))
     found.checks.append(Check(name, check.state, check.text, check.hint, details, check.error))
-    return facts
+    return stored
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def _reader(path: Path, *, live: bool) -> Iterator[Reader]:
             reader.close()
 
 
-def _read_facts(reader: Reader) -> DatabaseFacts:
+def _read_state(reader: Reader) -> StoredState:
     found = problems_of(reader.connection)
     if found:
         raise DatabaseDamaged(
@@ -121,7 +121,7 @@ def _read_facts(reader: Reader) -> DatabaseFacts:
             "start serve: it moves the file to quarantine and continues from the newest backup",
         )
     with reader.snapshot():
-        return DatabaseFacts(
+        return StoredState(
             site_id=str(reader.get("site_id", "")),
             saved_at=int(reader.get("saved_at", 0)),
             timezone=str(reader.get("timezone", "UTC")),
@@ -145,21 +145,21 @@ def _not_there(path: Path, older: Path | None) -> Check:
     return Check("database", State.NOTE, text)
 
 
-def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:
+def _judge(path: Path, stored: StoredState, now: int) -> Check:
     name = "database"
-    lost = facts.fates.pop("lost", 0)
-    total = facts.fates.total()
+    lost = stored.fates.pop("lost", 0)
+    total = stored.fates.total()
     size = path.stat().st_size
-    details = [f"lines since the beginning: {total:,} read, {facts.fates['counted']:,} counted"]
-    rest = [f"{facts.fates[fate]:,} {fate}" for fate in FATES[1:] if facts.fates[fate]]
+    details = [f"lines since the beginning: {total:,} read, {stored.fates['counted']:,} counted"]
+    rest = [f"{stored.fates[fate]:,} {fate}" for fate in FATES[1:] if stored.fates[fate]]
     if rest:
         details[0] += f"; {', '.join(rest)}"
     if lost:
         details.append(f"at least {lost:,} bytes of logs were lost before they could be read")
     free = free_bytes(path)
     text = f"{path}: valid, {size:,} bytes"
-    age = now - facts.saved_at
-    if facts.saved_at:
+    age = now - stored.saved_at
+    if stored.saved_at:
         text += f", saved {_ago(age)}"
     if free is not None and free < LOW_DISK_BYTES:
         error = StorageError(
@@ -167,11 +167,11 @@ def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:
             "free some space: until then nothing can be saved",
         )
         return Check(name, State.PROBLEM, error.message, error.hint, tuple(details), error)
-    if not facts.fates["counted"]:
+    if not stored.fates["counted"]:
         hint = "the checks of the logs show why; figures appear within a minute once lines count"
         what = f"{text}, but no line has counted yet"
         return Check(name, State.WARNING, what, hint, tuple(details))
-    if facts.running and age > SAVE_LATE_SECONDS:
+    if stored.running and age > SAVE_LATE_SECONDS:
         hint = "see the log of serve and /health, and check whether the clock was set"
         return Check(name, State.WARNING, text, hint, tuple(details))
     if age < -3600:
@@ -180,13 +180,13 @@ def _judge(path: Path, facts: DatabaseFacts, now: int) -> Check:
     return Check(name, State.OK, text, details=tuple(details))
 
 
-def _progress(files: list[FoundFile], facts: DatabaseFacts) -> Iterator[str]:
+def _progress(files: list[FoundFile], stored: StoredState) -> Iterator[str]:
     """How much of each of the newest logs has been counted."""
     for file in files[-SHOWN:]:
         if file.compressed:
             continue
         line = _first_line(file.path)
-        known = facts.known.get(log_file_id(line)) if line is not None else None
+        known = stored.known.get(log_file_id(line)) if line is not None else None
         if known is None:
             yield f"{file.path.name}: nothing of it has been counted"
         elif known.position < file.size:

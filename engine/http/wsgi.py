@@ -191,10 +191,10 @@ def _response(
         headers.append(("Content-Length", str(sent)))
     elif int(lengths[0]) != sent and request.command != "HEAD":
         raise ValueError(f"the application gave {sent} bytes and announced {lengths[0]}")
-    asked = request.headers.get("CONNECTION", "").lower()
-    close = asked == "close"
+    connection = request.headers.get("CONNECTION", "").lower()
+    close = connection == "close"
     if _version(request) == "1.0":
-        close = asked != "keep-alive" or not has_body
+        close = connection != "keep-alive" or not has_body
         if not close:
             headers.append(("Connection", "Keep-Alive"))
     head = _head(request, status, headers, close=close)

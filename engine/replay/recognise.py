@@ -111,8 +111,8 @@ class FileLogs:
         found.differs = not content.seekable or bool(content.read_at(base + before.position - 1, 1))
         if begin and begin == before.position:  # an earlier reading ended here, beyond doubt
             log.resumed = True
-            if follower := content.peek_line():
-                id_, second = log_file_id(follower), second_of(follower)
+            if next_line := content.peek_line():
+                id_, second = log_file_id(next_line), second_of(next_line)
                 found.continuation = LogFile(id_, began_at=second)
         return found
 
@@ -142,15 +142,15 @@ class FileLogs:
 
     def advance_continuation(self, segment: Segment, block: Block) -> None:
         """A block of a segment was counted: it is one of its continuation, too."""
-        follower, log = segment.continuation, segment.log
-        if follower is None:
+        continuation, log = segment.continuation, segment.log
+        if continuation is None:
             return
-        if not follower.position:
+        if not continuation.position:
             log.resume_points.add(segment.begin)
-            self._continuations.append(follower)
-            follower.name = log.name
-        follower.advance(block.end - segment.begin, block.tail)
-        follower.saw(log.first_at, log.last_at)
+            self._continuations.append(continuation)
+            continuation.name = log.name
+        continuation.advance(block.end - segment.begin, block.tail)
+        continuation.saw(log.first_at, log.last_at)
 
     def before_next(self, segment: Segment, block: Block, seconds: Iterable[int]) -> Block | None:
         """The part of a block that comes before a known log; None when none begins in it.
@@ -212,9 +212,9 @@ class FileLogs:
             earlier = self.known.counted.get(id_)
             if earlier and log.position < earlier.position and log.fates == earlier.fates:
                 del self.staged[id_]  # a shorter copy: what is known of the log stands
-        for follower in self._continuations:
-            self.staged.setdefault(follower.id, follower)
-            self.known.note_beginning(follower)
+        for continuation in self._continuations:
+            self.staged.setdefault(continuation.id, continuation)
+            self.known.note_beginning(continuation)
 
 
 def known_lines(

@@ -24,7 +24,7 @@ log = logging.getLogger("offspot-metrics")
 
 
 class Losses:
-    """Numbers for the status, and facts for each commit."""
+    """Numbers for the status, and values to save with each commit."""
 
     def __init__(self, store: Store, status: ServiceStatus) -> None:
         self.store = store
@@ -69,8 +69,8 @@ class Losses:
         cut_short = frozenset(bytes.fromhex(name.removeprefix("-")) for name in self._cut_short)
         return Unfinished(logs, unopened, cut_short)
 
-    def facts(self, look: Look | None, counted: Mapping[bytes, LogFile]) -> dict[str, Any]:
-        """What a commit must remember of it."""
+    def meta_values(self, look: Look | None, counted: Mapping[bytes, LogFile]) -> dict[str, Any]:
+        """What each commit saves in the table `meta`."""
         if look:
             self._reading = " ".join(log_id.hex() for log_id in unfinished_logs(look, counted))
             self._unopened = json.dumps(look.unopened)

@@ -100,7 +100,7 @@ class Saving:
             "steady_seconds": self.status.steady_seconds,
             "backup_age": self.status.backup_age,
             "clean": int(last and self.ready),
-            **self.losses.facts(look, self.positions.log_files),
+            **self.losses.meta_values(look, self.positions.log_files),
         }
 
     def _saved(self, at: int, folded: list[bytes]) -> None:

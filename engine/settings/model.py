@@ -54,7 +54,7 @@ class Setting:
         return self.default_text or f"`{self.default}`"
 
     @property
-    def tells_default(self) -> bool:
+    def describes_default(self) -> bool:
         """Whether its help says what the default is."""
         return "{source}" in self.help
 

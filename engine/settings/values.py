@@ -182,8 +182,8 @@ def _origin(text: str) -> str:
     if not scheme:
         raise BadValue(f"{text!r} is no origin (http://name, https://name or *)")
     shown = f"[{host}]" if ":" in host else host
-    usual = ("", _DEFAULT_PORTS.get(scheme))
-    return f"{scheme}://{shown}" + (f":{port}" if port not in usual else "")
+    implied = ("", _DEFAULT_PORTS.get(scheme))
+    return f"{scheme}://{shown}" + (f":{port}" if port not in implied else "")
 
 
 def read_networks(text: str) -> tuple[Network, ...] | None:

@@ -173,8 +173,8 @@ def no_file(path: Path, status: os.stat_result, is_log: Callable[[str], bool]) -
         return f"log {path.name} is no plain file and is not read; set a pattern that leaves it out"
     try:
         target = path.resolve()
-        is_beside = target.parent == path.parent.resolve()
-        if is_beside and is_log(target.name):
+        is_adjacent = target.parent == path.parent.resolve()
+        if is_adjacent and is_log(target.name):
             return ""
         is_folder, is_there = target.is_dir(), target.exists()
     except (OSError, RuntimeError):  # a loop of links
@@ -183,7 +183,7 @@ def no_file(path: Path, status: os.stat_result, is_log: Callable[[str], bool]) -
         return ""
     if not is_there:
         return f"log {path.name} is a symbolic link to {target}, which is not there; take it away"
-    if is_beside:
+    if is_adjacent:
         return (
             f"log {path.name} is a symbolic link to {target.name}, and links are not read: "
             f"set a pattern that takes {target.name}"

@@ -18,11 +18,11 @@ class GzipContent(ForwardContent):
         super().__init__(file, name)
         self._start = file.tell() if file.seekable() else 0
         self._begin()
-        self._packed, self.raw_bytes = head, len(head)
+        self._compressed, self.raw_bytes = head, len(head)
 
     def _begin(self) -> None:
         self._unpacker = zlib.decompressobj(wbits=31)
-        self._packed = b""
+        self._compressed = b""
         self._ready = b""
         self._ended = False
         self.raw_bytes = 0
@@ -44,32 +44,32 @@ class GzipContent(ForwardContent):
         return data
 
     def _unpack(self, size: int) -> None:
-        if not self._packed:
-            self._packed = super().read(64 * 1024)
-            if not self._packed:
+        if not self._compressed:
+            self._compressed = super().read(64 * 1024)
+            if not self._compressed:
                 self._end("" if self._unpacker.eof or not self.raw_bytes else "it is cut short")
                 return
         if self._unpacker.eof:
-            self._packed = self._packed.lstrip(b"\0")  # padding of some tools
-            if not self._packed:
+            self._compressed = self._compressed.lstrip(b"\0")  # padding of some tools
+            if not self._compressed:
                 return
             self._unpacker = zlib.decompressobj(wbits=31)
         before = self._unpacker.copy()
         try:
-            self._ready = self._unpacker.decompress(self._packed, size)
+            self._ready = self._unpacker.decompress(self._compressed, size)
         except zlib.error as error:
-            self._ready = self._salvage(before, self._packed)
+            self._ready = self._salvage(before, self._compressed)
             self._end(f"it is damaged ({error})")
             return
-        self._packed = self._unpacker.unused_data or self._unpacker.unconsumed_tail
+        self._compressed = self._unpacker.unused_data or self._unpacker.unconsumed_tail
 
     @staticmethod
-    def _salvage(unpacker: zlib._Decompress, packed: bytes) -> bytes:
+    def _salvage(unpacker: zlib._Decompress, compressed: bytes) -> bytes:
         """What can still be unpacked before the damage, byte by byte."""
         found = []
         try:
-            for index in range(len(packed)):
-                found.append(unpacker.decompress(packed[index : index + 1]))
+            for index in range(len(compressed)):
+                found.append(unpacker.decompress(compressed[index : index + 1]))
         except zlib.error:
             pass
         return b"".join(found)

@@ -133,9 +133,9 @@ def encode_anchors(anchors: list[Anchor], resume_points: set[int]) -> bytes:
     )
 
 
-def decode_anchors(packed: bytes) -> tuple[list[Anchor], set[int]]:
+def decode_anchors(encoded: bytes) -> tuple[list[Anchor], set[int]]:
     """The anchors and resume points that `encode_anchors` wrote; a torn end is left out."""
-    whole = len(packed) // 16 * 16
-    rows = list(struct.iter_unpack(">Q8s", packed[:whole]))
+    whole = len(encoded) // 16 * 16
+    rows = list(struct.iter_unpack(">Q8s", encoded[:whole]))
     anchors = [(offset & ~_RESUME_POINT, digest) for offset, digest in rows]
     return anchors, {offset & ~_RESUME_POINT for offset, _ in rows if offset & _RESUME_POINT}

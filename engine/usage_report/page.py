@@ -98,12 +98,12 @@ def _figure(figure: Figure, content: Content, language: Language) -> str:
     if content.fair:
         previous = language.text(f"previous.{content.period.kind}")
         if figure.value == figure.before:
-            told = [language.text("report.same", previous=previous)]
+            texts = [language.text("report.same", previous=previous)]
         else:
             before = _shown(figure.before, figure, language)
             was = language.text("report.before", before=before, previous=previous)
-            told = [change(figure, language), was]
-        parts += [f"<small>{escape(text)}</small>" for text in told]
+            texts = [change(figure, language), was]
+        parts += [f"<small>{escape(text)}</small>" for text in texts]
     return "".join(parts) + "</li>"
 
 
@@ -210,21 +210,21 @@ def _packages(content: Content, language: Language) -> str:
 
 def _completeness(content: Content, hotspot: Hotspot, language: Language, now: int) -> str:
     t, period = language.text, content.period
-    told = []
+    texts = []
     since = content.counted_from
     if content.running:
-        told.append(t("report.running", time=language.instant(now, hotspot.zone)))
+        texts.append(t("report.running", time=language.instant(now, hotspot.zone)))
     if since is not None and period.start < since < period.end:
-        told.append(t("report.from", time=language.instant(since, hotspot.zone)))
-    if not told and since is not None and since <= period.start:
-        told.append(t("report.whole"))
+        texts.append(t("report.from", time=language.instant(since, hotspot.zone)))
+    if not texts and since is not None and since <= period.start:
+        texts.append(t("report.whole"))
     if content.before and not content.fair:
-        told.append(t("report.unfair", previous=t(f"previous.{period.kind}")))
+        texts.append(t("report.unfair", previous=t(f"previous.{period.kind}")))
     if content.clock_steps:
         most = max(abs(seconds) for _, seconds in content.clock_steps)
         text = language.duration(-(-most // 60))
-        told.append(t("report.clockSet", n=len(content.clock_steps), most=text))
+        texts.append(t("report.clockSet", n=len(content.clock_steps), most=text))
     else:
-        told.append(t("report.clockSteady"))
-    items = "".join(f"<li>{escape(text)}</li>" for text in told)
-    return f'<h2>{escape(t("report.about"))}</h2><ul class="told">{items}</ul>'
+        texts.append(t("report.clockSteady"))
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f'<h2>{escape(t("report.about"))}</h2><ul class="texts">{items}</ul>'

@@ -124,7 +124,7 @@ class Filebeat:
         os.set_blocking(self.errors, False)
         self._begun: list[bytes] = []
         self._begun_bytes = 0
-        self._said = StderrLines()
+        self._stderr_lines = StderrLines()
         self.unparsed = 0
         """Bytes of output that were no event."""
 
@@ -181,16 +181,16 @@ class Filebeat:
             data = os.read(self.errors, 64 * 1024)
         except BlockingIOError:
             return True
-        self._said.add(data)
+        self._stderr_lines.add(data)
         return bool(data)
 
     def last_stderr_line(self) -> str:
         """The last error that Filebeat reported on standard error, else its last line."""
         for _ in range(MAX_LAST_READS):
-            self._said.grew = False
-            if not self.read_stderr() or not self._said.grew:
+            self._stderr_lines.grew = False
+            if not self.read_stderr() or not self._stderr_lines.grew:
                 break
-        return self._said.reason()
+        return self._stderr_lines.reason()
 
     def open_files(self) -> list[Path]:
         """Links to the files that it has open, deleted ones too."""
@@ -247,9 +247,9 @@ def events_in(data: bytes) -> tuple[list[Event], int]:
 
 def _configuration() -> bytes:
     """filebeat.yml: from the archive, or from the checkout."""
-    packed = resources.files("engine.sources").joinpath("filebeat.yml")
-    if packed.is_file():
-        return packed.read_bytes()
+    archived = resources.files("engine.sources").joinpath("filebeat.yml")
+    if archived.is_file():
+        return archived.read_bytes()
     return (Path(__file__).resolve().parents[3] / "filebeat.yml").read_bytes()
 
 
