@@ -1,17 +1,16 @@
-"""Every error that a person may see, each with a way out.
+"""All errors that a user may see: each has a message, and a hint about what to do.
 
-In: a sentence that says what is wrong, and a hint that says what to do.
-Out: exceptions. Only `cli/` turns them into exit codes, only `engine/api/` into HTTP.
-A bad log line is never an error: it is a counted fate (`FATES` in `engine/inputs/model.py`).
+Only `cli/` turns them into exit codes, only `engine/api/` into HTTP. A bad log line is never an
+error: it is a counted fate (`FATES` in `engine/inputs/model.py`).
 
     MetricsError
     ├── UsageError            options or arguments that make no sense
     ├── ConfigError           configuration or packages file that cannot be used
-    ├── InputMissing          a log, folder or database that is not there
-    ├── InputUnreadable       it is there, and we may not read it
-    ├── InputDamaged          it is there, and its content is broken
+    ├── InputMissing          a missing log, folder or database
+    ├── InputUnreadable       it exists, but may not be read
+    ├── InputDamaged          it exists, but its content is broken
     ├── AlreadyCounted        a piece of logs that were counted before
-    ├── ReaderUnavailable     Filebeat was asked for and cannot be run
+    ├── ReaderUnavailable     Filebeat is required and cannot be run
     ├── StorageError          reading or writing failed (disk full, I/O)
     │   └── DatabaseDamaged   the file is no valid SQLite database
     ├── DatabaseForeign       not ours, or made by a newer version
@@ -67,7 +66,7 @@ class AlreadyCounted(MetricsError):
 
 
 class ReaderUnavailable(MetricsError):
-    """Filebeat was asked for and cannot be run."""
+    """Filebeat is required and cannot be run."""
 
 
 class StorageError(MetricsError):

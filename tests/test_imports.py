@@ -1,4 +1,4 @@
-"""Imports go one way, and some modules belong to one room.
+"""Imports go one way, and some libraries are imported by one package only.
 
 Reads the sources, imports nothing. What may be imported where is in the two tables below; when a
 test here fails, the import is in the wrong place far more often than the table is wrong.
@@ -42,7 +42,7 @@ ROWS = [
     ["engine.version", "engine.wakeup", "static"],
 ]
 
-# Who alone may import these, and why each that is not the room itself may too.
+# The only packages that may import these, and the reason for each further module.
 CLOCK_AND_THREADS = ["engine.runtime", "engine.http"]
 OWNERS = {
     "typer": ["cli"],
@@ -115,19 +115,19 @@ def all_imports() -> list[Import]:
     ]
 
 
-def is_in(module: str, room: str) -> bool:
-    return module == room or module.startswith(f"{room}.")
+def is_in(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
 
 
 def row_of(module: str) -> int | None:
     """The row of ROWS that the module is in, by the longest name; None when it is not ours."""
-    found = {room: i for i, row in enumerate(ROWS) for room in row if is_in(module, room)}
+    found = {part: i for i, row in enumerate(ROWS) for part in row if is_in(module, part)}
     return found[max(found, key=len)] if found else None
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_every_module_has_its_place_in_the_order(module: str) -> None:
-    """A new room must be given a row, or nobody would know what may import it."""
+    """A new package needs a row, which defines what may import it."""
     if module != "engine":
         assert row_of(module) is not None, f"{module} is in no row of {Path(__file__).name}"
 
@@ -142,7 +142,7 @@ def test_no_import_goes_up() -> None:
     assert up == []
 
 
-def test_what_belongs_to_one_room_is_imported_there_only() -> None:
+def test_some_libraries_are_imported_by_one_package_only() -> None:
     """SQL in the store, threads and the clock in the runtime, Typer at the command line."""
     strays = []
     for found in all_imports():

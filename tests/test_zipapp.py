@@ -206,7 +206,7 @@ def test_texts_of_the_dashboard_are_there_compressed_too(archive: Path) -> None:
 
 
 def test_licences_of_what_is_inside_are_inside(names: set[str]) -> None:
-    """Whoever hands the archive on hands on what its authors ask for."""
+    """The archive contains the licences that its redistribution requires."""
     assert "LICENSE" in names
     projects = {name.split("/")[0] for name in names if ".dist-info/" in name}
     assert len(projects) >= 10

@@ -1,9 +1,8 @@
-"""Lists a folder of the operator once: which of its files are served, and from where.
+"""Lists the files of a folder such as `UI_LOCATION` once, to be served.
 
-In: a folder, such as `UI_LOCATION`. Out: the content of small files, and the identity of large
-ones, which are read from disk while they are sent.
-Must not: follow a link out of the folder, wait for a device or a pipe, show a name that begins with
-a dot, or take more memory, files or time than its bounds whatever the folder is (`/proc`).
+Small files are read into memory; large ones are identified, and read from disk while they are sent.
+Links out of the folder, devices, pipes and names that begin with a dot are left out, and memory,
+files and time are bounded whatever the folder is (`/proc`).
 """
 
 from __future__ import annotations

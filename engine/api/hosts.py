@@ -1,12 +1,9 @@
-"""Which Host headers are answered: protection against DNS rebinding that lets every visitor in.
+"""Which Host headers are accepted: protection against DNS rebinding. No name is resolved.
 
-In: a Host header and the names of this hotspot. Out: yes or no.
-Must not: resolve names or remember anything but recent verdicts.
-
-A page of another site can only reach us from a visitor's browser under a name that its owner
-controls in the public DNS. So what cannot be bought there is let in: addresses, names without a
-dot, and names below `.local` (multicast DNS), `.localhost` and `.hotspot`, the ending that offspots
-are given. Every other name must be one of ours (`docs/adr/0012-host-allow-list.md`).
+A page of another site can reach this server from a visitor's browser only under a name that its
+owner controls in the public DNS. So names that nobody can register there are accepted: addresses,
+names without a dot, and names below `.local` (multicast DNS), `.localhost` and `.hotspot`, the
+suffix of offspots. Any other name must be one of ours (`docs/adr/0012-host-allow-list.md`).
 """
 
 from __future__ import annotations

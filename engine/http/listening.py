@@ -1,7 +1,6 @@
-"""Takes a TCP address for the server, or says why it cannot be had and what to do.
+"""Binds a socket to an address, or raises an error that explains why not and what to do.
 
-In: host, port, how many connections are wanted. Out: a bound socket, a number of connections.
-Must not: listen, serve, or wait.
+It also computes how many connections the limit of file descriptors allows.
 """
 
 from __future__ import annotations

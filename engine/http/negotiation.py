@@ -1,8 +1,4 @@
-"""What a client says about the copy it has and the encodings it takes.
-
-In: values of `Accept-Encoding` and `If-None-Match`. Out: yes or no.
-Must not: raise, whatever the header holds.
-"""
+"""Evaluates `Accept-Encoding` and `If-None-Match`; no header value raises an error."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class CountingLoop(Saving):
                 log.warning("%s", error.message)
         if self.store.get("clean", 0):
             with suppress(StorageError, Busy):
-                self.store.put("clean", 0)  # until the next orderly stop
+                self.store.put("clean", 0)  # until the next graceful stop
         self.running_hour = hour_of(now)
         self.note_store()
 

@@ -55,7 +55,7 @@ def large(environ: Any, start_response: Any) -> Iterable[bytes]:
 
 
 def waiting(started: threading.Semaphore, go_on: threading.Event) -> Callable[..., Iterable[bytes]]:
-    """An application whose /slow waits to be let go."""
+    """An application whose /slow waits to be released."""
 
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/slow":

@@ -1,6 +1,5 @@
-"""What the tests of the HTTP side share: a real database with a week in it, a client, odd reports.
+"""Shared by the tests of HTTP and the API: an application over a real database of a week, a client.
 
-In: a folder. Out: an application over real files, and replies that are easy to look at.
 Every WSGI call goes through the validator of the standard library.
 """
 

@@ -1,8 +1,8 @@
-"""A hotspot as the browser tests need it: packages, logs of the last weeks, the built program.
+"""A hotspot for the browser tests: packages, logs of the last weeks, the built program.
 
-In: titles and a seed. Out: a running `dist/offspot-metrics serve` over a database that the same
-program filled from log lines. Nothing here imitates the program; only the visitors are invented,
-and the date: program, log lines and page all have the clock that begins at `NOW`.
+`dist/offspot-metrics serve` runs over a database that the same program filled from log lines, for
+given titles and a seed. Nothing is mocked; only the visitors are simulated, and the date: program,
+log lines and page share a clock that begins at `NOW`.
 """
 
 from __future__ import annotations

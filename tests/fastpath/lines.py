@@ -1,8 +1,8 @@
-"""Lines of a log, right, odd and broken, made by chance from one seeded generator.
+"""Log lines, valid, unusual and broken, generated from a seeded `random.Random`.
 
-In: a `random.Random`. Out: bytes of one line, without its newline, now and then with one within
-(a line that was torn). Most begin as what Caddy writes, with a request worth telling apart; then
-none, one or a few mutations are done to them, by the byte or by what the bytes mean.
+Each is the bytes of a line without its newline, sometimes with one inside (a torn line). Most begin
+as what Caddy writes, with one of many kinds of requests; then none, one or a few mutations are
+applied, to single bytes or to parts with a meaning.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What a log counts as, line by line and by plain means: slow, short, and to be believed.
+"""A reference implementation that counts a log line by line: slow, short, and easy to verify.
 
-In: bytes of a log and packages. Out: states, lines by fate, seconds. It shares with the program
-the reading of one line (`formats.parse_line`) and its meaning (`rules.inputs_of`), which have tests
-of their own, and nothing of blocks, patterns or grouping.
+From the bytes of a log and packages it gives states, lines by fate, and seconds. It shares with the
+program the parsing of one line (`formats.parse_line`) and its meaning (`rules.inputs_of`), which
+have tests of their own, and nothing of blocks, patterns or grouping.
 
-`judge` is a second opinion on the ruling what is JSON, which shares nothing with `caddy.py`: a
+`judge` decides independently what is JSON, and shares nothing with `caddy.py`: a
 reader of Caddy's exact shape from character to character, and `json.loads` for the rest.
 """
 

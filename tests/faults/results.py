@@ -1,8 +1,8 @@
-"""What the tests of each row gave, when, at which commit and on which machine.
+"""The results of the tests of each row: when, at which commit and on which machine they ran.
 
-In: rows, and what pytest reported of their tests. Out: one `Result` for each row and size, kept in
-results.json, which is in version control: full sizes take hours, and the table of
-docs/reliability.md must be the same for everybody who prints it.
+There is one `Result` for each row and size, made from pytest's reports and stored in results.json.
+That file is in version control: full sizes take hours, and the table of docs/reliability.md must be
+the same for everybody who prints it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The folder at each look, step by step, without a thread: what is held, let go, said."""
+"""The folder at each look, step by step, without a thread: what is opened, closed, reported."""
 
 import os
 import shutil
@@ -259,7 +259,7 @@ def test_a_finished_log_is_not_waited_for(looks: Looks, logs: Path) -> None:
 
 
 def test_what_lies_in_memory(tmp_path: Path) -> None:
-    """A tmpfs is known as such: after a boot and an orderly stop it may be empty."""
+    """A tmpfs is known as such: after a boot and a graceful stop it may be empty."""
     assert is_in_memory(Path("/dev/shm"))
     assert not is_in_memory(Path("/proc"))
     assert not is_in_memory(tmp_path / "not there")

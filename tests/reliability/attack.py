@@ -1,9 +1,9 @@
-"""S26: one visitor fills the logs of a real Caddy while others visit, and what became of theirs.
+"""S26: one visitor floods the logs of a real Caddy while others visit; are their visits counted?
 
-In: a reader, a rate, limits of the proxy. Out: an `Outcome`: honest visits that were answered,
-those that were counted, and what `serve` said of a loss. The attacker sends addresses of bytes
-0xFF, each of which Caddy writes as six, so that one request of 165 kB fills a log of 1 MiB; two
-rolls are kept, so a roll is gone three requests later.
+For a reader, a rate and limits of the proxy, the `Outcome` has the legitimate visits that got a
+response, those that were counted, and the losses that `serve` reported. The attacker sends URLs of
+bytes 0xFF, each of which Caddy writes as six, so that one request of 165 kB fills a log of 1 MiB;
+two rolls are kept, so a roll is deleted three requests later.
 
     .venv/bin/python -m tests.reliability.attack --seconds 20 --rate 11 --rate 20 --rate 53
 """

@@ -1,13 +1,13 @@
 """B1: a log that rolls, a `serve` that is killed, and every line accounted for.
 
-In: a reader, how many lines, a seed. Out: one `Result`: the figures of the database held against
-what was written. Each line is a home visit of one of twenty packages, in a second that follows from
-its number, so the visits of each package in each hour prove what was counted, not only the sum.
+A `Result` compares the figures of the database with what was written. Each line is a home visit of
+one of twenty packages, in a second that follows from its number, so the visits of each package in
+each hour prove what was counted, not only the sum.
 
 The log is rolled at random sizes and two rolls are kept; one that would be deleted must be
-committed first, and the next one begun, because nobody can count what is gone: that is the "outage
-of fewer than two rotations" for which nothing may be lost, nor said to be. Everything else is left
-to chance: kill -9 of the program and of Filebeat, both stopped for a while, other output mixed into
+committed first, and the next one begun, as deleted lines cannot be counted: that is the "outage of
+fewer than two rotations" in which nothing may be lost or reported as lost. Everything else is
+random: kill -9 of the program and of Filebeat, both stopped for a while, other output mixed into
 Filebeat's own, lines written in halves, other lines in between.
 
     .venv/bin/python -m tests.reliability.chaos --reader tail --lines 200000 --seed 1

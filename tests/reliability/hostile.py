@@ -1,7 +1,7 @@
-"""A program in Filebeat's place that does everything wrong, in the way that it is told to.
+"""A program in place of Filebeat that misbehaves in a given mode.
 
-In: a mode, and what Filebeat is started with. Out: what Filebeat would print, spoilt. The modes in
-`SPOILT` run the real Filebeat and change what it says; the others print nothing of the logs.
+It takes the arguments of Filebeat. The modes in `SPOILT` run the real Filebeat and corrupt its
+output; the others print nothing of the logs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`serve` as a real process for the tests of disk, clock, threads and signals.
 
-In: a folder, options, an environment, a program to run it under (strace, faketime). Out: its
-address, its answers, its log, its end. Every wait has a condition and a deadline.
+It runs in a folder, with options and an environment, optionally under strace or faketime; tests see
+its address, responses, log and exit. Every wait has a condition and a deadline.
 """
 
 from __future__ import annotations

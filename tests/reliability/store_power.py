@@ -1,8 +1,8 @@
-"""What a disk may hold after a power cut, told from the system calls of a writer.
+"""Possible contents of a disk after a power cut, derived from the system calls of a writer.
 
-In: a trace that strace made. Out: folders as they may be found at the next start: of what was
-written and not synced, any part may be there, whole, torn at 512 bytes, or not at all, in any
-order; names come in order, but may be late. The writer itself is below: a real store at work.
+From a trace by strace it makes folders as the next start may find them: of what was written and not
+synced, any part may be there, complete, torn at 512 bytes, or missing, in any order; names come in
+order, but may be late. The writer is below: a real store at work.
 """
 
 from __future__ import annotations

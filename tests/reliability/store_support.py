@@ -1,7 +1,6 @@
-"""What the tests of store, clock and threads share: lines, a scenario, figures, forked runs.
+"""Shared by the tests of store, clock and threads: log lines, a scenario, figures, forked runs.
 
-In: nothing but folders. Out: log lines, the figures of a database, and processes that are killed
-at the k-th SQL statement or file operation. The parts are the real ones; a kill is SIGKILL.
+Processes are killed with SIGKILL at the k-th SQL statement or file operation; all parts are real.
 """
 
 from __future__ import annotations

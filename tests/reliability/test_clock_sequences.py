@@ -94,7 +94,7 @@ class History:
         self.saved = set(self.of_ticks)
 
     def restart(self) -> None:
-        """An orderly stop, and a start some time later by whatever the clock says then."""
+        """A graceful stop, and a start some time later by whatever the clock says then."""
         assert self.counting.save(at=self.now, last=True)
         self.saved = set(self.of_ticks)
         self.store.close()

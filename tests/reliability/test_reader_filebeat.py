@@ -307,7 +307,7 @@ def test_descriptors_stay_few(logs: Path) -> None:
                 (logs / f"caddy_access_logs-{roll - 2:03d}.json").unlink()
         log.write_bytes(line(5000))
         pid = following.wait_for_filebeat()
-        following.wait_for(lambda: _open_logs(pid, logs) <= 6, "Filebeat has let go of old logs")
+        following.wait_for(lambda: _open_logs(pid, logs) <= 6, "Filebeat has closed old logs")
         following.wait_for(lambda: len(following.folder.open_logs) <= 3, "so have we")
         assert following.reader.restarts == 0
 

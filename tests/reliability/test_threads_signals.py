@@ -99,7 +99,7 @@ def test_a_reader_that_hangs_does_not_hold_it_up(tmp_path: Path, code: str) -> N
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    """While the orderly end is held up, a second signal ends it at once (F34)."""
+    """While a graceful stop is delayed, a second signal ends it at once (F34)."""
     with Serving(tmp_path, code=HUNG_READER) as serving:
         serving.process.send_signal(signal.SIGINT)
         serving.wait(lambda: serving.get("/health")[0] == 0)

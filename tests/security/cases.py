@@ -1,7 +1,7 @@
-"""What the tests of threats share: lines as Caddy writes them, a running `serve`, its memory.
+"""Shared by the tests of threats: lines as Caddy writes them, a running `serve`, its memory.
 
-In: a folder. Out: the real program over real files, and what it was seen to use. Lines carry
-markers of what must not be kept: addresses, logins, user agents.
+The real program runs over real files. Lines contain markers of data that must not be stored:
+addresses, logins, user agents.
 """
 
 from __future__ import annotations

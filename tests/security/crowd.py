@@ -1,8 +1,8 @@
-"""Clients that mean no good, in one thread, and one that only wants to see the dashboard.
+"""Malicious clients, in one thread, and one visitor who opens the dashboard.
 
-In: a port and how many of each. Out: what the one client saw: how long it waited, what it got.
-Slow ones send one byte of a request at a time and begin again when they are closed; the others
-ask for the largest file many times over and never read.
+The visitor's waiting times and responses are recorded. Slow clients send one byte of a request at a
+time and reconnect when they are closed; the others request the largest file many times and never
+read.
 """
 
 from __future__ import annotations

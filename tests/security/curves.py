@@ -1,7 +1,7 @@
-"""Prints what crowds cost, as tables: `python -m tests.security.curves`.
+"""Measures the cost of crowds, and prints it as tables: `python -m tests.security.curves`.
 
-In: the built program. Out: how long a visitor waits next to 500 to 4,000 connections of each kind,
-and what clients that never read cost, whatever they ask for. Some ten minutes.
+The tables show how long a visitor waits next to 500 to 4,000 connections of each kind, and the
+memory used for clients that never read. It takes about ten minutes.
 """
 
 from __future__ import annotations

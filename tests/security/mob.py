@@ -1,10 +1,10 @@
-"""Thousands of clients that hold connections, in a process of their own: `python -m`.
+"""Thousands of clients that keep connections open, in a separate process: `python -m`.
 
-In: a port, a kind, how many, from how many addresses of this machine. Out: a line once all have
-been connected, then, when standard input ends, one of JSON with what they did.
+Its arguments are a port, a kind, the number of clients and of local addresses to connect from. It
+prints a line once all are connected and, when standard input ends, a line of JSON with the results.
 
-`silent` says nothing, `slow` sends a byte each second, `polite` asks each four seconds and reads
-the answer, `reopening` asks once and begins again. All come back when they are closed.
+`silent` sends nothing, `slow` sends a byte each second, `polite` sends a request every four seconds
+and reads the response, `reopening` sends one request and reconnects. All reconnect when closed.
 """
 
 from __future__ import annotations

@@ -309,7 +309,7 @@ def test_a_start_does_not_wait_for_a_large_file(tmp_path: Path, mebibytes: int) 
 
 
 def test_a_stop_does_not_wait_for_a_large_file(tmp_path: Path) -> None:
-    """S34: told to stop while it reads 8 MiB, the program ends at once, and in order."""
+    """S34: told to stop while it reads 8 MiB, the program stops at once, and gracefully."""
     serve = Serve(tmp_path, packages=slow("New", 8))
     with serve:
         assert serve.status["packages"]["items"] == []

@@ -81,7 +81,7 @@ def field(pid: int, name: str) -> str:
 
 
 def counts_all(serve: Serve) -> None:
-    """It reads what is there and what comes, saves it, and stops in order."""
+    """It reads what is there and what comes, saves it, and stops gracefully."""
     serve.wait_for_lines(5)
     with serve.log.open("ab") as log:
         log.write(line(at=NOON + 60))

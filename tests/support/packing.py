@@ -1,6 +1,6 @@
-"""A log packed in every way that the tools of this machine know, told by content and never by name.
+"""Compresses and archives a log in every format that the tools of this machine support.
 
-In: bytes. Out: the bytes of the packed file, made by the real tools, or by Python's own modules.
+The real tools are used, or Python's own modules.
 """
 
 from __future__ import annotations
