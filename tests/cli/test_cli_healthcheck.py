@@ -44,7 +44,7 @@ def test_a_serve_that_is_not_ready(program: Program, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def answering(answer: bytes, *, drips: bool = False) -> Iterator[int]:
-    """A server that sends this to whoever asks, and then nothing; byte by byte if it drips."""
+    """A server that sends this to whoever asks; then nothing, or a byte at a time if it drips."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = threading.Event()
 
@@ -53,7 +53,9 @@ def answering(answer: bytes, *, drips: bool = False) -> Iterator[int]:
             with connection, contextlib.suppress(OSError):
                 connection.recv(1000)
                 connection.sendall(answer)
-                while drips and not done.wait(0.2):
+                for _ in range(60 if drips else 0):
+                    if done.wait(0.2):
+                        break
                     connection.sendall(b" ")
 
         thread = threading.Thread(target=answer_one)

@@ -118,6 +118,9 @@ def test_one_row_for_each_origin_in_order(database: Path) -> None:
 
 def test_the_running_hour_is_included(store: Store) -> None:
     """A saved state goes into the record of its hour and origin, or is one of its own."""
+    store.commit({(HOUR - 3600, 1004, ""): 1}, running_hour=HOUR - 3600)
+    [only] = ndjson(store.path, "2026")
+    assert (only["value"], only["minutes"], only["source"]) == (1, [0], "")
     store.commit({(HOUR, 1006, "Bees"): 1 << 3, (HOUR, 1001, "Bees"): 2})
     states = {(HOUR, 1006, "Bees"): 1 << 26, (HOUR, 1001, "Bees"): 3, (HOUR, 1004, ""): 3}
     store.commit(states, running_hour=HOUR)
@@ -130,6 +133,7 @@ def test_the_running_hour_is_included(store: Store) -> None:
         (one["indicatorId"], one["dimension"], one["value"], one["minutes"], one["clockTrusted"])
         for one in found
     ] == [
+        (1004, "", 1, [0], True),
         (1001, "Bees", 5, None, True),
         (1001, "Bees", 7, None, False),
         (1004, "", 2, [0, 1], True),
