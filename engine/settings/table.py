@@ -82,12 +82,12 @@ class Config:
         option="--database",
         group=DATABASE,
         metavar="FILE",
-        help="Merge the lines into this database, each line once (without: keep nothing).",
+        help="Merge the lines into this database, each line once (without: store nothing).",
     )
     allow_overlap: bool = setting(
         default=False,
         group=DATABASE,
-        help="Count also a file whose time is counted already (the log of another proxy).",
+        help="Also count a file whose time is already counted (the log of another proxy).",
     )
     timezone: ZoneInfo | None = setting(
         default=None,
@@ -106,9 +106,9 @@ class Config:
         group=INPUT,
         metavar="|".join(choices.READERS),
         words=choices.READERS,
-        help="Who reads the logs: Filebeat, the built-in reader, or Filebeat when it is found "
+        help="What reads the logs: Filebeat, the built-in reader, or Filebeat if it is found "
         "({source}).",
-        manual="*ours*: `filebeat`, `tail` (built in), or `auto`: Filebeat when it is found",
+        manual="*ours*: `filebeat`, `tail` (built in), or `auto`: Filebeat if it is found",
     )
     filebeat: str = setting(
         default="",
@@ -134,8 +134,7 @@ class Config:
         unit="minutes",
         lowest=0,
         highest=1440,
-        help="The longest silence in which the offspot was on all the same "
-        "(without --database only; {source}).",
+        help="The longest silence that counts as uptime (without --database only; {source}).",
     )
     jobs: int = setting(
         default=0,
@@ -161,7 +160,7 @@ class Config:
         group=PAGE,
         metavar="N",
         help="Port to listen on ({source}; 0: a free one).",
-        manual="port to listen on; `0` takes a free one and says which",
+        manual="port to listen on; `0` picks a free one and prints it",
     )
     site: str = setting(
         default="",
@@ -213,7 +212,7 @@ class Config:
         group=OUTPUT,
         metavar="|".join(choices.PROBES),
         words=choices.PROBES,
-        help="What to ask for: live (a new start would help if not), or ready (default live).",
+        help="What to check: live (if not, a restart would help), or ready (default live).",
     )
     quiet: bool = setting(
         default=False,
@@ -226,15 +225,15 @@ class Config:
         variable="PROCESSING_DISABLED",
         read=values.read_processing,
         default_text="`false`",
-        manual="`true` (in any case): show what there is, count nothing (`/health` says what is "
-        "wrong with the database); anything else counts",
+        manual="`true` (in any case): show stored figures, count nothing (`/health` reports "
+        "what is wrong with the database); any other value: count",
     )
     allowed_origins: frozenset[str] = setting(
         default=frozenset(),
         variable="ALLOWED_ORIGINS",
         read=values.read_origins,
         default_text="none",
-        manual="pages elsewhere that may ask the API, with `|`, a comma or a blank between them: "
+        manual="origins of other pages that may use the API, separated by `|`, commas or spaces: "
         "`http://metrics.box|http://lib.box`; `*` is any",
     )
     allowed_hosts: frozenset[str] = setting(
@@ -242,45 +241,45 @@ class Config:
         variable="ALLOWED_HOSTS",
         read=values.read_hosts,
         default_text="none",
-        manual="*ours*: more names under which visitors reach the dashboard, with `|`, a comma "
-        "or a blank between them. A scheme and a port are dropped; a name in Unicode is its "
-        "`xn--` form. [Which names are answered anyway](api.md#names-and-other-pages)",
+        manual="*ours*: more names under which visitors reach the dashboard, separated by `|`, "
+        "commas or spaces. A scheme and a port are ignored; a name in Unicode is its "
+        "`xn--` form. [Which names are always accepted](api.md#names-and-other-pages)",
     )
     trusted_proxies: "tuple[Network, ...] | None" = setting(
         default=None,
         variable="TRUSTED_PROXIES",
         read=values.read_networks,
         default_text="loopback and the gateway",
-        manual="*ours*: addresses or networks of proxies that ask for many visitors, so that "
-        "their connections are not bounded per address; `none` for no such",
+        manual="*ours*: addresses or networks of proxies that serve many visitors, so that "
+        "their connections are not limited per address; `none` for no proxies",
     )
     ui_location: Path | None = setting(
         default=None,
         variable="UI_LOCATION",
         read=values.read_folder,
         default_text="the built-in dashboard",
-        manual="a folder with another dashboard",
+        manual="a folder with a custom dashboard",
     )
     log_level: str = setting(
         default="INFO",
         variable="LOG_LEVEL",
         read=values.one_of(choices.LOG_LEVELS, values.LOG_LEVEL_ALIASES),
         manual="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`: how much `serve` logs on "
-        "standard error. `WARN`, `FATAL` and `NOTSET` (all there is) are taken too",
+        "standard error. `WARN`, `FATAL` and `NOTSET` (everything) are accepted too",
     )
     log_format: str = setting(
         default="text",
         variable="LOG_FORMAT",
         read=values.one_of(choices.LOG_FORMATS),
-        manual="*ours*: `text`, or `json`: what `serve` says on standard error is "
-        "[one JSON object a line](#the-log)",
+        manual="*ours*: `text`, or `json`: what `serve` logs on standard error is "
+        "[one JSON object per line](#the-log)",
     )
     retention_years: int = setting(
         default=2,
         variable="RETENTION_YEARS",
         read=values.read_years,
         manual="*ours*: for how many calendar years hourly records are kept, 1 to 100; 1 is the "
-        "present year alone, 2 the present and the previous one. "
+        "current year only, 2 the current and the previous one. "
         "[What is kept longer](#how-long-records-are-kept)",
     )
     older_database: Path | None = None
