@@ -102,7 +102,7 @@ def main(
     """Usage figures of an offspot, counted on the device from its proxy's logs.
 
     `serve` runs on the hotspot; `replay` counts log files anywhere; `kpis` prints what is stored;
-    `report` writes a page to file; `doctor` says why a dashboard is empty.
+    `report` writes a page to file; `doctor` explains why a dashboard is empty.
     """
     if as_json and not version:
         raise typer.BadParameter("it goes with --version", context, param_hint="--json")

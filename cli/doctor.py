@@ -18,7 +18,7 @@ COLOURS: Final = {"ok": "green", "note": "cyan", "warning": "yellow", "problem":
 
 
 def doctor(config: Config) -> None:
-    """Check the set-up, and say why the dashboard is empty.
+    """Check the setup, and explain why a dashboard is empty.
 
     Looks at the packages file, the log folder, Filebeat, the database and the clock, and explains
     the newest log lines: what each counts as, or why not. It changes nothing and may run next to

@@ -19,7 +19,7 @@ _ANY: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::
 
 
 def healthcheck(config: Config) -> None:
-    """Ask a running serve whether it is well.
+    """Ask a running serve whether it is healthy.
 
     The exit code is 0 when it is, else 1. Give it the options or the environment of serve. It is
     made for a container engine, and needs no shell and no other program.

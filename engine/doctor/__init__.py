@@ -1,4 +1,4 @@
-"""Doctor: examines every part of a set-up to find out why a dashboard is empty.
+"""Doctor: examines every part of a setup to find out why a dashboard is empty.
 
 It writes nothing, takes no lock and needs no part to be there, so it can run while `serve` does.
 """

@@ -30,7 +30,7 @@ MAX_DECOMPRESSED_BYTES: Final = 64 * 1024 * 1024
 DAY: Final = 86_400
 
 HARMLESS: Final = {Reason.STATUS, Reason.KIWIX_WORD, Reason.NO_NAME, Reason.REDIRECT}
-"""Reasons that a valid set-up shows while nobody has opened a package yet."""
+"""Reasons that a valid setup shows while nobody has opened a package yet."""
 
 
 def check_lines(

@@ -1,4 +1,4 @@
-"""What an examination finds: one `Check` for each part of the set-up.
+"""What an examination finds: one `Check` for each part of the setup.
 
 They are in the order in which a line passes these parts. How they are printed is up to `cli/`.
 """
@@ -23,7 +23,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One part of the set-up: how it is, in a sentence, with what to do about it."""
+    """One part of the setup: how it is, in a sentence, with what to do about it."""
 
     name: str
     state: State

@@ -219,7 +219,7 @@ def test_9_no_zim_of_the_log_is_in_the_packages(setup: SetUp) -> None:
 
 
 def test_10_nobody_has_opened_a_package(setup: SetUp) -> None:
-    """Only errors and kiwix-serve's own pages: nothing is wrong with the set-up."""
+    """Only errors and kiwix-serve's own pages: nothing is wrong with the setup."""
     setup.log(
         lines(
             f"{TIME} GET lib.box/ 200",

@@ -1,4 +1,4 @@
-"""What `doctor` says of a set-up with a small fault, on both sides of each limit."""
+"""What `doctor` says of a setup with a small fault, on both sides of each limit."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture
 def config(setup: SetUp) -> Config:
-    """A set-up whose thirty visits have been counted and saved, just now."""
+    """A setup whose thirty visits have been counted and saved, just now."""
     log = setup.logs / "caddy_access_logs.json"
     assert invoke("replay", "-q", *setup.options[:2], *setup.options[4:], log).code == 0
     with closing(Store.open(setup.database)) as store:
