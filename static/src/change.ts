@@ -1,4 +1,4 @@
-// How a change is put, so that it says something: a difference where the figures are small ("+1", not
+// How a change is expressed so that it is meaningful: a difference where the figures are small ("+1", not
 // "+100 %"), a factor where they have grown a lot ("7 times", not "+600 %"), else a percentage.
 
 /** Percentages of fewer than this say little. */

@@ -61,7 +61,7 @@ interface Answer {
 const CACHED_PERIODS = 40
 const answers = shallowReactive(new Map<string, Answer>())
 
-/** The hotspot's day. A plain v1 server does not give it: the newest day with figures stands in. */
+/** The hotspot's day. A plain v1 server does not send it: the newest day with figures is used instead. */
 function findToday(): string {
   if (state.status) return dayAt(serverNow(), timezone.value)
   const newest = state.list?.periods.find((p) => p.aggKind === 'D')?.aggValue

@@ -40,7 +40,7 @@ export function readLabel(text: string): { kind: Kind; label: string } | null {
   return { kind: found[3] ? 'D' : found[2] ? 'M' : 'Y', label: text }
 }
 
-/** The label as it stands in an address: without the space. */
+/** The label as used in addresses: without the space. */
 export const slug = (label: string): string => label.replace(' ', '-')
 
 /** Label of the period of that kind that contains the calendar date. */

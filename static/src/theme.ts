@@ -1,4 +1,4 @@
-// The colour scheme: what the device says, unless the reader chose otherwise.
+// The colour scheme: the device's preference, unless the user chose one.
 
 import { ref, watch } from 'vue'
 import { readStored, writeStored } from './memory'

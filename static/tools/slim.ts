@@ -38,7 +38,7 @@ export function shortTexts(): Plugin {
     enforce: 'pre',
     apply: 'build',
     load(id) {
-      // A language chunk has nothing to load beside it, so Vite's helper for that is dead weight.
+      // A language chunk loads nothing else, so Vite's helper for that is not needed.
       if (id.includes('vite/preload-helper')) return 'export const __vitePreload = (load) => load()'
       if (!/[\\/]src[\\/]i18n[\\/]\w+\.json$/.test(id)) return null
       const texts = read(id)

@@ -7,7 +7,7 @@ import type { Period } from '../api'
 import { labelOf, span } from '../periods'
 
 export interface Cell {
-  /** 0..1 of the time; null: nothing can be said of it: see `why` */
+  /** 0..1 of the time; null: unknown, see `why` */
   on: number | null
   /** still to come (or no such time), or a day before the first that has figures */
   why?: 'later' | 'before'
@@ -78,7 +78,7 @@ function dayCells(period: Period, today: string): Cell[] {
   })
 }
 
-/** A hotspot that did not count yet was not "off": nothing is said of days before the first one known. */
+/** Before the first known day it is unknown whether the hotspot was on, so these days are not "off". */
 function blankBefore(cells: Cell[], firstDay: number): Cell[] {
   return cells.map((cell) => {
     if (cell.day < firstDay) return { ...cell, on: null, why: 'before' }
