@@ -60,9 +60,9 @@ class Import:
         self.upstream = upstream
         self.now = now
         self.summary = Summary()
+        self._counted_here = _hours_counted_here(store.connection)
         self.origin = self._find_origin()
         self.summary.source = self.origin.source
-        self._counted_here = _hours_counted_here(store.connection)
         self._batch: dict[Key, int] = {}
 
     def run(self, progress: Progress = lambda _records: None) -> Summary:
@@ -98,17 +98,25 @@ class Import:
             )
         ]
         source = _source(oldest)
-        for other in known:
-            _, _, hours = other.partition("/")
-            grown = hours.isdecimal() and _source(oldest[: int(hours)]) == other
-            if other == source or grown or self._has_same_records(other, oldest):
-                self.summary.was_known = True
-                return Origin(other, "imported")
+        same = [other for other in known if other == source or _has_grown(other, oldest)]
+        same = same or [other for other in known if self._has_same_records(other, oldest)]
+        if same:
+            self.summary.was_known = True
+            return Origin(same[0], "imported")
         return Origin(source, "imported")
 
     def _has_same_records(self, source: str, oldest: list[Hour]) -> bool:
-        """Whether what was imported of another copy has these hours, with the same values."""
+        """Whether what was imported of another copy has these hours, with the same values.
+
+        Of the newest one it may have less, as of one that lines were counted in since: these were
+        not over when they were imported.
+        """
         same = False
+        (newest,) = self.store.connection.execute(
+            "SELECT max(hour) FROM record "
+            "WHERE origin_id = (SELECT id FROM origin WHERE source = ?)",
+            (source,),
+        ).fetchone()
         for hour, values in oldest:
             rows = self.store.connection.execute(
                 "SELECT indicator_id, value0, value FROM record "
@@ -117,7 +125,9 @@ class Import:
                 (hour, source),
             )
             stored = {(indicator_id, value0): value for indicator_id, value0, value in rows}
-            if stored and stored != values:
+            less = all(value <= values.get(key, -1) for key, value in stored.items())
+            may_be_less = hour == newest or hour in self._counted_here
+            if stored and stored != values and not (less and may_be_less):
                 return False
             same = same or bool(stored)
         return same
@@ -166,6 +176,12 @@ _NAMES: Final = {indicator.id: indicator.name for indicator in indicators.ALL}
 def _source(hours: list[Hour]) -> str:
     """The id of a file's content: a hash of its oldest hours, and of how many."""
     return f"{fingerprint(hours).hex()}/{len(hours)}"
+
+
+def _has_grown(source: str, oldest: list[Hour]) -> bool:
+    """Whether a file with these oldest hours has been one with this id."""
+    _, _, hours = source.partition("/")
+    return hours.isdecimal() and _source(oldest[: int(hours)]) == source
 
 
 def _hours_counted_here(connection: sqlite3.Connection) -> set[int]:

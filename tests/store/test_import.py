@@ -134,6 +134,42 @@ def test_a_copy_that_has_dropped_its_oldest_hours_is_the_same(store: Store, tmp_
     assert shown_by_day(store, list(sums_by_day(rows))) == sums_by_day(rows)
 
 
+def running(path: Path, visits: int, over: list[Row]) -> Path:
+    """A file with some hours, and states of an hour that is not over."""
+    path.unlink(missing_ok=True)
+    file = UpstreamFile(path)
+    file.records(over)
+    file.state(HOUR + 3600 * len(over), 1001, "Bees", str(visits))
+    return file.close()
+
+
+def test_two_files_of_less_than_an_hour_are_two(store: Store, tmp_path: Path) -> None:
+    """They have states only, and are told from each other by these."""
+    one = running(tmp_path / "one.db", 7, [])
+    two = running(tmp_path / "two.db", 5, [])
+    assert not imported(store, one).was_known
+    assert not imported(store, two).was_known
+    for path in (one, two, one):
+        assert imported(store, path).was_known
+    assert shown_by_day(store, ["2024-06-17"]) == {"2024-06-17": {(1001, "Bees"): 12}}
+
+
+@pytest.mark.parametrize("counted", [0, 100])
+def test_a_file_of_less_than_an_hour_has_grown(store: Store, tmp_path: Path, counted: int) -> None:
+    """It is the same file when its first hour is over, with more than was imported of it; also
+    when lines were counted here in that hour since, so that it stays as it is.
+    """
+    path = tmp_path / "database.db"
+    imported(store, running(path, 5, []))
+    if counted:
+        store.commit({(HOUR, 1001, "Bees"): counted})
+    assert imported(store, running(path, 1, [(HOUR, 1001, "Bees", 8)])).was_known
+    over: list[Row] = [(HOUR, 1001, "Bees", 8), (HOUR + 3600, 1001, "Bees", 20)]
+    assert imported(store, running(path, 3, over)).was_known
+    bees = (counted + 5 if counted else 8) + 20 + 3
+    assert shown_by_day(store, ["2024-06-17"]) == {"2024-06-17": {(1001, "Bees"): bees}}
+
+
 def test_two_files_of_two_hotspots_add_up(store: Store, tmp_path: Path) -> None:
     """Sums of both count; minutes of the same hour are not more than the larger."""
     rows = week()
@@ -193,6 +229,75 @@ def test_years_that_only_kpis_know_are_kept(store: Store, tmp_path: Path) -> Non
         assert all(item["package"].startswith("Old") for item in value["value"]["items"])
         assert check.problems_of(store.connection) == []
     store.close()
+
+
+OLD = [("Old 0", 90), ("Old 1", 30)]
+GENERATIONS: dict[str, dict[int, object]] = {
+    "2023": {
+        2001: [{"content": title, "count": n, "percentage": n / 1.2} for title, n in OLD],
+        2002: [{"content": "Old 0: /page", "count": 4, "percentage": 100.0}],
+    },
+    "snake_case": {
+        2001: {"items": [{"package": title, "visits": n} for title, n in OLD], "total_visits": 120},
+        2003: {
+            "items": [{"package": "Old 0", "minutes_activity": 80}],
+            "total_minutes_activity": 90,
+        },
+        2004: {"nb_minutes_on": 600},
+        2005: {"files_created": 3, "files_deleted": 1},
+    },
+    "camelCase": {
+        2001: {"items": [{"package": title, "visits": n} for title, n in OLD], "totalVisits": 120},
+        2003: {"items": [{"package": "Old 0", "minutesActivity": 80}], "totalMinutesActivity": 90},
+        2004: {"nbMinutesOn": 600},
+        2005: {"filesCreated": 3, "filesDeleted": 1},
+    },
+}
+"""What the KPIs of a period were written as: those there were, in the form they had."""
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_each_generation_is_imported(store: Store, tmp_path: Path, generation: str) -> None:
+    """Days have the sums of the file's records, a year before them that of its KPIs; a second
+    import changes nothing, and neither changes the file.
+    """
+    file = UpstreamFile(tmp_path / "database.db")
+    rows = week()
+    pages = 0
+    if generation == "2023":  # packages were counted, and their pages
+        rows = [row for row in rows if row[1] == 1001]
+        for hour in sorted({row[0] for row in rows}):
+            file.record(hour, 1002, file.dimension("Package 00", "/page"), 2)
+            pages += 1
+    file.records(rows)
+    periods = (("Y", "2021"), ("Y", "2024"), ("M", "2024-06"), ("W", "2024 W25"))
+    for kpi_id, value in GENERATIONS[generation].items():
+        for kind, label in (*periods, ("D", "2024-06-17")):
+            whole = {"module": "offspot_metrics", "name": f"Kpi{kpi_id}", "data": value}
+            text = json.dumps(value if generation == "2023" else whole)
+            file.kpi(kpi_id, kind, label, text)
+    path = file.close()
+    before = path.read_bytes()
+    summary = imported(store, path)
+    assert summary.records.total() == len(rows)
+    assert summary.left.total() == pages
+    expected = sums_by_day(rows)
+    assert shown_by_day(store, list(expected)) == expected
+    report = Report(store.reader())
+    year = {kpi: report.kpi_value(kpi, "Y", "2021") for kpi in (2001, 2003, 2004, 2005)}
+    values = {kpi: entry["value"] for kpi, entry in year.items() if entry}
+    items = [{"package": title, "visits": n} for title, n in OLD]
+    assert values[2001] == {"items": items, "totalVisits": 120}
+    if generation != "2023":
+        assert values[2003]["items"] == [{"package": "Old 0", "minutesActivity": 80}]
+        assert values[2003]["totalMinutesActivity"] == 90
+        assert values[2004]["nbMinutesOn"] == 600
+        assert values[2005] == {"filesCreated": 3, "filesDeleted": 1}
+    everything_before = everything(store)
+    assert imported(store, path).was_known
+    assert everything(store) == everything_before
+    assert path.read_bytes() == before
+    assert list(tmp_path.glob("database.db*")) == [path]
 
 
 def test_an_import_that_is_interrupted_leaves_the_database_as_it_was(

@@ -12,10 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from engine import indicators
-from engine.indicators.model import States
 from engine.report import Report
 from engine.store import merging, origins
 from engine.store.clock_epochs import KEPT_EPOCHS
@@ -24,9 +22,8 @@ from engine.store.repair import backup
 from engine.store.schema import tables_at
 from engine.store.site import Hardware
 from engine.store.store import Store
-from engine.times import PERIOD_KINDS, load_zone, period_of
+from engine.times import load_zone, period_of
 from tests.properties.drawing import QUICK
-from tests.properties.test_totals import Stored, hours, nonzero, some_states
 from tests.reliability.store_support import HOUR, UTC
 
 Counted = dict[tuple[int, int, str, str, int | None], int]
@@ -63,23 +60,6 @@ def origins_of(store: Store) -> Counted:
             fold = indicators.FOLDS[indicator]
             found[hour, indicator, title, source, epoch] = fold.merge(merged, state)
     return found
-
-
-def sums_by_hand(store: Store, kind: str, label: str) -> dict[int, dict[str, int]]:
-    """The sums of a period from the rows of `record`, by the rule and without SQL."""
-    period = period_of(kind, label, store.zone)
-    assert period
-    parts = defaultdict(list)
-    for hour, indicator, title, value, minutes in store.connection.execute(
-        "SELECT hour, indicator_id, value0, value, minutes FROM record "
-        "JOIN dimension ON dimension.id = dimension_id"
-    ):
-        if period.start <= hour < period.end:
-            parts[hour, indicator, title].append((value, minutes))
-    sums: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for (_, indicator, title), of_hour in parts.items():
-        sums[indicator][title] += by_hand(indicator, of_hour)
-    return sums
 
 
 def stored_totals(store: Store, kind: str, label: str) -> dict[int, dict[str, int]]:
@@ -144,92 +124,6 @@ def test_slots_are_of_the_united_minutes() -> None:
     minutes = 1 << 10 | 1 << 22 | 1 << 30
     assert merging.merged_value(1005, [(30, minutes)]) == 30
     assert merging.merged_value(1005, [(30, minutes), (10, 1 << 1)]) == 20
-
-
-class ManyOrigins(Stored):
-    """The same database on changing boards, under a clock that is and is not synchronised."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counted: Counted = {}
-        self.board = "one"
-        self.synchronised = True
-        self.purged_running = False
-        """A part of an hour is gone: what was counted of it is not known here any more."""
-
-    @rule(states=some_states(), at_once=st.booleans())
-    def save(self, states: States, at_once: bool) -> None:
-        """A save, of which each state is of the present hotspot and stretch."""
-        source = str(self.store.get("site_id", ""))
-        (newest,) = self.store.connection.execute("SELECT max(id) FROM clock_epoch").fetchone()
-        for (hour, indicator, title), state in states.items():
-            key = (hour, indicator, title, source, None if self.synchronised else newest)
-            self.counted[key] = indicators.FOLDS[indicator].merge(self.counted.get(key, 0), state)
-        super().save(states, at_once)  # type: ignore[no-untyped-call,unused-ignore]
-
-    @rule(board=st.sampled_from(["one", "two", "three"]))
-    def another_board(self, board: str) -> None:
-        """The card runs on another board, and has a new id then."""
-        before = self.store.get("site_id")
-        after = self.store.identify(Hardware(board))
-        assert (before == after) == (before is not None and board == self.board)
-        self.board = board
-
-    @rule(step=st.sampled_from([-7200, 0, 90_000]), trusted=st.sampled_from([True, False, None]))
-    def the_clock_is_set(self, step: int, trusted: bool | None) -> None:
-        """A stretch begins; the kernel may call its clock synchronised, then or later."""
-        self.store.add_clock_epoch("boot", self.running, step, trusted)
-        self.store.synchronised = trusted is True
-        self.synchronised = trusted is True
-
-    @rule(zone=st.one_of(st.none(), st.sampled_from(["UTC", "Asia/Kathmandu"])))
-    def restart(self, zone: str | None) -> None:
-        """Stop and start, maybe in another zone: whoever counts asks the kernel again."""
-        super().restart(zone)  # type: ignore[no-untyped-call,unused-ignore]
-        self.store.synchronised = self.synchronised
-
-    @precondition(lambda self: len(self.expected) > 8)
-    @rule(before=hours)
-    def purge(self, before: int) -> None:
-        """Old records are removed, and the origins that have none any more."""
-        running = {row[0] for row in self.store.connection.execute("SELECT hour FROM state")}
-        super().purge(before)  # type: ignore[no-untyped-call,unused-ignore]
-        self.purged_running = self.purged_running or any(hour < before for hour in running)
-        self.counted = {k: v for k, v in self.counted.items() if k[0] >= before}
-
-    @precondition(lambda self: hasattr(self, "store") and not self.purged_running)
-    @invariant()
-    def each_record_is_of_its_counting(self) -> None:
-        """By the id of the hotspot and the stretch of the clock when it was counted."""
-        assert origins_of(self.store) == self.counted
-
-    @precondition(lambda self: hasattr(self, "store"))
-    @invariant()
-    def totals_are_by_the_rule(self) -> None:
-        """Every stored total is what the rule makes of the records, and the database is valid."""
-        for kind in PERIOD_KINDS:
-            for label in self.store.reader().stored_labels(kind):
-                period = period_of(kind, label, self.store.zone)
-                assert period
-                if period.start >= self.store.records.complete_from:
-                    by_rule = nonzero(sums_by_hand(self.store, kind, label))
-                    assert nonzero(stored_totals(self.store, kind, label)) == by_rule
-        assert self.store.problems() == []
-
-
-def test_totals_follow_the_rule_whatever_happens() -> None:
-    """Saves, late lines, other boards, set clocks, restarts, zones, purges, in any order."""
-    run_state_machine_as_test(
-        ManyOrigins, settings=settings(QUICK, max_examples=30, stateful_step_count=15)
-    )
-
-
-@pytest.mark.full
-def test_totals_follow_the_rule_whatever_happens_at_full_size() -> None:
-    """The same, for longer lives."""
-    run_state_machine_as_test(
-        ManyOrigins, settings=settings(QUICK, max_examples=300, stateful_step_count=50)
-    )
 
 
 @pytest.fixture

@@ -67,8 +67,12 @@ class UpstreamDatabase:
             yield newest
 
     def oldest(self, hours: int = FINGERPRINT_HOURS) -> list[Hour]:
-        """The records of the oldest hours, by which a file is known; states are not in it."""
-        return list(itertools.islice(self._records(), hours))
+        """The records of the oldest hours, by which a file is known; states only when there are no
+        records yet.
+        """
+        found = list(itertools.islice(self._records(), hours))
+        states = None if found else self._newest_states()
+        return [states] if states and states.values else found
 
     def years(self) -> dict[str, Values]:
         """What the yearly KPIs say: label -> values, for years that have no records any more."""
