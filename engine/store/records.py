@@ -69,13 +69,17 @@ class RecordWriter:
         self._save_records(over, with_state)
 
     def save_values(self, values: Mapping[Key, int], origin: Origin) -> None:
-        """Write the values of hours as they are, in the place of what the origin has of them."""
+        """Write the values of hours as they are, where they are larger than what the origin has of
+        them: an older copy of a file has less of the hour that was its newest.
+        """
         origin_id = self.origin_id(origin)
         rows: StatesByRow = {
             (hour, indicator_id, self.dimension_id(dimension), origin_id): value
             for (hour, indicator_id, dimension), value in values.items()
         }
-        self._save_records(rows, lambda _indicator_id, _part, value: (value, None))
+        self._save_records(
+            rows, lambda _id, part, value: (max(value, part[0] if part else 0), None)
+        )
 
     def save_whole_period(
         self, kind: str, label: str, totals: Mapping[tuple[int, str], int]

@@ -170,6 +170,16 @@ def test_a_file_of_less_than_an_hour_has_grown(store: Store, tmp_path: Path, cou
     assert shown_by_day(store, ["2024-06-17"]) == {"2024-06-17": {(1001, "Bees"): bees}}
 
 
+def test_an_older_copy_takes_nothing_away(store: Store, tmp_path: Path) -> None:
+    """It has less of the hour that was its newest, of which all is there."""
+    over: list[Row] = [(HOUR + 3600 * n, 1001, "Bees", 8) for n in range(3)]
+    path = tmp_path / "database.db"
+    imported(store, running(path, 2, over))
+    before = everything(store)
+    assert imported(store, running(path, 5, over[:2])).was_known
+    assert everything(store) == before
+
+
 def test_two_files_of_two_hotspots_add_up(store: Store, tmp_path: Path) -> None:
     """Sums of both count; minutes of the same hour are not more than the larger."""
     rows = week()
