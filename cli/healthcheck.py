@@ -71,5 +71,5 @@ def _reasons(answer: bytes) -> list[str]:
         except (ValueError, TypeError, KeyError, RecursionError):
             found = None
     if not isinstance(found, list) or (status == [b"503"] and not found):
-        return ["what answers there is no offspot-metrics of this version"]
+        return ["another program answers there, or another version of this one"]
     return [str(reason) for reason in found]

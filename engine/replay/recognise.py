@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from engine.inputs.formats import second_of, time_marks
-from engine.sources.content import Content, ForwardContent, first_line
+from engine.sources.content import Content, first_line
+from engine.sources.gzipped import GzipContent
 from engine.sources.log_file import ANCHOR_WINDOW_BYTES, LogFile, log_file_id
 from engine.sources.model import Block
 from engine.sources.resume import locate, locate_in_stream
@@ -94,7 +95,7 @@ class FileLogs:
         while True:
             if base:
                 content.go_to(base)
-            head = content.peek(SAME_BYTES) if isinstance(content, ForwardContent) else b""
+            head = content.peek(SAME_BYTES) if isinstance(content, GzipContent) else b""
             line = content.peek_line() or content.peek_short()
             if not line:
                 return None
@@ -200,9 +201,11 @@ class FileLogs:
         if self.content.seekable:
             again = self.content.read_at(segment.base + place, size)
             before = self.content.read_at(segment.base, len(again))
-        else:
+        elif segment.head or block.offset == 0:
             again = block.data[begin : begin + size]
-            before = segment.head[: len(again)]
+            before = (segment.head or block.data[:size])[: len(again)]
+        else:
+            return False
         self._differing_repeats += again != before  # a line that comes more often is just that
         return again == before
 

@@ -55,7 +55,7 @@ def test_commands_and_options_that_are_named_exist() -> None:
         for command in commands.values()
         for parameter in command.params
         for option in (*parameter.opts, *parameter.secondary_opts)
-    } | {"help", "version", "install-completion", "show-completion"}
+    } | {"help", "version", "json", "install-completion", "show-completion"}
     found = list(texts())
     named = {(where, line, m["word"]) for where, line, t in found for m in COMMAND.finditer(t)}
     missing = {at for at in named if at[2] not in commands and at[2] not in PROSE}

@@ -408,8 +408,8 @@ def test_uptime_that_is_not_saved_outlives_a_damage(store: Store, logs: Path) ->
     again.take_over(carried)
     assert 0 < again.due_in() <= 600
     assert again.save(at=HOUR + 1860)
-    [minutes] = store.connection.execute("SELECT state FROM state WHERE indicator_id = 1004")
-    assert minutes[0] >> 30 & 1
+    states = store.connection.execute("SELECT state FROM state WHERE indicator_id = 1004")
+    assert any(minutes >> 30 & 1 for (minutes,) in states)  # one for each stretch of the clock
 
 
 def test_uptime_outlives_a_damage_of_the_real_process(tmp_path: Path) -> None:

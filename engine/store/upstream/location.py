@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.errors import DatabaseForeign
+from engine.store.files import open_plain
 from engine.store.schema import APPLICATION_ID
 from engine.store.upstream.opening import is_upstream
 
@@ -13,9 +15,9 @@ def locate(path: Path) -> tuple[Path, Path | None]:
     it is, and `database.v2.db` is used.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:  # a pipe would wait for somebody to write
             header = file.read(100)
-    except (OSError, ValueError):
+    except (OSError, ValueError, DatabaseForeign):
         return path, None
     if int.from_bytes(header[68:72], "big") == APPLICATION_ID or not is_upstream(path):
         return path, None
