@@ -16,7 +16,7 @@ import re
 import select
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,14 @@ if "faketime" in os.environ.get("LD_PRELOAD", ""):
         select.select([], [], [], max(0.0, seconds))
 
     time.sleep = _sleep  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """`serve` narrows that of its process, which for some tests is this one."""
+    umask = os.umask(0o022)
+    yield
+    os.umask(umask)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

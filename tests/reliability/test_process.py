@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -170,7 +171,10 @@ def test_no_thread_to_be_had(folder: Path, processes: int) -> None:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
         wait_for(lambda: process.poll() is not None or "Dashboard" in _text(folder), 30)
-        wait_for(lambda: process.poll() is not None or "Filebeat" in _text(folder), 30)
+        with suppress(AssertionError):  # there may be room for Filebeat, too
+            wait_for(lambda: process.poll() is not None or "Filebeat" in _text(folder), 6)
+        with suppress(subprocess.TimeoutExpired):  # it may be ending by itself
+            process.wait(2)
         process.send_signal(signal.SIGTERM)
         code = process.wait(20)
     finally:
@@ -183,7 +187,7 @@ def test_no_thread_to_be_had(folder: Path, processes: int) -> None:
         assert "cannot be started: this user or container has as many" in said
         assert "ulimit -u" in said
     else:
-        assert "ulimit -u" in said, "Filebeat is what there was no room for"
+        assert "ulimit -u" in said or "Filebeat" not in said, "what there was no room for"
 
 
 def _text(folder: Path) -> str:
