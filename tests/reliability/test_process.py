@@ -76,6 +76,8 @@ def test_a_signal_to_process_1_in_the_first_moments(
     try:
         first = process_1(serving)
         wait_for(lambda: len(children(first)) > 0, 30)
+        if number == signal.SIGINT:  # Python has a handler for it from its beginning
+            wait_for(lambda: has(first, "SigCgt", signal.SIGINT), 30)
         time.sleep(later)
         began = time.monotonic()
         os.kill(first, number)
