@@ -22,7 +22,7 @@ _LEFT_ALONE = {
 def begin() -> None:
     """Let SIGTERM end `serve` properly from now on; as process 1, return in a child of it."""
     if os.getpid() != 1:
-        _handle_sigterm()
+        _handle_signals()
         return
     passed_on = {int(number) for number in signal.valid_signals() - _LEFT_ALONE}
     signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)
@@ -32,17 +32,19 @@ def begin() -> None:
         child = 0
     if child:
         os._exit(_wait_for(child, passed_on))
-    _handle_sigterm()
+    _handle_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
 
 
-def _handle_sigterm() -> None:
+def _handle_signals() -> None:
     """Until `serve` has its own handlers there is nothing to save: it leaves, as after a stop.
 
     The other commands end by the signal, as they always may.
     """
     if "serve" in sys.argv[1:]:
         signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(0))
+        # An import may drop the exception that Ctrl-C raises in it.
+        signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(130))
 
 
 def _wait_for(child: int, signals: set[int]) -> int:

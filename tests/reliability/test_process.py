@@ -36,6 +36,11 @@ def has(pid: int, name: str, number: int) -> bool:
     return bool(mask(pid, name) >> (number - 1) & 1)
 
 
+def is_python(pid: int) -> bool:
+    """Whether the shell that began the process has become Python."""
+    return Path(f"/proc/{pid}/comm").read_text().startswith("python")
+
+
 def children(pid: int) -> list[int]:
     """The children of a process."""
     try:
@@ -101,7 +106,7 @@ def test_a_signal_to_process_1_before_python_has_begun(tmp_path: Path) -> None:
     serving.begin()
     try:
         first = process_1(serving)
-        wait_for(lambda: has(first, "SigBlk", signal.SIGTERM), 30)
+        wait_for(lambda: is_python(first) and has(first, "SigBlk", signal.SIGTERM), 30)
         began = time.monotonic()
         os.kill(first, signal.SIGTERM)
         assert serving.process.wait(20) == 0, serving.text()
