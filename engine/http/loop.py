@@ -133,8 +133,9 @@ class Loop:
                 self.wake_up.clear()
             else:
                 self._accept()
-        while self._responses:
+        for _ in range(len(self._responses)):  # not those that come meanwhile, or it goes on and on
             connection, response = self._responses.popleft()
+            self._workers.taken()
             if not connection.closed:
                 self._serve(connection, partial(connection.respond, response))
             elif response.file:
