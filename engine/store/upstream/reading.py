@@ -19,8 +19,8 @@ _ROWS: Final = 2000
 """Rows of one read; between two reads, the other program may write."""
 _INDICATORS: Final = (1001, 1003, 1004, 1005, 1006)
 _RECORDS: Final = """
-    SELECT r.period_id AS hour, r.id AS id, r.indicator_id AS indicator_id, r.value AS value,
-           d.id AS dimension_id, d.value0 AS value0
+    SELECT r.period_id AS hour, r.dimension_id AS place, r.indicator_id AS indicator_id,
+           r.value AS value, d.id AS dimension_id, d.value0 AS value0
     FROM indicator_record r LEFT JOIN indicator_dimension d ON d.id = r.dimension_id
     WHERE r.indicator_id = ?1 AND (r.period_id, r.dimension_id) > (?2, ?3)
     ORDER BY r.period_id, r.dimension_id LIMIT ?4
@@ -78,7 +78,7 @@ class UpstreamDatabase:
         """What the yearly KPIs say: label -> values, for years that have no records any more."""
         query = "SELECT kpi_id, agg_value, kpi_value FROM kpi WHERE agg_kind = 'Y'"
         years: dict[str, Values] = {}
-        for kpi_id, label, text in self._read(query).fetchall():
+        for kpi_id, label, text in self._read(query):
             totals = year_totals(kpi_id, text)
             if totals is None:
                 self.left["a yearly KPI that cannot be read"] += 1
@@ -104,14 +104,11 @@ class UpstreamDatabase:
         hour, dimension = -(1 << 62), 0
         while True:
             parameters = (indicator_id, hour, dimension, _ROWS)
-            rows = self._read(_RECORDS, parameters).fetchall()
+            rows = self._read(_RECORDS, parameters)
             yield from rows
             if len(rows) < _ROWS:
                 return
-            hour, dimension = self._read(
-                "SELECT period_id, dimension_id FROM indicator_record WHERE id = ?",
-                (rows[-1]["id"],),
-            ).fetchone()
+            hour, dimension = rows[-1]["hour"], rows[-1]["place"]
 
     def _cap(self, values: Values) -> Values:
         for key, value in values.items():
@@ -126,7 +123,7 @@ class UpstreamDatabase:
             "d.id AS dimension_id, d.value0 AS value0 FROM indicator_state s "
             "LEFT JOIN indicator_dimension d ON d.id = s.dimension_id"
         )
-        rows = self._read(query).fetchall()
+        rows = self._read(query)
         hour = max((row["hour"] for row in rows if isinstance(row["hour"], int)), default=None)
         if hour is None:
             return None
@@ -155,9 +152,9 @@ class UpstreamDatabase:
         for is_page, rows in self._read(query, (PAGE_VISITS, *_INDICATORS)):
             self.left["visits of pages" if is_page else "of an unknown indicator"] += rows
 
-    def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+    def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         try:
-            return self.connection.execute(query, parameters)
+            return self.connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise error_of(self.path, error) from error
 
