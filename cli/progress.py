@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @contextmanager
 def progress_bar(logfiles: list[str], *, shown: bool) -> Iterator[Progress]:
     """A bar over the bytes of all files; nothing without a terminal."""
-    if not shown or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+    if not (shown and _is_watched()):
         yield lambda _bytes, _lines: None
         return
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
@@ -54,7 +54,7 @@ def progress_bar(logfiles: list[str], *, shown: bool) -> Iterator[Progress]:
 @contextmanager
 def record_bar(records: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     """A bar over a number of records; nothing without a terminal."""
-    if not shown or not sys.stderr.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+    if not (shown and _is_watched()):
         yield lambda _records: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -69,6 +69,11 @@ def record_bar(records: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     ) as bar:
         task = bar.add_task("", total=records)
         yield lambda done: bar.advance(task, done)
+
+
+def _is_watched() -> bool:
+    """Whether standard error is a terminal that can draw."""
+    return sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def _size(path: str) -> int | None:

@@ -193,7 +193,7 @@ class Report:
         return {
             **self._with_kpis(period, now, summary),
             "others": kpis.others(summary),
-            "uptime": self._uptime(period),
+            "uptime": self.uptime(period),
             "previous": self._with_kpis(before, now, self.summary(before)) if before else None,
             "next": {
                 **self._describe(after, now),
@@ -204,7 +204,7 @@ class Report:
             "trend": self._trend(period, now),
         }
 
-    def _uptime(self, period: Period) -> Json | None:
+    def uptime(self, period: Period) -> Json | None:
         """Minutes on of each hour (of a day or week) or local day (of a month or year), in order.
 
         None when no hour of the period has a record any more.

@@ -81,16 +81,16 @@ def content_of(report: Report, period: Period, now: int) -> Content:
         before = previous_period(period, report.zone)
         was = report.summary(before) if before else NO_DATA
         since = report.reader.first_minute()
-        described = report.period(period.kind, period.label, now) or {}
+        uptime = None if report.is_gone(period) else report.uptime(period)
         steps = report.reader.clock_steps(period.start, period.end)
-        by_day = _minutes_by_day(report, period, described.get("uptime"))
+        by_day = _minutes_by_day(report, period, uptime)
     running = period.end > now
     return Content(
         period=period,
         before=before,
         figures=_figures(summary, was),
         packages=_packages(summary, was),
-        bars=_bars(report, period, described.get("uptime"), by_day),
+        bars=_bars(report, period, uptime, by_day),
         days_on=sum(1 for minutes in by_day.values() if minutes),
         days=len(by_day),
         counted_from=since,
