@@ -45,6 +45,8 @@ class ReadOnlyDashboard:
         except MetricsError as error:
             log.info("%s", error.message)
             packages = self._stored_packages()
+        self._timezone = config.timezone.key if config.timezone else ""
+        status.timezone = self._timezone or status.timezone
         status.use_packages(packages)
         status.check_database = self.problem
         self.look()
@@ -75,11 +77,16 @@ class ReadOnlyDashboard:
         return ""
 
     def open_report(self) -> Report:
-        """A report for one thread; an empty one while there is no database."""
+        """A report for one thread; an empty one while there is no database.
+
+        In another zone than the database's if one is configured, as with `kpis --timezone`.
+        """
+        zone = self.config.timezone
         try:
-            return Report(Reader.open(self.config.database))
+            return Report(Reader.open(self.config.database), zone)
         except InputMissing:
-            return Report(Reader(database.MEMORY, database.open_writer(database.MEMORY)))
+            memory = database.open_writer(database.MEMORY)
+            return Report(Reader(database.MEMORY, memory), zone)
 
     @contextmanager
     def running(self, _threads: Threads, answers: AnswerCache) -> Iterator[None]:
@@ -123,7 +130,7 @@ class ReadOnlyDashboard:
             return
         self._version = version
         with reader.snapshot():
-            status.timezone = str(reader.get("timezone", "UTC"))
+            status.timezone = self._timezone or str(reader.get("timezone", "UTC"))
             status.site_id = str(reader.get("site_id", ""))
             status.collecting_since = reader.first_minute()
             status.last_line_at = reader.last_line_at()

@@ -225,7 +225,8 @@ class Config:
         variable="PROCESSING_DISABLED",
         read=values.read_processing,
         default_text="`false`",
-        manual="`true` (in any case): show stored figures, count nothing (`/health` reports "
+        manual="`true` (in any case): show stored figures, in the zone of `--timezone` if one is "
+        "given, and count nothing (`/health` reports "
         "what is wrong with the database); any other value: count",
     )
     allowed_origins: frozenset[str] = setting(

@@ -1,18 +1,18 @@
 // Numbers, durations, instants and periods as text in the reader's language.
 // Instants are shown in the hotspot's zone; calendar dates have none.
 
-import { lang, t } from './i18n'
+import { lang, locale, t } from './i18n'
 import { dateFormat, numberFormat } from './intl'
 import { span } from './periods'
 
 export function number(n: number): string {
-  return numberFormat(lang.value, {}).format(n)
+  return numberFormat(locale.value, {}).format(n)
 }
 
 /** Something is never shown as nothing, and not all is never shown as all. */
 export function percent(part: number, whole: number): string {
   const share = whole > 0 ? part / whole : 0
-  const format = numberFormat(lang.value, { style: 'percent', maximumFractionDigits: 0 })
+  const format = numberFormat(locale.value, { style: 'percent', maximumFractionDigits: 0 })
   // isolated: the sign would change sides in right-to-left text
   if (share > 0 && share < 0.01) return `\u2066<\u00a0${format.format(0.01)}\u2069`
   return format.format(share < 1 && share > 0.995 ? 0.99 : share)
@@ -29,7 +29,7 @@ export function minutes(total: number): string {
 export function hoursShort(total: number): string {
   if (total > 0 && total < 60) return t('time.min', { m: total })
   const hours = total / 60
-  const h = numberFormat(lang.value, {
+  const h = numberFormat(locale.value, {
     maximumFractionDigits: hours < 10 ? 1 : 0,
   }).format(hours)
   return t('time.h', { h })
@@ -37,7 +37,7 @@ export function hoursShort(total: number): string {
 
 export function compact(n: number): string {
   if (n < 10_000) return number(n)
-  return numberFormat(lang.value, {
+  return numberFormat(locale.value, {
     notation: 'compact',
     maximumFractionDigits: 1,
   }).format(n)
@@ -58,17 +58,23 @@ export function bytes(n: number): string {
     unit += 1
   }
   const digits = unit > 0 && size < 10 ? 1 : 0
-  const shown = numberFormat(lang.value, { maximumFractionDigits: digits }).format(size)
+  const shown = numberFormat(locale.value, { maximumFractionDigits: digits }).format(size)
   // isolated, as "12 KiB" would turn around inside right-to-left text
   return `\u2066${shown}\u00a0${units[unit]}\u2069`
 }
 
+/** French names the first of a month by an ordinal, which `Intl` does not know: "1er septembre". */
+const withOrdinal = (date: string): string =>
+  lang.value === 'fr'
+    ? date.replace(/(^|\D)1(?=\s\p{L}|\s?–)/gu, (_, before) => `${before}1er`)
+    : date
+
 function instant(epochSeconds: number, timezone: string, options: Intl.DateTimeFormatOptions) {
   const date = new Date(epochSeconds * 1000)
   try {
-    return dateFormat(lang.value, { ...options, timeZone: timezone }).format(date)
+    return dateFormat(locale.value, { ...options, timeZone: timezone }).format(date)
   } catch {
-    return dateFormat(lang.value, { ...options, timeZone: 'UTC' }).format(date)
+    return dateFormat(locale.value, { ...options, timeZone: 'UTC' }).format(date)
   }
 }
 
@@ -77,7 +83,9 @@ export function clock(epochSeconds: number, timezone: string): string {
 }
 
 export function dateTime(epochSeconds: number, timezone: string): string {
-  const date = instant(epochSeconds, timezone, { day: 'numeric', month: 'long', year: 'numeric' })
+  const date = withOrdinal(
+    instant(epochSeconds, timezone, { day: 'numeric', month: 'long', year: 'numeric' }),
+  )
   return t('time.onDate', { date, time: clock(epochSeconds, timezone) })
 }
 
@@ -93,22 +101,22 @@ export function ago(epochSeconds: number, nowSeconds: number): string {
   const sizes = { second: 1, minute: 60, hour: 3600, day: 86_400 }
   const unit = steps.find(([, below]) => seconds < below)?.[0] ?? 'day'
   const size = sizes[unit as keyof typeof sizes]
-  return new Intl.RelativeTimeFormat(lang.value, { numeric: 'auto' }).format(
+  return new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto' }).format(
     -Math.floor(seconds / size),
     unit,
   )
 }
 
 function calendar(ms: number, options: Intl.DateTimeFormatOptions): string {
-  return dateFormat(lang.value, { ...options, timeZone: 'UTC' }).format(ms)
+  return withOrdinal(dateFormat(locale.value, { ...options, timeZone: 'UTC' }).format(ms))
 }
 
 function calendarRange(from: number, to: number, options: Intl.DateTimeFormatOptions): string {
   // Firefox learned formatRange in version 91.
   const format: Intl.DateTimeFormat & { formatRange?: (from: number, to: number) => string } =
-    dateFormat(lang.value, { ...options, timeZone: 'UTC' })
-  if (typeof format.formatRange === 'function') return format.formatRange(from, to)
-  return `${format.format(from)} – ${format.format(to)}`
+    dateFormat(locale.value, { ...options, timeZone: 'UTC' })
+  const range = format.formatRange?.(from, to) ?? `${format.format(from)} – ${format.format(to)}`
+  return withOrdinal(range)
 }
 
 const DAY_MS = 86_400_000
@@ -124,7 +132,7 @@ export function periodName(label: string): string {
   return t('period.week', { week: number(Number(week)), year: yearNumber(Number(year)) })
 }
 
-const yearNumber = (year: number) => numberFormat(lang.value, { useGrouping: false }).format(year)
+const yearNumber = (year: number) => numberFormat(locale.value, { useGrouping: false }).format(year)
 
 /** The days that a period covers; empty for a day, whose name is its date. */
 export function periodDates(label: string): string {

@@ -1,7 +1,17 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { readFileSync } from 'node:fs'
-import { ago, bytes, minutes, percent, periodDates, periodName, periodShort } from './format'
-import { LANGUAGES, pickLanguage, t, useLanguage, zip, type Lang } from './i18n'
+import {
+  ago,
+  bytes,
+  dateTime,
+  minutes,
+  percent,
+  periodDates,
+  periodName,
+  periodShort,
+  periodTick,
+} from './format'
+import { LANGUAGES, localeFor, pickLanguage, t, useLanguage, zip, type Lang } from './i18n'
 import en from './i18n/en.json'
 
 type Texts = Record<string, string | Record<string, string>>
@@ -43,6 +53,36 @@ it('the address goes before the stored choice, that before the browser', () => {
   expect(pickLanguage('?lang=xx', 'fr', ['es'])).toBe('fr')
   expect(pickLanguage('', null, ['de-DE', 'es-MX'])).toBe('es')
   expect(pickLanguage('', 'toString', [])).toBe('en')
+})
+
+describe('the locale', () => {
+  const number = (lang: Lang, browser: string[]) =>
+    new Intl.NumberFormat(localeFor(lang, browser)).format(950_990)
+  it('is the first of the browser in the language that is shown', () => {
+    expect(number('es', ['es-MX'])).toBe('950,990')
+    expect(number('es', ['en-US', 'es-ES', 'es-MX'])).toBe('950.990')
+    expect(number('es', ['en-US'])).toBe('950.990')
+    expect(localeFor('en', ['en-US@posix', 'x', 'en-GB'])).toBe('en-GB-u-ca-gregory')
+    expect(localeFor('fr', [])).toBe('fr')
+  })
+  it('has the calendar of the periods, wherever the reader lives', () => {
+    const september = Date.UTC(2026, 8, 1)
+    const year = (tag: string) =>
+      new Intl.DateTimeFormat(localeFor('ar', [tag]), { year: 'numeric', numberingSystem: 'latn' })
+        .formatToParts(september)
+        .find((part) => part.type === 'year')?.value
+    expect(year('ar-SA')).toBe('2026')
+    expect(localeFor('en', ['en-u-ca-buddhist'])).toBe('en-u-ca-gregory')
+  })
+})
+
+it('French has the first of a month as an ordinal', async () => {
+  await useLanguage('fr')
+  expect(dateTime(Date.UTC(2026, 8, 1, 10) / 1000, 'UTC')).toBe('1er septembre 2026 à 10:00')
+  expect(periodName('2026-09-01')).toBe('mardi 1er septembre 2026')
+  expect(periodName('2026-09-11')).toBe('vendredi 11 septembre 2026')
+  expect(periodShort('2026 W23')).toBe('1er–7 juin')
+  expect(periodTick('2026-09-01')).toEqual(['mar.', '1'])
 })
 
 it('Arabic has its own plural forms', async () => {

@@ -1,7 +1,7 @@
 // Texts in the reader's language, by their keys in the flat JSON catalogues of i18n/, with values for their
 // {places}. English is the fallback, for a missing key as for a missing language.
 
-import { ref, shallowRef, watch } from 'vue'
+import { computed, ref, shallowRef, watch } from 'vue'
 import en from './i18n/en.json'
 import { numberFormat, pluralRules } from './intl'
 import { readStored, writeStored } from './memory'
@@ -48,6 +48,26 @@ export function pickLanguage(
 }
 
 export const lang = ref<Lang>('en')
+
+const browserLanguages = (): readonly string[] => navigator.languages ?? [navigator.language]
+
+/**
+ * The language as the browser has it, with its region: es-MX and es-ES write 950,990 and 950.990.
+ * The calendar is that of the periods, which are Gregorian months wherever the reader lives.
+ */
+export function localeFor(lang: Lang, browser: readonly string[]): string {
+  for (const tag of browser)
+    try {
+      const locale = new Intl.Locale(tag, { calendar: 'gregory' })
+      if (locale.language === lang) return locale.toString()
+    } catch {
+      // a tag that is none, such as "en-US@posix"
+    }
+  return lang
+}
+
+/** What `Intl` is asked with. */
+export const locale = computed(() => localeFor(lang.value, browserLanguages()))
 const catalogue = shallowRef<Catalogue>(en)
 let wanted: Lang = 'en'
 
@@ -90,21 +110,20 @@ export function startLanguage(): Promise<void> {
     },
     { immediate: true },
   )
-  const browser = navigator.languages ?? [navigator.language]
-  return useLanguage(pickLanguage(location.search, readStored(STORED_AS), browser))
+  return useLanguage(pickLanguage(location.search, readStored(STORED_AS), browserLanguages()))
 }
 
 export function t(key: Key, params: Params = {}): string {
   let entry: Entry | undefined = catalogue.value[key] ?? (en as Catalogue)[key]
   if (entry === undefined) return key
   if (typeof entry !== 'string') {
-    const rule = pluralRules(lang.value, {}).select(Number(params.n ?? 0))
+    const rule = pluralRules(locale.value, {}).select(Number(params.n ?? 0))
     entry = entry[rule] ?? entry.other ?? key
   }
   return entry.replace(/\{(\w+)\}/g, (place, name: string) => {
     const value = params[name]
     if (value === undefined) return place
-    return typeof value === 'number' ? numberFormat(lang.value, {}).format(value) : value
+    return typeof value === 'number' ? numberFormat(locale.value, {}).format(value) : value
   })
 }
 

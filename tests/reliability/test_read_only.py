@@ -107,6 +107,24 @@ def test_a_replayed_database_is_shown_without_a_packages_file(tmp_path: Path) ->
         assert serving.stop()[0] == 0
 
 
+def test_another_zone_is_heeded(tmp_path: Path) -> None:
+    """`--timezone`: days and clock are those of the zone asked for; the database keeps its own."""
+    database = tmp_path / "metrics.db"
+    replayed(tmp_path, database)
+    before = database.read_bytes()
+    (tmp_path / "serving").mkdir()
+    zone = ("--timezone", "Pacific/Kiritimati")  # fourteen hours ahead: the next day
+    with Serving(tmp_path / "serving", *zone, database=database, environment=SHOWING) as serving:
+        assert serving.status()["timezone"] == "Pacific/Kiritimati"
+        periods = json.loads(serving.get("/api/v1/periods")[1])
+        days = json.loads(serving.get("/api/v1/aggregations/D")[1])["valuesAvailable"]
+        assert serving.stop()[0] == 0
+    assert periods["timezone"] == "Pacific/Kiritimati"
+    assert {entry["aggValue"] for entry in periods["periods"]} >= {"2026-06-15"}
+    assert days == ["2026-06-15"]
+    assert database.read_bytes() == before
+
+
 LOOKING = """
 import sys
 from engine.runtime import serve
