@@ -8,7 +8,8 @@ GO ?= go
 NPM ?= npm
 
 # What the tests need besides Python, Node.js and Go.
-PACKAGES = bindfs caddy chromium faketime kiwix-tools poppler-utils strace zim-tools
+PACKAGES = bindfs caddy chromium faketime fish groff kiwix-tools man-db mandoc poppler-utils strace \
+	zim-tools zsh
 # Optional: the browser tests take half as long with it.
 QUICKER = chromium-headless-shell
 
@@ -59,7 +60,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
-.PHONY: help run build filebeat filebeat-arm64 static wheel test test-full test-hours test-dates faults faults-full lint lint-python \
+.PHONY: help run build man filebeat filebeat-arm64 static wheel test test-full test-hours test-dates faults faults-full lint lint-python \
 	lint-static format bench bench-check profile mutants lock packages clean distclean
 
 help: ## list the targets
@@ -76,6 +77,9 @@ build: $(PIP) $(DASHBOARD) ## build dist/offspot-metrics, the program in one fil
 filebeat: build/filebeat ## build Filebeat OSS from its Go module as build/filebeat
 
 static: $(DASHBOARD) ## build the dashboard into static/dist
+
+man: $(PIP) ## write the man page and the completions for shells into build/
+	$(BIN)/python tools/make_man.py
 
 wheel: $(DEV) $(DASHBOARD) ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
@@ -196,7 +200,8 @@ build/filebeat-arm64: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
 # ---------------------------------------------------------------------- clean
 
 clean: ## remove what was built, keep what was downloaded
-	rm -rf dist static/dist $(KPI_TYPES) build/mypy build/ruff build/filebeat build/filebeat-arm64
+	rm -rf dist static/dist $(KPI_TYPES) build/mypy build/ruff build/filebeat build/filebeat-arm64 \
+		build/man build/completions
 	find . -name __pycache__ -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
 
 distclean: clean ## remove all that is not in version control

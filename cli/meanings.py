@@ -1,10 +1,11 @@
-"""Sentences for the fates and reasons of lines: what each means, and what to do about it.
+"""Sentences for exit codes, and for fates and reasons of lines: what each means, what to do.
 
 `engine/inputs/reasons.py` finds the reason of a line.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Final, NamedTuple
 
 from engine.inputs.model import (
@@ -26,6 +27,23 @@ FATES: Final = {
     "too-long": "longer than 1 MiB",
 }
 """What the lines of each fate are."""
+
+
+EXIT_CODES: Final = {
+    0: "success",
+    1: "other errors: a piece of a log refused, a port in use",
+    2: "wrong usage: an option, an argument, an invalid period",
+    os.EX_DATAERR: "damaged: a log, a database",
+    os.EX_NOINPUT: "missing: a log, a folder, a database",
+    os.EX_UNAVAILABLE: "Filebeat is required and cannot be run",
+    os.EX_SOFTWARE: "a part of the program ended unexpectedly",
+    os.EX_IOERR: "reading or writing failed: disk full, read-only",
+    os.EX_TEMPFAIL: "in use: another instance, a locked database",
+    os.EX_NOPERM: "no permission to read it",
+    os.EX_CONFIG: "packages file, configuration, a database of another program or a newer version",
+    130: "interrupted by Ctrl-C",
+}
+"""What each exit code means."""
 
 
 class Words(NamedTuple):

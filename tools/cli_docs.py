@@ -1,8 +1,8 @@
-"""Write the tables of options and settings in `docs/` from the table of settings.
+"""Write the tables of options, exit codes and settings in `docs/` from those of the program.
 
-What is between `<!-- options: COMMAND -->` (in `docs/cli.md`), or `<!-- settings -->` (in
-`docs/configuration.md`), and `<!-- end -->` is written again. With `--check` nothing is written,
-and the exit code says whether the pages are current.
+What is between `<!-- options: COMMAND -->`, `<!-- exit codes -->` (in `docs/cli.md`), or
+`<!-- settings -->` (in `docs/configuration.md`), and `<!-- end -->` is written again. With
+`--check` nothing is written, and the exit code says whether the pages are current.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CLI = ROOT / "docs" / "cli.md"
 CONFIGURATION = ROOT / "docs" / "configuration.md"
 _OPTIONS = re.compile(r"(<!-- options: ([\w ]+) -->\n).*?(<!-- end -->)", re.S)
+_EXIT_CODES = re.compile(r"(<!-- exit codes -->\n).*?(<!-- end -->)", re.S)
 _SETTINGS = re.compile(r"(<!-- settings -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -80,6 +81,15 @@ def settings() -> Iterator[str]:
             yield f"| {' | '.join(cells)} |\n"
 
 
+def exit_codes() -> Iterator[str]:
+    """The exit codes, as a table."""
+    from cli.meanings import EXIT_CODES
+
+    yield "| code | meaning |\n|---|---|\n"
+    for code, meaning in EXIT_CODES.items():
+        yield f"| {code} | {_cell(meaning)} |\n"
+
+
 def _cell(text: str) -> str:
     return text.replace("|", r"\|")
 
@@ -92,7 +102,9 @@ def pages() -> Iterator[tuple[Path, str, str]]:
     if named != set(known):
         raise SystemExit(f"docs/cli.md: commands differ: {sorted(named ^ set(known))}")
     tables = {name: "".join(options(command)) for name, command in known.items()}
-    yield CLI, text, _OPTIONS.sub(lambda m: f"{m[1]}\n{tables[m[2]]}\n{m[3]}", text)
+    current = _OPTIONS.sub(lambda m: f"{m[1]}\n{tables[m[2]]}\n{m[3]}", text)
+    table = "".join(exit_codes())
+    yield CLI, text, _EXIT_CODES.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", current)
     text, table = CONFIGURATION.read_text(encoding="utf-8"), "".join(settings())
     yield CONFIGURATION, text, _SETTINGS.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", text)
 
