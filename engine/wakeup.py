@@ -22,6 +22,8 @@ class WakeUp:
         self._lock = threading.RLock()  # a signal handler may come while its thread has it
         self._out, self.descriptor = os.pipe()
         """What is written to `descriptor` wakes up too, for `signal.set_wakeup_fd`."""
+        self.cleared = 0
+        """How often: it grows as long as the thread that waits comes round."""
         self._open = True
         os.set_blocking(self._out, False)
         os.set_blocking(self.descriptor, False)
@@ -38,6 +40,7 @@ class WakeUp:
 
     def clear(self) -> None:
         """Wait again."""
+        self.cleared += 1
         with suppress(BlockingIOError):
             os.read(self._out, 4096)
 

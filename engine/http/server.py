@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from engine.http.listening import bound_socket, has_no_more_than, room_for_connections
 from engine.http.loop import SIXTEENTH, WORKERS_SECONDS, Limits, Loop
 from engine.http.wsgi import Responder
+from engine.wakeup import WakeUp
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -54,6 +55,13 @@ class HttpServer:
         responder = Responder(self._app, (self.host, self.port))
         limits = replace(self._limits, max_connections=room)
         self.loop = Loop(sock, responder, limits, self._monotonic)
+
+    @property
+    def wake_up(self) -> WakeUp:
+        """Wakes the thread that serves; for after `bind`."""
+        if self.loop is None:
+            raise RuntimeError("bind() comes before the server can be woken")
+        return self.loop.wake_up
 
     def run(self) -> None:
         """Serve until `stop`; an exception that ends this ends the service."""

@@ -19,6 +19,7 @@ from engine.runtime import clock
 from engine.runtime.counting import CountingLoop
 from engine.runtime.hardware import read_hardware
 from engine.runtime.inbox import Ended, Inbox, Item, PackagesRead, Reload, Stop
+from engine.runtime.notify import Progress
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.takeover import Takeover
 from engine.runtime.threads import Threads
@@ -55,6 +56,8 @@ class Collector:
         self.threads: Threads
         self.answers: AnswerCache
         self._reading = False
+        self._messages = 0
+        """So many has the reader emitted, and we have taken."""
         self._failed = False
         """Counting itself has failed: the last save stands, and what followed is read again."""
         for note in (*store.repairs, *store.notes):
@@ -106,6 +109,15 @@ class Collector:
             else:
                 self._save_all()
 
+    def progress(self) -> Progress:
+        """Of the timer, and of the reader while there is one: lines that come are progress too, as
+        it is not woken before it has read what is there.
+        """
+        found: Progress = {"timer": (self.ticker.wake_up, 0)}
+        if self._reading:
+            found["reader"] = (self.requests.wake_up, self._messages)
+        return found
+
     def due_in(self) -> float:
         """Seconds until `handle` is to be called though nothing has come."""
         return 0.0 if self.takeover.is_pending else self.counting.due_in()
@@ -140,6 +152,7 @@ class Collector:
             self.counting.take_packages()
             self._read_when_ready()
         elif not isinstance(item, Stop | Ended):
+            self._messages += 1
             self.counting.take(item)
 
     def _read_when_ready(self) -> None:

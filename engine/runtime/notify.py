@@ -1,4 +1,4 @@
-"""Reports to systemd, where it has asked for that (sd_notify).
+"""Reports to systemd, where it has asked for that (sd_notify), and feeds its watchdog.
 
 NOTIFY_SOCKET and WATCHDOG_USEC are removed from the environment: a child must not report for us. A
 socket that nobody reads, or that is gone, stops nothing.
@@ -6,12 +6,19 @@ socket that nobody reads, or that is gone, stops nothing.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from engine.runtime.clock import monotonic
+from engine.wakeup import WakeUp
+
+Progress = dict[str, tuple[WakeUp, int]]
+"""Of each thread at work: what wakes it, and how much it has done besides waking up."""
+
+log = logging.getLogger("offspot-metrics")
 
 
 class Notifier:
@@ -25,8 +32,7 @@ class Notifier:
         is_for_us = not process or process == str(os.getpid())
         known = address and is_for_us and microseconds.isdecimal()
         self.interval = int(microseconds) / 2_000_000 if known else 0.0
-        """Seconds between two signs of life; 0: none is expected."""
-        self._next = 0.0
+        """Seconds between two signs of life, half of what is allowed; 0: none is expected."""
 
     def send(self, text: str) -> None:
         """Send one message, at once or not at all."""
@@ -48,8 +54,43 @@ class Notifier:
         finally:
             self.send("STOPPING=1")
 
-    def alive(self) -> None:
-        """A sign of life, when it is time for one."""
-        if self.interval and monotonic() >= self._next:
-            self._next = monotonic() + self.interval
-            self.send("WATCHDOG=1")
+
+class Watchdog:
+    """Signs of life, as long as every thread moves within the time that systemd allows.
+
+    `look` is for the main thread, which by that shows that it moves itself. It wakes the others and
+    sees at its next look whether they have come round: an idle thread needs no timer for this.
+    """
+
+    def __init__(self, notifier: Notifier, progress: Callable[[], Progress]) -> None:
+        self.interval = notifier.interval
+        self._notifier = notifier
+        self._progress = progress
+        self._next = 0.0
+        self._seen: dict[str, tuple[int, float]] = {}
+        """What each thread had done, and since when it has not done more (monotonic)."""
+        self._hanging: list[str] = []
+
+    def look(self) -> None:
+        """A sign of life, when it is time for one and no thread hangs."""
+        now = monotonic()
+        if not self.interval or now < self._next:
+            return
+        self._next = now + self.interval
+        seen, self._seen = self._seen, {}
+        for name, (wake_up, done) in self._progress().items():
+            turns = wake_up.cleared + done
+            before, since = seen.get(name, (turns, now))
+            self._seen[name] = (turns, since if turns == before else now)
+            wake_up.set()
+        allowed = 2 * self.interval
+        self._report([name for name, (_, since) in self._seen.items() if now - since >= allowed])
+
+    def _report(self, hanging: list[str]) -> None:
+        if not hanging:
+            self._notifier.send("WATCHDOG=1")
+        elif hanging != self._hanging:
+            text = f"the {' and the '.join(hanging)} thread hangs"
+            log.error("%s: the service manager is given no more signs of life", text)
+            self._notifier.send(f"STATUS=Not at work: {text}")
+        self._hanging = hanging

@@ -17,6 +17,7 @@ from engine.errors import InputMissing, MetricsError
 from engine.packages import Packages, read_packages
 from engine.report import Report
 from engine.runtime.inbox import Item
+from engine.runtime.notify import Progress
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.threads import Threads
 from engine.settings import Config
@@ -75,6 +76,10 @@ class ReadOnlyDashboard:
             text = error.message.replace(f"database {path}", "the database")
             return text.replace(str(path), "the database")
         return ""
+
+    def progress(self) -> Progress:
+        """No thread of its own is at work."""
+        return {}
 
     def open_report(self) -> Report:
         """A report for one thread; an empty one while there is no database.

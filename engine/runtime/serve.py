@@ -20,7 +20,7 @@ from engine.runtime import clock, logs
 from engine.runtime.collector import Collector
 from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, Reload, Stop
-from engine.runtime.notify import Notifier
+from engine.runtime.notify import Notifier, Watchdog
 from engine.runtime.read_only import ReadOnlyDashboard
 from engine.runtime.service_status import ServiceStatus
 from engine.runtime.threads import Threads
@@ -51,6 +51,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
     with opened(config, status, inbox, budget.logs) as work, Threads(inbox.put) as threads:
         app = make_app(config, status, work)
         server = bound_server(config, app, budget.connections)
+        watchdog = Watchdog(notifier, lambda: {**work.progress(), "http": (server.wake_up, 0)})
         with (
             work.running(threads, app.cache),
             answering(server, threads),
@@ -58,7 +59,7 @@ def serve(config: Config, announce: Callable[[str], None]) -> int:
         ):
             if logs.has_room():
                 announce(address_of(config.host, server.port))
-            loop(inbox, work, threads, notifier, status)
+            loop(inbox, work, threads, watchdog, status)
     return 0
 
 
@@ -153,14 +154,14 @@ def loop(
     inbox: Inbox,
     work: Collector | ReadOnlyDashboard,
     threads: Threads,
-    notifier: Notifier,
+    watchdog: Watchdog,
     status: ServiceStatus,
 ) -> None:
     """Take items until told to stop. Raises ThreadDied."""
-    pause = min(LOOK_SECONDS, notifier.interval or LOOK_SECONDS)
+    pause = min(LOOK_SECONDS, watchdog.interval or LOOK_SECONDS)
     while not isinstance(item := inbox.take(max(0.0, min(pause, work.due_in()))), Stop):
         status.queue_depth = inbox.depth
-        notifier.alive()
+        watchdog.look()
         if not isinstance(item, Ended):
             work.handle(item)
         elif failure := threads.failure(item):

@@ -42,7 +42,7 @@ class Ticker:
 
     def __init__(self, emit: Callable[[Tick], None], offset: float | None = None) -> None:
         self.emit = emit
-        self._wake_up = WakeUp()
+        self.wake_up = WakeUp()
         self._stopping = False
         self._offset = offset if offset is not None else clock_offset()
         self._credit = 2.0  # minutes; the first one, and the one that it may soon change into
@@ -52,15 +52,16 @@ class Ticker:
     def stop(self) -> None:
         """Let `run` come to its end; may be called from any thread."""
         self._stopping = True
-        self._wake_up.set()
+        self.wake_up.set()
 
     def run(self) -> None:
         """Look at the clocks every second or so, by the monotonic one."""
         poll = select.poll()
-        poll.register(self._wake_up, select.POLLIN)
+        poll.register(self.wake_up, select.POLLIN)
         while not self._stopping:
             self.check(clock.now(), clock_offset(), clock.monotonic())
             poll.poll(CHECK_SECONDS * 1000)
+            self.wake_up.clear()
 
     def check(self, now: int, offset: float, monotonic: float) -> None:
         """Put a tick when the minute has changed or the clock was set."""
