@@ -178,7 +178,7 @@ $(NODE_MODULES): $(WEB)/package.json $(WEB)/package-lock.json
 	cd $(WEB) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(KPI_TYPES): tools/kpi_types.py $(wildcard engine/kpis/*.py)
+$(KPI_TYPES): tools/kpi_types.py engine/api/openapi.yaml $(wildcard engine/kpis/*.py)
 	$(PYTHON) tools/kpi_types.py > $@
 
 $(DASHBOARD): $(NODE_MODULES) $(KPI_TYPES) $(WEB_SOURCES)

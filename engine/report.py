@@ -10,10 +10,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from engine import kpis
+from engine.figures.answers import Query, figures_answer, period_answer
+from engine.figures.figures import Known
+from engine.figures.known import impossible, read_known
+from engine.figures.packages import package_list
 from engine.indicators import uptime
 from engine.kpis.model import NO_DATA, Summary
+from engine.packages import Packages
+from engine.store.hourly_figures import HourlyFigures
 from engine.store.reader import Reader
 from engine.times import (
+    EARLIEST_POSSIBLE,
     HOUR_SECONDS,
     KEPT,
     MINUTE_SECONDS,
@@ -21,6 +28,7 @@ from engine.times import (
     TREND,
     Period,
     labels_of_hour,
+    latest_possible,
     load_zone,
     local_day,
     next_period,
@@ -149,13 +157,38 @@ class Report:
         return sorted(found, key=lambda p: (-p.start, "DWMY".index(p.kind)))
 
     def periods(self, now: int) -> Json:
-        """`{"timezone", "periods": [...]}`, newest first."""
+        """Every period of a possible date, newest first, and what was counted of other dates."""
+        latest = latest_possible(now)
         with self.reader.snapshot():
-            known = self.known_periods()
+            periods = self.known_periods()
+            counted_from = self._known(now).counted_from
+            apart = impossible(self.reader, now)
         return {
             "timezone": self.zone.key,
-            "periods": [self._describe(period, now) for period in known],
+            "countedFrom": counted_from,
+            "impossible": apart,
+            "periods": [
+                self._describe(period, now)
+                for period in periods
+                if period.end > EARLIEST_POSSIBLE and period.start < latest
+            ],
         }
+
+    def _known(self, now: int) -> Known:
+        return read_known(self.reader, self.zone, now, has_totals=self._stored_zone)
+
+    def figures(self, query: Query, now: int) -> Json:
+        """Figures of any stretch of days."""
+        with self.reader.snapshot():
+            return figures_answer(HourlyFigures(self.reader.connection), self._known(now), query)
+
+    def packages(self) -> Json:
+        """Every package, and when it was used."""
+        with self.reader.snapshot():
+            stored = self.reader.get("packages")
+            used = self.reader.hours_of_use()
+        known = Packages() if stored is None else Packages.from_json(str(stored))
+        return package_list(known, used)
 
     def _describe(self, period: Period, now: int) -> Json:
         return {
@@ -192,6 +225,7 @@ class Report:
         before, after = previous_period(period, self.zone), next_period(period, self.zone)
         return {
             **self._with_kpis(period, now, summary),
+            **period_answer(HourlyFigures(self.reader.connection), self._known(now), period),
             "others": kpis.others(summary),
             "uptime": self.uptime(period),
             "previous": self._with_kpis(before, now, self.summary(before)) if before else None,

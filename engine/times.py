@@ -32,6 +32,11 @@ TREND: Final = {"D": 7, "W": 4, "M": 12, "Y": 5}  # length of a run of neighbour
 EARLIEST_AT: Final = 946_684_800  # 2000-01-01T00:00:00Z
 LATEST_AT: Final = 4_102_444_800  # 2100-01-01T00:00:00Z
 
+# What people are shown lies between this and a day after now: no hotspot is older than the logs of
+# Caddy 2, and a clock that was never set begins in 1970 or 2000.
+EARLIEST_POSSIBLE: Final = 1_577_836_800  # 2020-01-01T00:00:00Z
+_LONGEST_AHEAD: Final = 86_400
+
 zoneinfo.reset_tzpath(())  # no tables but those of tzdata, not even with PYTHONTZPATH
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
@@ -81,6 +86,11 @@ def slots(minutes: int) -> int:
         minutes = minutes >> (start + SLOT_MINUTES) << (start + SLOT_MINUTES)
         count += 1
     return min(count, 6)
+
+
+def latest_possible(now: int) -> int:
+    """From here on, nothing that was counted can be of its time."""
+    return now + _LONGEST_AHEAD
 
 
 def load_zone(name: str) -> ZoneInfo:

@@ -25,6 +25,7 @@ ROWS = [
     ["engine.replay"],
     ["engine.replay.workers", "engine.usage_report"],
     ["engine.report"],
+    ["engine.figures"],
     ["engine.ledger"],
     ["engine.pipeline"],
     ["engine.store"],

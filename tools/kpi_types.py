@@ -1,6 +1,7 @@
-"""Prints what the dashboard knows of the KPIs: `static/src/kpis.ts`, made by `make static`.
+"""Prints what the dashboard knows of the API: `static/src/kpis.ts`, made by `make static`.
 
-A type for the JSON of each KPI, from its schema, and a list of ids, units and names of figures.
+A type for the JSON of each KPI, from its schema, a list of ids, units and names of figures, and the
+types of the routes of figures and packages, from `engine/api/openapi.yaml`.
 """
 
 from __future__ import annotations
@@ -14,29 +15,55 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine import kpis
+from engine.api.specification import specification
 from engine.kpis.model import COUNT_SCHEMA, NO_DATA, Json
 
 HEAD = """\
-// Made by `make static` from engine/kpis/, where each KPI has its file: change those instead.
+// Made by `make static` from engine/kpis/, where each KPI has its file, and
+// engine/api/openapi.yaml: change those instead.
 
 import type { Kpi } from './api'
 """
-PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean"}
+PLAIN = {
+    "string": "string",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "null": "null",
+}
+OF_ROUTES = (
+    "FiguresTotal",
+    "FiguresRow",
+    "HourOfWeek",
+    "PackageFigures",
+    "Comparison",
+    "Figures",
+    "PackageEntry",
+    "PackageList",
+)
+"""Schemas of `openapi.yaml` that are types of the dashboard."""
+ALIASES = {"Count": "number", "Instant": "number", "Label": "string"}
 
 
 def typescript(schema: Json) -> str:
-    """The TypeScript of a JSON schema, of those parts that KPIs use."""
+    """The TypeScript of a JSON schema, of those parts that KPIs and routes use."""
     if schema == COUNT_SCHEMA:
         return "number"
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return ALIASES.get(name, name)
+    if "enum" in schema:
+        return " | ".join(json.dumps(value) for value in schema["enum"])
+    if "anyOf" in schema:
+        return " | ".join(typescript(of) for of in schema["anyOf"])
     kind = schema.get("type")
+    if isinstance(kind, list):
+        return " | ".join(typescript({"type": one}) for one in kind)
     if kind == "array":
-        return f"{typescript(schema['items'])}[]"
+        items = typescript(schema["items"])
+        return f"({items})[]" if " | " in items else f"{items}[]"
     if kind == "object":
-        required = schema["required"]
-        fields = (
-            f"{name}{'' if name in required else '?'}: {typescript(of)}"
-            for name, of in schema["properties"].items()
-        )
+        fields = (f"{name}: {of}" for name, of in fields_of(schema).items())
         return "{ " + "; ".join(fields) + " }"
     try:
         return PLAIN[str(kind)]
@@ -73,6 +100,18 @@ def lines() -> Iterator[str]:
         }
         yield f"  {json.dumps(fields)},"
     yield "]"
+    schemas = specification()["components"]["schemas"]
+    for name in OF_ROUTES:
+        yield from record(name, schemas[name].get("description", name), fields_of(schemas[name]))
+
+
+def fields_of(schema: Json) -> dict[str, str]:
+    """The fields of an object: name -> type."""
+    required = schema["required"]
+    return {
+        name if name in required else f"{name}?": typescript(of)
+        for name, of in schema["properties"].items()
+    }
 
 
 if __name__ == "__main__":

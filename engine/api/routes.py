@@ -25,6 +25,7 @@ from engine.api.answers import (
     redirect_answer,
 )
 from engine.api.assets import Assets
+from engine.api.figures import read_request, unknown_parameters
 from engine.http.wsgi import DEFERRED
 from engine.times import PERIOD_KINDS
 
@@ -78,6 +79,8 @@ class Routes:
         app.get(f"{ROOT}/kpis/<kpi_id>/values", callback=self._kpi_value)
         app.get(f"{ROOT}/periods", callback=self._periods)
         app.get(f"{ROOT}/periods/<kind>/<label>", callback=self._period)
+        app.get(f"{ROOT}/figures", callback=self._any_figures)
+        app.get(f"{ROOT}/packages", callback=self._packages)
         app.get(f"{ROOT}/status", callback=self._status)
         for probe in self._sources.health:
             app.get(f"/health{probe}", callback=partial(self._health, probe))
@@ -99,9 +102,11 @@ class Routes:
         route, _ = self._router.match({"REQUEST_METHOD": "GET", "PATH_INFO": path})
         return bool(route.rule != REST)
 
-    def _figures(self, make: Callable[[Report], Answer], *, minute: int | None = None) -> Answer:
+    def _figures(
+        self, make: Callable[[Report], Answer], *, minute: int | None = None, query: str = ""
+    ) -> Answer:
         path: str = bottle.request.environ["PATH_INFO"]
-        return self._cache.get((path, _wanted_query(path)), minute, make, defer)
+        return self._cache.get((path, query or _wanted_query(path)), minute, make, defer)
 
     def _to_root(self) -> Answer:
         return redirect_answer(f"{ROOT}/")
@@ -160,6 +165,22 @@ class Routes:
 
         return self._figures(make, minute=now // 60)
 
+    def _any_figures(self) -> Answer:
+        request = read_request(_given())
+        if isinstance(request, list):
+            return invalid_answer(*request)
+        now = self._sources.now()
+
+        def make(report: Report) -> Answer:
+            return json_answer(report.figures(request.query, now))
+
+        return self._figures(make, minute=now // 60, query=repr(request))
+
+    def _packages(self) -> Answer:
+        if problems := unknown_parameters(_given(), {}):
+            return invalid_answer(*problems)
+        return self._figures(lambda report: json_answer(report.packages()))
+
     def _status(self) -> Answer:
         defer()
         return json_answer(self._sources.status(), live=True)
@@ -196,6 +217,13 @@ def _query_values(name: str) -> list[str]:
         return []
     values: list[str] = bottle.request.query.getall(name)
     return [value.encode("latin-1").decode("utf-8", "replace") for value in values]
+
+
+def _given() -> dict[str, list[str]]:
+    """Every parameter of the query with its values; one that nobody knows where there are many."""
+    if bottle.request.query_string.count("&") >= _MAX_QUERY_FIELDS:
+        return {"": []}
+    return {name: _query_values(name) for name in bottle.request.query}
 
 
 def _kpi_number(text: str) -> int | None:

@@ -23,6 +23,7 @@ from engine.text import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean_scalar, cut_tex
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024  # a thousand packages with their icons; a bomb is more
 
 _URL = re.compile(r"(?P<start>//|https?://)?(?P<host>[^/?#\s@\\]+)(?P<rest>[/?#].*)?", re.I | re.S)
+_BYTES = re.compile(r"[0-9]{1,18}", re.A)
 _PLACEHOLDER = re.compile(r"\{(?:(?P<name>[a-z0-9]+(?:-[a-z0-9]+)*)-)?fqdn\}", re.I)
 _VIEWER = re.compile(r"(?P<prefix>(?:/[^?#]*)?)/viewer(?:\?[^#]*)?#(?P<name>.*)", re.S)
 _CONTENT = re.compile(r"(?P<prefix>(?:/[^?#]*?)?)/content/(?P<name>[^/?#]+)(?:[/?#].*)?", re.S)
@@ -162,7 +163,14 @@ def _read_entry(entry: Any, title: str, fqdn: str) -> Package | str:
     prefix, name = _zim_path(rest) if kind == "zim" else ("", "")
     if kind == "zim" and not name:
         return f"its url {url[:100]!r} names no ZIM (//host/viewer#NAME or /content/NAME)"
-    return Package(kind, cut_text(title), host, name, clean_scalar(entry.get("ident")), prefix)
+    ident, size = clean_scalar(entry.get("ident")), _size_of(entry.get("download"))
+    return Package(kind, cut_text(title), host, name, ident, prefix, size)
+
+
+def _size_of(download: Any) -> int | None:
+    """The bytes that `download` says a package takes; None where it does not, or no number."""
+    size = clean_scalar(download.get("size")) if isinstance(download, dict) else ""
+    return int(size) if _BYTES.fullmatch(size) else None
 
 
 def _read_url(url: str, fqdn: str) -> tuple[str, str, str]:

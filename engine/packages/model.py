@@ -34,6 +34,8 @@ class Package:
     ident: str = ""
     prefix: str = ""
     """What stands before `/content/` in the paths of a ZIM (kiwix-serve's --urlRootLocation)."""
+    size: int | None = None
+    """Bytes that it takes, where the packages file says (`download.size`)."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ class Packages:
 
     def to_json(self) -> str:
         """A text from which `from_json` makes the same packages (stored in the database)."""
-        entries = [[e.kind, e.title, e.host, e.name, e.ident, e.prefix] for e in self.entries]
+        entries = [
+            [e.kind, e.title, e.host, e.name, e.ident, e.prefix, e.size] for e in self.entries
+        ]
         data = {"name": self.name, "fqdn": self.fqdn, "entries": entries}
         return json.dumps(data, ensure_ascii=False)
 
@@ -112,15 +116,24 @@ class Packages:
         """The packages that a `to_json` wrote, of older versions too. Raises ConfigError."""
         try:
             data = json.loads(text)
-            entries = tuple(_restored(*map(str, entry)) for entry in data["entries"])
+            entries = tuple(_restored(*entry) for entry in data["entries"])
             return cls(entries=entries, name=str(data["name"]), fqdn=str(data["fqdn"]))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ConfigError("the packages stored in the database cannot be read") from error
 
 
-def _restored(kind: str, title: str, host: str, *rest: str) -> Package:
-    """Older versions did not trim titles, and stored hosts in Unicode."""
-    return Package(kind, cut_text(clean_text(title)), normal_host(host), *rest)
+def _restored(kind: object, title: object, host: object, *rest: object) -> Package:
+    """Older versions did not trim titles, stored hosts in Unicode, and had no sizes."""
+    name, ident, prefix, size = (*rest, None, None, None, None)[:4]
+    return Package(
+        kind=str(kind),
+        title=cut_text(clean_text(str(title))),
+        host=normal_host(str(host)),
+        name=str(name or ""),
+        ident=str(ident or ""),
+        prefix=str(prefix or ""),
+        size=None if size is None else int(str(size)),
+    )
 
 
 def _make_site(entries: Iterable[Package]) -> Site:

@@ -23,7 +23,15 @@ from engine.store.meta import MetaTable
 from engine.store.positions import fates_in, sum_fates
 from engine.store.records import record_hours
 from engine.store.transactions import storage_errors
-from engine.times import MINUTE_SECONDS, PERIOD_KINDS, Period, labels_of_hour
+from engine.times import (
+    EARLIEST_POSSIBLE,
+    LATEST_AT,
+    MINUTE_SECONDS,
+    PERIOD_KINDS,
+    Period,
+    labels_of_hour,
+    period_of,
+)
 
 _HOURLY_VALUES: Final = HOURLY_VALUES.format(first="?1", end="?2")
 
@@ -67,6 +75,14 @@ class Reader:
     def get(self, key: str, default: Any = None) -> Any:
         """A value of `meta`."""
         return MetaTable(self.connection).get(key, default)
+
+    def total_only_periods(self, complete_from: int, zone: ZoneInfo) -> list[Period]:
+        """Stored periods of which no hours are known: imported, or of records that were removed."""
+        rows = self.connection.execute("SELECT agg_kind, agg_value, whole FROM period").fetchall()
+        found = [(whole, period_of(kind, label, zone)) for kind, label, whole in rows]
+        return [
+            period for whole, period in found if period and (whole or period.start < complete_from)
+        ]
 
     def stored_labels(self, kind: str) -> list[str]:
         """The labels whose totals are stored, ascending."""
@@ -170,15 +186,20 @@ class Reader:
 
     def last_hours(self) -> dict[str, int]:
         """Package title -> newest hour in which it was used."""
-        return dict(
-            self.connection.execute(
-                "SELECT value0, max(hour) FROM ("
+        return {title: last for title, (_, last) in self.hours_of_use().items()}
+
+    def hours_of_use(self) -> dict[str, tuple[int, int]]:
+        """Package title -> first and last hour in which it was used."""
+        return {
+            title: (first, last)
+            for title, first, last in self.connection.execute(
+                "SELECT value0, min(hour), max(hour) FROM ("
                 "SELECT dimension_id, hour FROM record WHERE indicator_id = ?1 UNION ALL "
                 "SELECT dimension_id, hour FROM state WHERE indicator_id = ?1) "
                 "JOIN dimension ON dimension.id = dimension_id GROUP BY dimension_id",
                 (indicators.total_usage_by_package.id,),
-            ).fetchall()
-        )
+            )
+        }
 
     def uptime_states(self) -> States:
         """The minutes of every hour in which the offspot was on."""
@@ -207,11 +228,16 @@ class Reader:
         (at,) = self.connection.execute("SELECT max(last_at) FROM log_file").fetchone()
         return None if at is None else int(at)
 
-    def first_minute(self) -> int | None:
-        """The first minute that was on; the beginning of the oldest hour if that is all we know."""
+    def first_minute(self, until: int = LATEST_AT) -> int | None:
+        """The first minute that was on; the beginning of the oldest hour if that is all we know.
+
+        Only hours of a possible date count: from `EARLIEST_POSSIBLE` to before `until`.
+        """
         (hour,) = self.connection.execute(
-            "SELECT min(hour) FROM (SELECT min(hour) AS hour FROM record "
-            "UNION ALL SELECT min(hour) FROM state)"
+            "SELECT min(hour) FROM ("
+            "SELECT min(hour) AS hour FROM record WHERE hour >= ?1 AND hour < ?2 "
+            "UNION ALL SELECT min(hour) FROM state WHERE hour >= ?1 AND hour < ?2)",
+            (EARLIEST_POSSIBLE, until),
         ).fetchone()
         if hour is None:
             return None
