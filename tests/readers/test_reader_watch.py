@@ -229,6 +229,37 @@ def test_no_room(logs: Path) -> None:
     folder.close()
 
 
+def test_no_room_while_the_log_is_rolled(logs: Path) -> None:
+    """A name that leads to the next log by the time it is looked at: neither is taken for lost."""
+
+    class Rolling(Watch):
+        """The proxy rolls just before a name is looked at, twice."""
+
+        rolls = 0
+
+        def _stat_new(self) -> dict[str, os.stat_result]:
+            if self.rolls < 2:
+                (logs / CURRENT).rename(logs / f"caddy_access_logs-{self.rolls}.json")
+                self.rolls += 1
+                (logs / CURRENT).write_bytes(line(self.rolls))
+            return super()._stat_new()
+
+    ledger = Ledger()
+    folder = LogFolder(logs, PATTERN, ledger.positions.copy(), max_open=3)
+    watch = folder.watch = Rolling(logs, PATTERN, room=0)
+    (logs / CURRENT).write_bytes(line(0))
+    for _ in range(3):  # the reader waits for counting meanwhile
+        watch.take()
+    assert watch.rolls == 2
+    messages = [*folder.look(1.0), *folder.read_new(), *folder.look(2.0), *folder.read_new()]
+    for message in messages:
+        ledger.take(message)
+    assert [message for message in messages if isinstance(message, Lost)] == []
+    assert ledger.has(lines(range(3)))
+    watch.close()
+    folder.close()
+
+
 def test_it_sleeps(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While nothing happens nobody looks; a line that comes then is read at once."""
     monkeypatch.setattr(source_module, "QUIET_LOOK_SECONDS", 3600.0)

@@ -34,6 +34,8 @@ ITSELF: Final = on.DELETE_SELF | on.MOVE_SELF
 ITS_END: Final = on.IGNORED | on.UNMOUNT | ITSELF
 MAX_ROUNDS: Final = 50
 """So often events that came while logs were opened are taken before a loss is judged."""
+MOVE_MILLISECONDS: Final = 20
+"""inotify(7): the two events of a move are not put into the queue at once."""
 QUEUE_BYTES: Final = 256 * 1024
 LOCAL: Final = frozenset(
     (
@@ -128,11 +130,13 @@ class Watch:
                 self._apply(event)
             unsure = self._open_new()
             if not self._pending():
-                break
+                unopened = self._stat_new()
+                if not unopened or not self._pending():  # each still is the file that it was
+                    self._leave_to_the_reader(unopened)
+                    break
             for name, life in unsure:  # by now the name may lead to another file: checked again
                 life.key = None
                 self._new[name] = None
-        self._leave_to_the_reader()
         self._report_unopened()
         return (len(self.arrivals), len(self.lost)) != before or not self.alive
 
@@ -143,9 +147,10 @@ class Watch:
             return []
 
     def _pending(self) -> bool:
+        """Whether there are more events; the second half of a move may come a moment later."""
         poll = select.poll()
         poll.register(self.name_events.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(MOVE_MILLISECONDS if self._moving else 0))
 
     def _apply(self, event: Event) -> None:
         if event.mask & on.Q_OVERFLOW:
@@ -213,13 +218,17 @@ class Watch:
             return None
         return Arrival(name, (status.st_dev, status.st_ino), descriptor, status.st_size, life)
 
-    def _leave_to_the_reader(self) -> None:
-        """What is there and could not be opened: the reader tries, and reports its size."""
-        for name in list(self._new):
-            try:
-                status = (self.folder / name).lstat()
-            except OSError:  # its next event shows where it is
-                continue
+    def _stat_new(self) -> dict[str, os.stat_result]:
+        """What is there and could not be opened."""
+        found = {}
+        for name in self._new:
+            with suppress(OSError):  # its next event shows where it is
+                found[name] = (self.folder / name).lstat()
+        return found
+
+    def _leave_to_the_reader(self, unopened: dict[str, os.stat_result]) -> None:
+        """The reader tries to open these, and reports the size of those that it cannot."""
+        for name, status in unopened.items():
             life = self._lives[name]
             del self._new[name]
             if stat.S_ISREG(status.st_mode):
