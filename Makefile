@@ -68,8 +68,8 @@ help: ## list the targets
 
 # ---------------------------------------------------------------------- use
 
-run: build ## build, then serve a week of sample logs and print the address
-	$(BIN)/python tools/demo.py
+run: build ## build, then serve a week of recorded school logs and print the address
+	$(BIN)/python dist/offspot-metrics demo --packages samples/packages.yml samples/week/*.json.gz
 
 build: $(PIP) $(DASHBOARD) ## build dist/offspot-metrics, the program in one file
 	$(BIN)/python tools/build_zipapp.py

@@ -12,6 +12,7 @@ from typer.core import TyperCommand
 from cli import (
     backup,
     config,
+    demo,
     doctor,
     healthcheck,
     import_upstream,
@@ -28,6 +29,7 @@ from engine.settings.commands import COMMANDS
 
 FUNCTIONS: Final[dict[str, Command]] = {
     "serve": serve.serve,
+    "demo": demo.demo,
     "replay": replay.replay,
     "kpis": kpis.kpis,
     "records": records.records,
@@ -78,7 +80,7 @@ def make_app(*, drawn: bool | None = None) -> typer.Typer:
     for name, settings in COMMANDS.items():
         group = config_group if name.startswith("config ") else app
         command = FUNCTIONS[name]
-        if group is app:  # of `config` none opens a database
+        if group is app and {"database", "merge_into"} & {*settings}:  # `config` opens none
             command = located(command)
         declared = with_options(command, settings)
         group.command(name.split()[-1], cls=GroupedCommand)(declared)
@@ -101,8 +103,9 @@ def main(
 ) -> None:
     """Usage figures of an offspot, counted on the device from its proxy's logs.
 
-    `serve` runs on the hotspot; `replay` counts log files anywhere; `kpis` prints what is stored;
-    `report` writes a page to file; `doctor` explains why a dashboard is empty.
+    `demo` shows a dashboard with made-up visits; `serve` runs on the hotspot; `replay` counts log
+    files anywhere; `kpis` prints what is stored; `report` writes a page to file; `doctor` explains
+    why a dashboard is empty.
     """
     if as_json and not version:
         raise typer.BadParameter("it goes with --version", context, param_hint="--json")

@@ -34,7 +34,7 @@ def _parameter(setting: Setting) -> Parameter:
     kind, default = setting.type, setting.default
     if setting.is_argument:
         declared: Any = typer.Argument(metavar=setting.metavar, help=setting.full_help)
-        default = Parameter.empty
+        default = None if setting.is_optional else Parameter.empty
     else:
         declared = _option(setting)
     if setting.read or setting.describes_default:

@@ -22,6 +22,7 @@ ROWS = [
     ["engine.runtime"],
     ["engine.api"],
     ["engine.http"],
+    ["engine.demo"],
     ["engine.replay"],
     ["engine.replay.workers", "engine.usage_report"],
     ["engine.report"],

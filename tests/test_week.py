@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests.support.golden import replay
-from tools import demo, school_week
+from tests.support.week import SAMPLES, week_lines
+from tools import school_week
 
-SAMPLES = demo.SAMPLES
 FILES = sorted(str(path) for path in (SAMPLES / "week").glob("*.gz"))
 OWN_WORDS = {"content", "viewer", "raw", "search", "suggest", "random", "catalog", "skin", "nojs"}
 
@@ -72,7 +72,7 @@ def top(values: dict[str, int], key: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def lines() -> list[dict[str, Any]]:
-    return [json.loads(line) for _, content in demo.read_week(SAMPLES / "week") for line in content]
+    return [json.loads(line) for line in week_lines()]
 
 
 def test_replay_of_the_week(lines: list[dict[str, Any]]) -> None:

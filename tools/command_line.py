@@ -32,7 +32,7 @@ class Parameter:
     @property
     def is_path(self) -> bool:
         """Whether the name of a file or folder is expected."""
-        return self.value.removesuffix("...") in ("FILE", "LOGFILE", "DIR")
+        return self.value.strip("[].") in ("FILE", "LOGFILE", "DIR")
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _zsh_value(option: Parameter) -> str:
 
 
 def _zsh_place(argument: Parameter) -> str:
-    return "*" if argument.value.endswith("...") else ""
+    return "*" if "..." in argument.value else ""
 
 
 def _zsh_name(command: str) -> str:

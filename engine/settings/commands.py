@@ -7,6 +7,7 @@ COMMANDS: Final = {
         *("packages", "logs", "pattern", "reader", "filebeat", "database", "timezone"),
         *("host", "port", "site"),
     ),
+    "demo": ("recorded", "packages", "seed", "weeks", "timezone", "host", "port", "site"),
     "replay": (
         *("logfiles", "packages", "merge_into", "allow_overlap", "timezone", "idle_gap", "jobs"),
         *("figures_format", "quiet"),

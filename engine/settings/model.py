@@ -28,6 +28,8 @@ class Setting:
     """As it is written, where that is not the name; two commands may share one."""
     short: str = ""
     is_argument: bool = False
+    is_optional: bool = False
+    """Of an argument: it may be left out."""
     group: str = ""
     """Heading of the option in the help."""
     metavar: str = ""
@@ -80,6 +82,13 @@ class Setting:
 def setting(*, default: Any, **attributes: Any) -> Any:
     """A field of `Config` with the attributes of a `Setting`."""
     return field(default=default, metadata=attributes)
+
+
+def logs_argument(text: str, *, is_optional: bool = False) -> Any:
+    """A field of `Config` for the logs that a command is given, with its help."""
+    metavar = "[LOGFILE...]" if is_optional else "LOGFILE..."
+    metadata = {"is_argument": True, "is_optional": is_optional, "metavar": metavar, "help": text}
+    return field(default_factory=list, metadata=metadata)
 
 
 def argument(text: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from engine.settings import choices, values
-from engine.settings.model import Setting, argument, setting
+from engine.settings.model import Setting, argument, logs_argument, setting
 
 if TYPE_CHECKING:
     from engine.settings.values import Network
@@ -16,6 +16,7 @@ INPUT: Final = "What is read"
 DATABASE: Final = "What is kept"
 COUNTING: Final = "How it counts"
 PAGE: Final = "The dashboard"
+DEMO: Final = "What is made up"
 OUTPUT: Final = "What is printed"
 
 
@@ -23,13 +24,9 @@ OUTPUT: Final = "What is printed"
 class Config:
     """What a command runs with."""
 
-    logfiles: list[str] = field(
-        default_factory=list,
-        metadata={
-            "is_argument": True,
-            "metavar": "LOGFILE...",
-            "help": "Logs, plain or .gz; - for standard input.",
-        },
+    logfiles: list[str] = logs_argument("Logs, plain or .gz; - for standard input.")
+    recorded: list[str] = logs_argument(
+        "Logs of a hotspot to show instead of a made-up school, plain or .gz.", is_optional=True
     )
     target: str = argument("The backup to write; - for standard output.")
     source: str = argument("The backup to restore.")
@@ -143,6 +140,10 @@ class Config:
         lowest=0,
         highest=64,
         help="Processes to count with; 0: one per core.",
+    )
+    seed: int = setting(default=1, group=DEMO, metavar="N", help="Another school for another N.")
+    weeks: int = setting(
+        default=6, group=DEMO, metavar="N", lowest=0, highest=52, help="Weeks before today."
     )
     host: str = setting(
         default="127.0.0.1",

@@ -21,7 +21,7 @@ from tests.cli.cases import Program, invoke, visits, write
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
-    *("serve", "replay", "kpis", "records", "report", "backup", "restore", "import"),
+    *("serve", "demo", "replay", "kpis", "records", "report", "backup", "restore", "import"),
     *("doctor", "healthcheck", "config"),
 )
 
