@@ -23,6 +23,10 @@ export default defineConfig({
     sourcemap: false,
     // Both languages and code are needed for the first paint; fewer files, fewer round trips.
     cssCodeSplit: false,
+    // What the page begins with is one file: in two, the second would be asked for after the first.
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }] } },
+    },
   },
   server: { proxy: { '/api': process.env.API ?? 'http://127.0.0.1:8000' } },
   test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },

@@ -50,6 +50,9 @@ _TYPES = {
 }
 """Fixed here, as the tables of the operating system differ from machine to machine."""
 
+_STRETCH = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.\.[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""How an address of the dashboard names the days from one to another."""
+
 _HASHED_NAME = re.compile(r"assets/(?:.*/)?[^/]*-(?=[^/.]*[A-Z0-9])[A-Za-z0-9_-]{8}\.[a-z0-9]+")
 """How Vite names what may be kept for ever; `logo-original.png` must not look like it."""
 
@@ -105,13 +108,15 @@ class Assets:
     def find(self, path: str) -> Answer | None:
         """The answer for a decoded path that starts with `/`; None is a 404.
 
-        A path whose last segment has no dot is a view of the dashboard, which reads it itself.
+        A path whose last segment has no dot, or is a stretch of days, is a view of the dashboard,
+        which reads it itself.
         """
         name = path[1:]
         found = self._answers.get(name)
         if found is not None:
             return found
-        return None if "." in name.rpartition("/")[2] else self._page
+        last = name.rpartition("/")[2]
+        return None if "." in last and not _STRETCH.fullmatch(last) else self._page
 
 
 def is_plain(path: str) -> bool:

@@ -3,7 +3,6 @@
 import type { Kpi, Period, Snapshot, Status } from './api'
 import { rankingOf } from './cards'
 import { KPIS } from './kpis'
-import type { View } from './route'
 import { slug } from './periods'
 
 type Row = [string, string, number, string, string, string, number]
@@ -11,7 +10,7 @@ type Row = [string, string, number, string, string, string, number]
 const knownKpi = (id: number): Kpi | undefined => KPIS.find((kpi) => kpi.id === id)
 
 /** What of a period a view shows: of one KPI where the view is a ranking, else all. */
-export function shownIn(view: View, period: Period): Period {
+export function shownIn(view: string, period: Period): Period {
   const shown = rankingOf(view)?.kpi
   if (!shown) return period
   const foreign = KPIS.filter((kpi) => kpi.name !== shown)
@@ -45,7 +44,7 @@ function rowsOf(kind: string, label: string, kpiId: number, value: object): Row[
   return rows
 }
 
-export function csvRows(view: View, all: Period): Row[] {
+export function csvRows(view: string, all: Period): Row[] {
   const period = shownIn(view, all)
   const rows = period.kpis.flatMap(({ kpiId, value }) => {
     const [key] = knownKpi(kpiId)?.others ?? []
@@ -79,7 +78,7 @@ function cell(value: string | number): string {
   return `"${text.replace(/"/g, '""')}"`
 }
 
-export function toCsv(view: View, period: Period): string {
+export function toCsv(view: string, period: Period): string {
   const head = 'agg_kind,agg_value,kpi_id,kpi,package,metric,value'
   const lines = csvRows(view, period).map((row) => row.map(cell).join(','))
   // Without the mark, spreadsheets take UTF-8 for their own old encoding.
@@ -87,7 +86,7 @@ export function toCsv(view: View, period: Period): string {
 }
 
 export function toJson(
-  view: View,
+  view: string,
   period: Period,
   status: Status | null,
   exportedAt: number,
@@ -98,7 +97,7 @@ export function toJson(
 
 /** ASCII only: some phones lose other names. */
 export function fileName(
-  view: View,
+  view: string,
   label: string,
   status: Status | null,
   extension: string,

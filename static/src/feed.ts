@@ -100,6 +100,7 @@ async function orNull<T>(promise: Promise<T>): Promise<T | null> {
 }
 
 async function fetchPeriod(label: string): Promise<Period | null> {
+  if (plain && span(label).kind === 'S') return null
   const period = await orNull(
     plain ? plainPeriod(label) : get<Period>(`periods/${span(label).kind}/${slug(label)}`),
   )

@@ -123,11 +123,13 @@ const DAY_MS = 86_400_000
 
 /** The name of a period, as a headline. */
 export function periodName(label: string): string {
-  const { kind, first } = span(label)
+  const { kind, first, after } = span(label)
   if (kind === 'D')
     return calendar(first, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })
   if (kind === 'M') return calendar(first, { month: 'long', year: 'numeric' })
   if (kind === 'Y') return calendar(first, { year: 'numeric' })
+  if (kind === 'S')
+    return calendarRange(first, after - DAY_MS, { day: 'numeric', month: 'short', year: 'numeric' })
   const [year, week] = label.split(' W')
   return t('period.week', { week: number(Number(week)), year: yearNumber(Number(year)) })
 }
@@ -138,6 +140,7 @@ const yearNumber = (year: number) => numberFormat(locale.value, { useGrouping: f
 export function periodDates(label: string): string {
   const { kind, first, after } = span(label)
   if (kind === 'D') return ''
+  if (kind === 'S') return t('time.d', { n: Math.round((after - first) / DAY_MS) })
   return calendarRange(first, after - DAY_MS, { day: 'numeric', month: 'long', year: 'numeric' })
 }
 

@@ -55,3 +55,34 @@ describe('the day of an instant', () => {
     expect(dayAt(lateEvening, 'Nowhere/Land')).toBe('2026-06-14')
   })
 })
+
+describe('stretches', () => {
+  it('are two days in order', () => {
+    expect(readLabel('2026-09-01..2026-11-30')).toEqual({
+      kind: 'S',
+      label: '2026-09-01..2026-11-30',
+    })
+    for (const wrong of ['2026-09-01..', '..', '2026-09-02..2026-09-01', '2026-02-01..2026-02-30'])
+      expect(readLabel(wrong), wrong).toBeNull()
+    for (const wrong of ['2026-09..2026-10', '2026-09-01..2026-09-02..2026-09-03'])
+      expect(readLabel(wrong), wrong).toBeNull()
+    expect(readLabel('2026-09-01..2026-09-01')).not.toBeNull()
+  })
+
+  it('lead to neighbours of as many months, or of as many days', () => {
+    expect(previousOf('2026-09-01..2026-11-30')).toBe('2026-06-01..2026-08-31')
+    expect(nextOf('2025-12-01..2026-02-28')).toBe('2026-03-01..2026-05-31')
+    expect(previousOf('2026-09-02..2026-09-08')).toBe('2026-08-26..2026-09-01')
+    for (const label of [
+      '2026-09-01..2026-11-30',
+      '2024-02-01..2024-02-29',
+      '2026-03-05..2026-07-01',
+    ])
+      expect(nextOf(previousOf(label))).toBe(label)
+  })
+
+  it('switch to a part as periods do', () => {
+    expect(switchKind('2026-09-01..2026-11-30', 'M', '2026-10-17')).toBe('2026-10')
+    expect(switchKind('2026-06-01..2026-08-31', 'W', '2026-10-17')).toBe('2026 W36')
+  })
+})

@@ -1,12 +1,14 @@
-// Calendar arithmetic of period labels as the API writes them ("2026-06-14", "2026 W24", "2026-06", "2026").
-// It works on calendar dates alone, as UTC midnights, and needs neither a time zone nor the clock.
+// Calendar arithmetic of period labels as the API writes them ("2026-06-14", "2026 W24", "2026-06", "2026"),
+// and of stretches from one day to another ("2026-09-01..2026-11-30", both days included). It works on calendar dates alone, as UTC midnights, and needs neither a time zone nor the clock.
 
 import { dateFormat } from './intl'
 
 export const KINDS = ['D', 'W', 'M', 'Y'] as const
 export type Kind = (typeof KINDS)[number]
+/** S: a stretch from one day to another */
+export type AnyKind = Kind | 'S'
 
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 
 const pad = (n: number, width = 2): string => String(n).padStart(width, '0')
 const dateMs = (year: number, month: number, day: number): number => Date.UTC(year, month - 1, day)
@@ -21,7 +23,13 @@ function isoYearStart(year: number): number {
 }
 
 /** The label in the API's spelling, from that or from the one used in addresses; null when it is none. */
-export function readLabel(text: string): { kind: Kind; label: string } | null {
+export function readLabel(text: string): { kind: AnyKind; label: string } | null {
+  const [from, to, ...more] = text.split('..')
+  if (from !== undefined && to !== undefined) {
+    const ends = [readLabel(from), readLabel(to)]
+    const days = ends.every((end) => end?.kind === 'D') && !more.length && from <= to
+    return days ? { kind: 'S', label: text } : null
+  }
   let found = /^(\d{4})[ -]W(\d{2})$/.exec(text)
   if (found) {
     const year = Number(found[1])
@@ -57,11 +65,19 @@ export function labelOf(kind: Kind, ms: number): string {
   return `${pad(weekYear, 4)} W${pad(week)}`
 }
 
+/** The label of a stretch from one UTC midnight to another, which is the day after its last. */
+export const stretchOf = (first: number, after: number): string =>
+  `${labelOf('D', first)}..${labelOf('D', after - DAY_MS)}`
+
 /** First day and the day after the last, as UTC midnights. */
-export function span(label: string): { kind: Kind; first: number; after: number } {
+export function span(label: string): { kind: AnyKind; first: number; after: number } {
   const read = readLabel(label)
   if (!read) throw new Error(`no period label: ${label}`)
   const { kind } = read
+  if (kind === 'S') {
+    const [from = '', to = ''] = read.label.split('..')
+    return { kind, first: span(from).first, after: span(to).after }
+  }
   const [year, second, day] = read.label.split(/[- ]/)
   const y = Number(year)
   if (kind === 'Y') return { kind, first: dateMs(y, 1, 1), after: dateMs(y + 1, 1, 1) }
@@ -77,14 +93,35 @@ export function span(label: string): { kind: Kind; first: number; after: number 
   return { kind, first, after: first + 7 * DAY_MS }
 }
 
+/** Months of a stretch that is made of whole ones, else 0. */
+function wholeMonths(first: number, after: number): number {
+  const [from, to] = [new Date(first), new Date(after)]
+  if (from.getUTCDate() !== 1 || to.getUTCDate() !== 1) return 0
+  return (to.getUTCFullYear() - from.getUTCFullYear()) * 12 + to.getUTCMonth() - from.getUTCMonth()
+}
+
+const monthsLater = (ms: number, months: number): number => {
+  const date = new Date(ms)
+  return dateMs(date.getUTCFullYear(), date.getUTCMonth() + 1 + months, 1)
+}
+
+/** The stretch next to one, equally long: in months where it is made of whole ones, else in days. */
+function stretchBeside(first: number, after: number, direction: 1 | -1): string {
+  const months = wholeMonths(first, after) * direction
+  const days = (after - first) * direction
+  return months
+    ? stretchOf(monthsLater(first, months), monthsLater(after, months))
+    : stretchOf(first + days, after + days)
+}
+
 export function previousOf(label: string): string {
-  const { kind, first } = span(label)
-  return labelOf(kind, first - DAY_MS)
+  const { kind, first, after } = span(label)
+  return kind === 'S' ? stretchBeside(first, after, -1) : labelOf(kind, first - DAY_MS)
 }
 
 export function nextOf(label: string): string {
-  const { kind, after } = span(label)
-  return labelOf(kind, after)
+  const { kind, first, after } = span(label)
+  return kind === 'S' ? stretchBeside(first, after, 1) : labelOf(kind, after)
 }
 
 /** The period of another kind to show when the reader switches: today's if it is inside, else the last. */

@@ -4,7 +4,7 @@
 import type { Aggregation, Aggregations, Others, Period, PeriodList, TrendEntry } from './api'
 import { get } from './api'
 import { KPIS, type Headlines } from './kpis'
-import { readLabel, span } from './periods'
+import { readLabel, span, type Kind } from './periods'
 
 export async function plainPeriods(): Promise<PeriodList> {
   const { aggregations } = await get<Aggregations>('aggregations')
@@ -61,7 +61,7 @@ export function plainPeriodOf(label: string, from: Aggregation): Period {
       : [],
   )
   return {
-    aggKind: span(label).kind,
+    aggKind: span(label).kind as Kind,
     aggValue: label,
     complete: null,
     hasData: kpis.length > 0,

@@ -61,11 +61,12 @@ def test_the_built_in_dashboard(package: str) -> None:
         reply = client.get(f"/{path}")
         assert (reply.status, reply.body) == (200, body)
         assert reply.headers["content-security-policy"] == STRICT_POLICY
-    for view in ("/", "/home", "/status/details"):
+    for view in ("/", "/home", "/status/details", "/when/2026-09-01..2026-11-30"):
         assert client.get(view).body == FILES["index.html"]
     packed = client.get("/", Accept_Encoding="gzip")
     assert gzip.decompress(packed.body) == FILES["index.html"]
     assert client.get("/index.html.gz").status == 404
+    assert client.get("/2026-09-01..2026-11-30.js").status == 404
 
 
 def test_how_long_a_file_may_be_kept(package: str) -> None:

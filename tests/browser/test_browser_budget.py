@@ -24,6 +24,10 @@ BYTES_PER_SECOND = 1_600_000 / 8
 LATENCY_MILLISECONDS = 20
 """A Wi-Fi hop."""
 
+PART = re.compile(r"(?:import\(|from) *[`'\"]\./([^`'\"]+)")
+"""What a script names of other files, loaded with it or when it asks."""
+LANGUAGE = re.compile(r"/assets/(?:fr|es|ar)-")
+
 SEEN = """
 window.seenAt = null;
 new MutationObserver((_, observer) => {
@@ -83,21 +87,20 @@ def test_code_and_styles_keep_their_budget(hotspot: Hotspot) -> None:
     sizes: dict[str, int] = {}
     with urlopen(hotspot.url) as answer:
         wanted = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', answer.read().decode()))
-    first = wanted.copy()  # what the page itself names; other languages come as parts of their own
+    first = wanted.copy()  # what the page itself names; other languages and views are parts
     while missing := wanted - sizes.keys():
         path = missing.pop()
         request = Request(hotspot.url + path, headers={"Accept-Encoding": "gzip"})
         with urlopen(request) as answer:
-            assert answer.headers["Content-Encoding"] == "gzip", path
             raw = answer.read()
+            compressed = answer.headers["Content-Encoding"] == "gzip"
         sizes[path] = len(raw)
-        text = gzip.decompress(raw).decode()
-        wanted |= {f"/assets/{name}" for name in re.findall(r"import\([`'\"]\./([^`'\"]+)", text)}
-    assert len(sizes) == 5, f"script, style and three more languages: {sizes}"
-    later = {path: size for path, size in sizes.items() if path not in first}
-    assert sum(sizes.values()) - sum(later.values()) + max(later.values()) <= FIRST_VIEW_BYTES, (
-        sizes
-    )
+        assert compressed or len(raw) < 1000, path
+        text = (gzip.decompress(raw) if compressed else raw).decode()
+        wanted |= {f"/assets/{name}" for name in PART.findall(text)}
+    languages = {path: size for path, size in sizes.items() if LANGUAGE.match(path)}
+    assert len(languages) == 3, f"three more languages: {sizes}"
+    assert sum(sizes[path] for path in first) + max(languages.values()) <= FIRST_VIEW_BYTES, sizes
     assert sum(sizes.values()) <= ALL_BYTES, sizes
 
 

@@ -91,11 +91,11 @@ def test_every_figure_equals_the_api(browser: Browser, tmp_path: Path, seed: int
             files = page.locator('[data-kpi="2005"]')
             if files.locator("tr[data-label]").count():
                 check_trend(files, period, "filesCreated", "filesDeleted")
-            page.get_by_role("link", name="Visits", exact=True).click()
+            page.get_by_role("link", name="Packages", exact=True).click()
             page.wait_for_selector(".cards [data-kpi='2001'].wide")
             check_visits(page, period)
             check_trend(page.locator(".cards"), period, "totalVisits")
-            page.get_by_role("link", name="Usage", exact=True).click()
+            page.get_by_role("link", name="Time in use", exact=True).click()
             page.wait_for_selector(".cards [data-kpi='2003'].wide")
             check_usage(page, period)
             check_trend(page.locator(".cards"), period, "totalMinutesActivity")

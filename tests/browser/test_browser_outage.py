@@ -32,12 +32,15 @@ def test_figures_stay_while_the_server_is_away(browser: Browser, tmp_path: Path)
     with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
         settled(page)
         before = visits(page)
+        page.get_by_role("link", name="Packages", exact=True).click()
+        expect(page.locator(".wide .big")).to_have_text(f"{before:,} visits")
+        page.go_back()
         hotspot.stop()
         page.clock.fast_forward(MINUTE)
         offline = page.locator(".offline.visible")
         expect(offline).to_contain_text(re.compile(r"As of \d\d:\d\d"))
         assert visits(page) == before
-        page.get_by_role("link", name="Visits", exact=True).click()
+        page.get_by_role("link", name="Packages", exact=True).click()
         expect(page.locator(".wide .big")).to_have_text(f"{before:,} visits")
         # A period that was never looked at has nothing to show, and says so.
         page.get_by_role("link", name="Year", exact=True).click()
@@ -47,6 +50,23 @@ def test_figures_stay_while_the_server_is_away(browser: Browser, tmp_path: Path)
         page.clock.fast_forward(MINUTE)
         expect(offline).to_have_count(0)
         expect(page.locator(".wide .big")).to_contain_text("visits")
+
+
+@pytest.mark.dated
+def test_a_view_that_could_not_be_fetched_is_fetched_later(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """A view opened for the first time while the server is away says so, and comes with it."""
+    hotspot = random_weeks(tmp_path, 6, days=3)
+    with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
+        settled(page)
+        hotspot.stop()
+        page.get_by_role("link", name="Packages", exact=True).click()
+        expect(page.locator(".notice")).to_contain_text("could not be fetched")
+        hotspot.start()
+        page.clock.fast_forward(MINUTE)
+        expect(page.locator(".wide .big")).to_contain_text("visits")
+        expect(page.locator("h1")).to_be_focused()
 
 
 def test_a_page_opened_before_the_server_answers_comes_to_life(

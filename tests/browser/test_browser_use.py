@@ -40,7 +40,7 @@ def walk(page: Page, limit: int = 80) -> list[str]:
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("path", ["", "popularity/", "status", "about"])
+@pytest.mark.parametrize("path", ["", "popularity/", "packages/", "when/", "status", "about"])
 def test_every_control_is_reached_by_keyboard(
     browser: Browser, hotspot: Hotspot, viewport: ViewportSize, path: str
 ) -> None:
@@ -96,14 +96,16 @@ def test_every_view_and_period_has_its_address(browser: Browser, hotspot: Hotspo
         expect(page.locator(".pill.strong")).to_have_text("Yesterday")
         page.get_by_role("link", name="Week", exact=True).click()
         expect(page).to_have_url(re.compile(r"/\d{4}-W\d\d$"))
-        page.get_by_role("link", name="Usage", exact=True).click()
-        expect(page).to_have_url(re.compile(r"/usage/\d{4}-W\d\d$"))
-        settled(page)
+        page.get_by_role("link", name="Packages", exact=True).click()
+        expect(page).to_have_url(re.compile(r"/packages/\d{4}-W\d\d$"))
+        page.get_by_role("link", name="Time in use", exact=True).click()
+        expect(page).to_have_url(re.compile(r"/packages/\d{4}-W\d\d\?sort=time$"))
+        page.wait_for_selector(".cards [data-kpi='2003'].wide")
         there = page.locator("main").inner_text()
         page.reload()
         settled(page)
         assert page.locator("main").inner_text() == there
-        for _ in range(3):
+        for _ in range(4):
             page.go_back()
         expect(page.locator("h1")).to_have_text(first)
         settled(page)

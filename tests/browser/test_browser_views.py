@@ -16,7 +16,7 @@ from tests.browser.pages import (
     wider_than_window,
 )
 
-VIEWS = ("", "popularity", "usage", "status", "about")
+VIEWS = ("", "popularity", "usage", "packages", "package", "when", "status", "about")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -32,6 +32,7 @@ def test_every_view_is_clean(
     with opened(browser, start, viewport=viewport, lang=lang, scheme=scheme) as (page, watch):
         for view in VIEWS:
             path = f"/{view}" if view in {"status", "about"} else f"/{view}/{week}"
+            path += "?title=Bees" if view == "package" else ""
             page.goto(hotspot.url + path.replace("//", "/"))
             settled(page)
             expect(page.locator("html")).to_have_attribute("dir", "rtl" if lang == "ar" else "ltr")
@@ -44,7 +45,9 @@ def test_every_view_is_clean(
     assert found == []
 
 
-@pytest.mark.parametrize("path", ["/", "/popularity", "/usage", "/status", "/about"])
+@pytest.mark.parametrize(
+    "path", ["/", "/popularity", "/usage", "/package?title=Bees", "/when", "/status", "/about"]
+)
 def test_the_narrowest_phone_needs_no_sideways_scrolling(
     browser: Browser, hotspot: Hotspot, path: str
 ) -> None:

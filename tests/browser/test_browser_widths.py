@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
@@ -87,6 +88,7 @@ def test_every_view_fits_at_any_width(
     today = datetime.fromtimestamp(NOW, UTC).date()
     week = f"{today:%G-W%V}"
     paths = ["/", f"/{week}", f"/popularity/{week}", f"/usage/{today:%Y-%m}", "/2026", "/2020"]
+    paths += [f"/package/{week}?title={quote(LONG[0])}", f"/when/{week}", "/2026-07-01..2026-09-16"]
     found: list[str] = []
     with opened(browser, f"{year.url}/about", viewport=NARROW, lang=lang) as (page, _):
         settled(page)

@@ -2,7 +2,6 @@
 
 import { ref, type Component } from 'vue'
 import { kpiOf } from '../api'
-import type { View } from '../route'
 import FilesCard, { card as files } from './FilesCard.vue'
 import type { Card, RankingView } from './model'
 import PopularityCard, { card as popularity } from './PopularityCard.vue'
@@ -19,9 +18,15 @@ export const ALL: (Card & { component: Component })[] = [
 export const idOf = (card: Card): number => kpiOf(card.kpi).id
 
 export type RankedCard = Card & { ranking: RankingView }
-/** The card of which a view is the ranking. */
-export const rankingOf = (view: View): RankedCard | undefined =>
-  ALL.find((card): card is (typeof ALL)[number] & RankedCard => card.ranking?.view === view)
+/** The card of which a list of packages is the ranking. */
+export const rankingOf = (name: string): RankedCard | undefined =>
+  ALL.find((card): card is (typeof ALL)[number] & RankedCard => card.ranking?.name === name)
+
+/** The card by which the view Packages is sorted; the first of them without a choice. */
+export const rankedBy = (sort: string | null): RankedCard => {
+  const ranked = ALL.filter((card): card is (typeof ALL)[number] & RankedCard => !!card.ranking)
+  return (ranked.find((card) => card.ranking.sort === sort) ?? ranked[0]) as RankedCard
+}
 
 /** False until the first screen has been painted. */
 export const whole = ref(false)

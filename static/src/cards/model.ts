@@ -4,7 +4,6 @@ import { kpiOf, type KpiName, type Period, type Snapshot } from '../api'
 import type { IconName } from '../components/Icon.vue'
 import type { Key } from '../i18n'
 import type { Headlines } from '../kpis'
-import type { View } from '../route'
 
 export interface Card {
   kpi: KpiName
@@ -16,7 +15,7 @@ export interface Card {
   about: Key[]
   /** its figures in the trend, by their names in tables */
   series: Series[]
-  /** for a KPI that lists packages and has a view of its own */
+  /** for a KPI that lists packages, which the view Packages can sort by it */
   ranking?: RankingView
 }
 export interface Series {
@@ -24,7 +23,10 @@ export interface Series {
   figure: keyof Headlines
 }
 export interface RankingView {
-  view: View
+  /** in the names of exported files */
+  name: string
+  /** in the address of the view Packages */
+  sort: string
   hint: Key
   none: Key
   trendTitle: Key

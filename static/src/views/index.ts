@@ -1,0 +1,29 @@
+// The component of each view. The first one belongs to the page; the others are parts of their own, fetched
+// when they are opened, and again when that failed and the hotspot answers.
+
+import { ref, shallowReactive, type Component } from 'vue'
+import type { View } from '../route'
+import OverviewView from './OverviewView.vue'
+
+const LOADERS: Record<Exclude<View, 'overview'>, () => Promise<{ default: Component }>> = {
+  packages: () => import('./PackagesView.vue'),
+  package: () => import('./PackageView.vue'),
+  when: () => import('./WhenView.vue'),
+  status: () => import('./StatusView.vue'),
+  about: () => import('./AboutView.vue'),
+}
+
+/** The views that are here. Those of a stretch of time take its `label` and its `period`. */
+export const views = shallowReactive<Partial<Record<View, Component>>>({ overview: OverviewView })
+/** Whether the last try to fetch one failed. */
+export const isViewMissing = ref(false)
+
+export async function fetchView(view: View): Promise<void> {
+  isViewMissing.value = false
+  if (view === 'overview' || views[view]) return
+  try {
+    views[view] = (await LOADERS[view]()).default
+  } catch {
+    isViewMissing.value = true
+  }
+}
