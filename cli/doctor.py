@@ -35,7 +35,7 @@ def doctor(config: Config) -> None:
     if config.findings_format == "json":
         output.print_json(_as_json(found, code))
     else:
-        output.draw(*_checks(found), *_lines(found), *_reasons(found), *_verdict(found))
+        output.draw(*_checks(found), *_lines(found), *_reasons(found), *_summary(found))
     if code:
         raise typer.Exit(code)
 
@@ -44,6 +44,7 @@ def _as_json(found: Examination, code: int) -> dict[str, Any]:
     return {
         "sound": not found.problems,
         "exitCode": code,
+        "verdict": found.verdict.as_json(),
         "checks": [
             {
                 "name": check.name,
@@ -193,8 +194,26 @@ def _hosts(found: Examination) -> Any:
 
 
 def _verdict(found: Examination) -> Iterator[Any]:
+    """The verdict that the page and `/health` give too, with every reason for it."""
     from cli import output
 
+    verdict = found.verdict.as_json()
+    yield ""
+    yield _text(f"Verdict: {verdict['state']}")
+    if not verdict["reasons"]:
+        return
+    table = output.new_table(heading=False)
+    table.add_column(overflow="fold")
+    for reason in verdict["reasons"]:
+        table.add_row(_text(f"  {reason['text']}"))
+        table.add_row(_text(f"  -> {reason['remedy']}"))
+    yield table
+
+
+def _summary(found: Examination) -> Iterator[Any]:
+    from cli import output
+
+    yield from _verdict(found)
     yield ""
     wrong = [check for check in found.checks if check.state.value in ("problem", "warning")]
     if not wrong:

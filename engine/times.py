@@ -36,6 +36,8 @@ LATEST_AT: Final = 4_102_444_800  # 2100-01-01T00:00:00Z
 # Caddy 2, and a clock that was never set begins in 1970 or 2000.
 EARLIEST_POSSIBLE: Final = 1_577_836_800  # 2020-01-01T00:00:00Z
 _LONGEST_AHEAD: Final = 86_400
+MADE_AT: Final = 1_767_225_600  # 2026-01-01T00:00:00Z
+"""A clock that shows less is wrong, as the program was not there yet; records may be older."""
 
 zoneinfo.reset_tzpath(())  # no tables but those of tzdata, not even with PYTHONTZPATH
 
@@ -64,6 +66,11 @@ class Period:
 def hour_of(at: float) -> int:
     """The hour (epoch second of its start) of an instant."""
     return int(at // HOUR_SECONDS) * HOUR_SECONDS
+
+
+def is_possible(at: int, now: int) -> bool:
+    """Whether a line that is read now can have been written at this instant."""
+    return MADE_AT <= at < latest_possible(now)
 
 
 def minute_bit(at: int) -> int:

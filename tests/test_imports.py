@@ -32,6 +32,7 @@ ROWS = [
     ["engine.store"],
     ["engine.kpis"],
     ["engine.indicators"],
+    ["engine.verdict"],
     # Neither a store nor processes are needed to say which log begins where.
     ["engine.replay.recognise"],
     ["engine.inputs", "engine.sources"],

@@ -48,8 +48,8 @@ class Sources:
     """Where answers come from. All are called from any thread, at each request.
 
     `open_report` is called once in each thread that answers, and again after a failure. `health`:
-    reasons why not, empty when healthy, for `/health` and what may stand behind it. `metrics`:
-    Prometheus text. `now`: whole seconds since the epoch.
+    reasons why not, empty when healthy, for `/health` and what may stand behind it. `verdict`:
+    what `/health` adds to its reasons. `metrics`: Prometheus text. `now`: whole epoch seconds.
     """
 
     open_report: Callable[[], Report]
@@ -57,6 +57,7 @@ class Sources:
     health: Mapping[str, Callable[[], list[str]]]
     metrics: Callable[[], str]
     now: Callable[[], int]
+    verdict: Callable[[], Mapping[str, Any]] = dict
 
 
 class Routes:
@@ -190,6 +191,8 @@ class Routes:
             defer()
         reasons = self._sources.health[probe]()
         body = {"ok": not reasons, "reasons": reasons}
+        if not probe:
+            body |= self._sources.verdict()
         return json_answer(body, status=503 if reasons else 200, live=True)
 
     def _metrics(self) -> Answer:

@@ -12,12 +12,14 @@ from engine.doctor.lines import check_lines
 from engine.doctor.logs import check_logs
 from engine.doctor.model import Examination
 from engine.doctor.setup import check_packages, check_reader
+from engine.doctor.verdict import evidence_of
 from engine.settings import Config
+from engine.verdict import judge
 
 
 def examine(config: Config, lines: int, now: int) -> Examination:
     """Look at everything; `lines` is how many of the newest log lines are shown."""
-    found = Examination()
+    found = Examination(now=now)
     packages = check_packages(config, found)
     files = check_logs(config, found)
     check_reader(config, found)
@@ -25,5 +27,6 @@ def examine(config: Config, lines: int, now: int) -> Examination:
     stored = check_database(config, files, found, now)
     check_identity(config, stored, found)
     check_clock(config, stored, found)
-    check_lines(files, packages, lines, found, now)
+    check_lines(files, packages, lines, found)
+    found.verdict = judge(evidence_of(config, packages, files, stored, found))
     return found

@@ -20,6 +20,7 @@ from engine.doctor.logs import FoundFile
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import DatabaseDamaged, InputMissing, MetricsError, StorageError
 from engine.inputs.model import FATES
+from engine.runtime.evidence import read_silence
 from engine.settings import Config
 from engine.sources.content import first_line
 from engine.sources.log_file import LogFile, log_file_id
@@ -30,6 +31,8 @@ from engine.store.positions import load_log_files
 from engine.store.reader import Reader
 from engine.store.repair.check import problems_of
 from engine.store.transactions import storage_errors
+from engine.times import load_zone
+from engine.verdict.evidence import Silence
 
 SAVE_LATE_SECONDS: Final = 15 * 60
 """Serve saves at least every ten minutes."""
@@ -53,6 +56,9 @@ class StoredState:
     steps: list[tuple[int, int]] = field(default_factory=list)
     fates: Counter[str] = field(default_factory=Counter)
     known: dict[bytes, LogFile] = field(default_factory=dict)
+    has_packages: bool = False
+    """Packages that were valid at an earlier start are stored."""
+    silence: Silence = field(default_factory=Silence)
 
 
 def check_running(config: Config, found: Examination) -> None:
@@ -77,7 +83,7 @@ def check_database(
     try:
         check_ours(path)
         with _reader(path, live=is_locked(path)) as reader, storage_errors(path):
-            stored = _read_state(reader)
+            stored = _read_state(reader, now)
             stored.running = is_locked(path)
     except InputMissing:
         found.checks.append(_not_there(path, config.older_database))
@@ -113,7 +119,7 @@ def _reader(path: Path, *, live: bool) -> Iterator[Reader]:
             reader.close()
 
 
-def _read_state(reader: Reader) -> StoredState:
+def _read_state(reader: Reader, now: int) -> StoredState:
     found = problems_of(reader.connection)
     if found:
         raise DatabaseDamaged(
@@ -130,6 +136,8 @@ def _read_state(reader: Reader) -> StoredState:
             steps=reader.clock_steps(0, FOREVER)[-20:],
             fates=reader.fates() + Counter({"lost": int(reader.get("lost_bytes", 0))}),
             known=load_log_files(reader.connection),
+            has_packages=reader.get("packages") is not None,
+            silence=read_silence(reader, load_zone(str(reader.get("timezone", "UTC"))), now),
         )
 
 

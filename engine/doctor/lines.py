@@ -21,6 +21,8 @@ from engine.inputs.reasons import Explanation, explain
 from engine.packages import Packages
 from engine.sources.files import open_content
 from engine.text import clean_text
+from engine.times import HOUR_SECONDS
+from engine.verdict import LineCount
 
 SAMPLE: Final = 2_000
 """Lines that are explained: enough to see what is usual."""
@@ -34,7 +36,7 @@ HARMLESS: Final = {Reason.STATUS, Reason.KIWIX_WORD, Reason.NO_NAME, Reason.REDI
 
 
 def check_lines(
-    files: list[FoundFile], packages: Packages | None, wanted: int, found: Examination, now: int
+    files: list[FoundFile], packages: Packages | None, wanted: int, found: Examination
 ) -> None:
     """Explain the newest lines, and check that some of them count."""
     if not any(file.size for file in files):
@@ -43,7 +45,6 @@ def check_lines(
     reasons: Counter[tuple[str, str, str]] = Counter()
     hosts: Counter[str] = Counter()
     causes: set[Reason | None] = set()
-    newest_at: int | None = None
     seen: list[SeenLine] = []
     for file, offset, raw, ended in sample:
         explanation = explain(raw, packages or Packages())
@@ -52,10 +53,7 @@ def check_lines(
         if not ended:
             continue
         found.looked_at += 1
-        if explanation.request:
-            host = masking.host(explanation.request.host, explanation.visitor)
-            hosts[without_port(host)] += 1
-            newest_at = max(newest_at or 0, explanation.request.at)
+        _note_request(explanation, found, hosts)
         if explanation.fate == "counted":
             found.counted += 1
         else:
@@ -71,7 +69,21 @@ def check_lines(
         hint = "fix the packages file first; the lines show which hosts are requested"
         found.checks.append(Check("newest lines", State.WARNING, text, hint))
     else:
-        found.checks.append(_judge(found, causes, newest_at, now))
+        found.checks.append(_judge(found, causes))
+
+
+def _note_request(explanation: Explanation, found: Examination, hosts: Counter[str]) -> None:
+    """Note the host and the time of a line, where it is a request."""
+    request = explanation.request
+    if request is None:
+        return
+    hosts[without_port(masking.host(request.host, explanation.visitor))] += 1
+    at = request.at
+    found.first_at = at if found.first_at is None else min(found.first_at, at)
+    found.last_at = at if found.last_at is None else max(found.last_at, at)
+    if found.now - HOUR_SECONDS < at <= found.now:
+        read, counted = found.last_hour
+        found.last_hour = LineCount(read + 1, counted + (explanation.fate == "counted"))
 
 
 def _text_of(raw: bytes, explanation: Explanation, packages: Packages) -> str:
@@ -83,10 +95,8 @@ def _text_of(raw: bytes, explanation: Explanation, packages: Packages) -> str:
     return f"{moment} {masking.request(request, packages, explanation.visitor)}"
 
 
-def _judge(
-    found: Examination, causes: set[Reason | None], newest_at: int | None, now: int
-) -> Check:
-    name = "newest lines"
+def _judge(found: Examination, causes: set[Reason | None]) -> Check:
+    name, newest_at, now = "newest lines", found.last_at, found.now
     many = f"{found.looked_at:,}"
     details = []
     if newest_at is not None:

@@ -10,6 +10,7 @@ from enum import Enum
 
 from engine.errors import MetricsError
 from engine.inputs.reasons import Explanation
+from engine.verdict import LineCount, Verdict
 
 
 class State(Enum):
@@ -51,8 +52,9 @@ class SeenLine:
 
 @dataclass
 class Examination:
-    """Everything that was found."""
+    """Everything that was found. `now`: when it was looked at."""
 
+    now: int = 0
     checks: list[Check] = field(default_factory=list)
     lines: list[SeenLine] = field(default_factory=list)
     """The newest lines, oldest first."""
@@ -61,6 +63,12 @@ class Examination:
     reasons: dict[tuple[str, str, str], int] = field(default_factory=dict)
     """(fate, reason, detail) -> lines, of the lines that do not count, most frequent first."""
     counted: int = 0
+    last_hour: LineCount = field(default_factory=LineCount)
+    """The requests of the last hour among them."""
+    first_at: int | None = None
+    last_at: int | None = None
+    """The oldest and the newest time of a request among them."""
+    verdict: Verdict = field(default_factory=Verdict)
     log_hosts: dict[str, int] = field(default_factory=dict)
     """Host in the newest lines -> lines, most frequent first."""
     packages_hosts: tuple[str, ...] = ()

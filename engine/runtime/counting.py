@@ -17,6 +17,7 @@ from engine.errors import Busy, MetricsError, StorageError
 from engine.packages import Packages
 from engine.pipeline import Pipeline, Tally
 from engine.runtime import clock
+from engine.runtime.evidence import NewestLines
 from engine.runtime.packages_file import PackagesFile
 from engine.runtime.saving import Saving
 from engine.runtime.service_status import ServiceStatus
@@ -74,10 +75,13 @@ class CountingLoop(Saving):
                 self.store.put("clean", 0)  # until the next graceful stop
         self.running_hour = hour_of(now)
         self.note_store()
+        self.note_silence(now)
 
     def use_packages(self, packages: Packages) -> None:
         """Count by these packages from now on."""
         self.packages.used = True
+        if packages != self.pipeline.packages:
+            self.status.newest = NewestLines()
         self.pipeline = Pipeline(packages)
         self.status.use_packages(packages)
         self.status.waits_for_packages = False
@@ -125,6 +129,7 @@ class CountingLoop(Saving):
         if tally is None:
             return
         self.tally.add(tally)
+        self.status.newest = self.status.newest.add(block.data, tally)
         self._mark_unsaved(log_file.position - before)
         self.status.fates = self.fates_before + self.tally.fates
         if self.tally.last_at is not None:
@@ -185,6 +190,7 @@ class CountingLoop(Saving):
             self.schedule.add_uptime()
             if self.save(at=tick.at):  # what was running becomes records
                 self._tidy(tick.at)
+                self.note_silence(tick.at)
         if tick.on:
             self.tally.tick(tick.at)
             self.schedule.add_uptime()

@@ -13,13 +13,12 @@ from typing import Final
 from engine.errors import DatabaseDamaged, MetricsError
 from engine.runtime import clock
 from engine.runtime.service_status import ServiceStatus
+from engine.runtime.ticker import STEADY_SECONDS
 from engine.store.repair import backup
 from engine.store.store import Store
 from engine.store.transactions import storage_errors
 from engine.times import local_day, period_of
 
-STEADY_SECONDS: Final = 24 * 3600
-"""Records are only purged after the clock has been steady for so long, over restarts."""
 BACKUP_SECONDS: Final = 24 * 3600
 FIRST_BACKUP_SECONDS: Final = 3600
 

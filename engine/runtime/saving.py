@@ -16,6 +16,7 @@ from engine.errors import DatabaseDamaged, MetricsError
 from engine.ledger import Positions
 from engine.pipeline import Tally
 from engine.runtime import clock
+from engine.runtime.evidence import read_silence
 from engine.runtime.housekeeping import Housekeeping
 from engine.runtime.loss import Losses
 from engine.runtime.schedule import SaveSchedule
@@ -179,3 +180,7 @@ class Saving:
         self.status.fates = self.fates_before.copy()
         if self.status.last_line_at is None:
             self.status.last_line_at = reader.last_line_at()
+
+    def note_silence(self, now: int) -> None:
+        """How long no package was used, and what this hotspot usually does at such times."""
+        self.status.silence = read_silence(self.store.reader(), self.store.zone, now)

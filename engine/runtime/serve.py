@@ -113,6 +113,7 @@ def make_app(config: Config, status: ServiceStatus, work: Collector | ReadOnlyDa
         health={"": status.health, "/live": status.liveness, "/ready": status.readiness},
         metrics=status.metrics,
         now=clock.now,
+        verdict=lambda: status.verdict().summary(),
     )
     settings = ApiSettings(
         allowed_origins=config.allowed_origins, allowed_hosts=lambda: status.host_names

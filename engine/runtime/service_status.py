@@ -11,23 +11,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from engine.api.hosts import names_of_hotspot
 from engine.hosts import ascii_name, without_port
 from engine.inputs.model import FATES
 from engine.packages import Packages
-from engine.runtime import clock
+from engine.runtime import clock, evidence
+from engine.runtime.evidence import MAX_PROBLEMS, NewestLines
+from engine.runtime.metrics import metrics_of
 from engine.settings import Config
-from engine.settings.choices import SOURCES
 from engine.sources.model import Look
 from engine.store.files import free_bytes
-from engine.text import cut_text, displayable, visible_text
-
-SAVE_LATE_SECONDS: Final = 180.0
-MAX_PROBLEMS: Final = 20
-"""Files with a problem of their own that are named."""
-LOW_DISK_BYTES: Final = 4 * 1024 * 1024
+from engine.text import cut_text, visible_text
+from engine.verdict import Probe, Verdict, judge
+from engine.verdict.evidence import Silence
 
 
 @dataclass
@@ -50,7 +48,12 @@ class ServiceStatus:
     last_seen: dict[str, int] = field(default_factory=dict)
     collecting_since: int | None = None
     last_line_at: int | None = None
+    newest: NewestLines = field(default_factory=NewestLines)
+    """What became of the newest lines."""
+    silence: Silence = field(default_factory=Silence)
+    """How long no package was used, as of the last full hour."""
     started_at: int = 0
+    started_monotonic: float = field(default_factory=clock.monotonic)
     saved_at: int | None = None
     saved_monotonic: float = 0.0
     unsaved_since: float | None = None
@@ -93,48 +96,24 @@ class ServiceStatus:
         """Of `--site`, else of the packages file, made fit to be shown in the same way."""
         return cut_text(visible_text(self.config.site)) or self.packages.name
 
+    def verdict(self) -> Verdict:
+        """Whether it is counting, and why not."""
+        return judge(evidence.of_all(self))
+
     def liveness(self) -> list[str]:
         """Why only a new start can help; empty when the process is at work."""
-        reasons = []
-        if self.dead:
-            reasons.append(f"the {self.dead} thread has ended")
-        now = clock.monotonic()
-        if self.beat_at and now - self.beat_at > SAVE_LATE_SECONDS:
-            reasons.append(f"counting has stood still for {now - self.beat_at:.0f} seconds")
-        return reasons
+        return judge(evidence.of_process(self)).health(Probe.LIVE)
 
     def readiness(self) -> list[str]:
         """Why it does not do its work yet, or not any more; empty when it does."""
-        reasons = self.liveness()
-        if not self.config.processing:
-            problem = self.check_database()
-            return [*reasons, problem] if problem else reasons
-        if self.waits_for_packages and self.packages_problem:
-            reasons.append(f"nothing is counted: {displayable(self.packages_problem)}")
-        if self.look is None or self.look.state == "stopped":
-            reasons.append("the reader is not running")
-        if not self.figures_are_readable():
-            reasons.append("the figures cannot be read from the database; the log says why")
-        return reasons
+        return self.verdict().health(Probe.READY)
 
     def health(self) -> list[str]:
         """Why this is not healthy; empty when it is."""
-        reasons = self.readiness()
-        if not self.config.processing:
-            return reasons
-        if self.look is not None:
-            reasons += [displayable(problem) for problem in self.look.problems[:MAX_PROBLEMS]]
-        now = clock.monotonic()
-        if self.save_problem:
-            reasons.append(f"saving fails: {self.save_problem}")
-        if self.unsaved_since is not None and now - self.unsaved_since > SAVE_LATE_SECONDS:
-            reasons.append(f"nothing was saved for {now - self.unsaved_since:.0f} seconds")
-        free = free_bytes(self.config.database)
-        if free is not None and free < LOW_DISK_BYTES:
-            reasons.append(f"the disk is full: {free} bytes are left")
-        return reasons
+        return self.verdict().health(Probe.HEALTH)
 
-    def _database_bytes(self) -> int:
+    def database_bytes(self) -> int:
+        """The size of the database on disk."""
         total = 0
         for suffix in ("", "-wal"):
             with suppress(OSError):  # not there, or in a folder that may not be entered
@@ -151,7 +130,8 @@ class ServiceStatus:
 
     def as_json(self) -> dict[str, Any]:
         """What the status page shows."""
-        reasons = self.health()
+        verdict = self.verdict()
+        reasons = verdict.health(Probe.HEALTH)
         return {
             "version": self.version,
             "serverTime": clock.now(),
@@ -163,6 +143,7 @@ class ServiceStatus:
                 "id": self.site_id or None,
             },
             "processing": self.config.processing,
+            "verdict": verdict.as_json(),
             "collectingSince": self.collecting_since,
             "lastLineAt": self.last_line_at,
             "lastSaveAt": self.saved_at,
@@ -180,7 +161,7 @@ class ServiceStatus:
                 "steps": [{"at": at, "seconds": seconds} for at, seconds in list(self.steps)],
             },
             "disk": {
-                "databaseBytes": self._database_bytes(),
+                "databaseBytes": self.database_bytes(),
                 "freeBytes": free_bytes(self.config.database) or 0,
             },
             "notes": self._all_notes(),
@@ -213,44 +194,7 @@ class ServiceStatus:
 
     def metrics(self) -> str:
         """The Prometheus text format, about the process itself."""
-        look = self.look
-        out: list[str] = []
-
-        def add(name: str, kind: str, text: str, *samples: tuple[str, float]) -> None:
-            out.append(f"# HELP offspot_metrics_{name} {text}")
-            out.append(f"# TYPE offspot_metrics_{name} {kind}")
-            out.extend(f"offspot_metrics_{name}{labels} {value!r}" for labels, value in samples)
-
-        add("build_info", "gauge", "The version.", (f'{{version="{self.version}"}}', 1))
-        fates: list[tuple[str, float]] = [
-            (f'{{fate="{fate}"}}', self.fates[fate]) for fate in FATES
-        ]
-        add("lines_total", "counter", "Log lines by fate.", *fates)
-        if look is not None:
-            kinds: list[tuple[str, float]] = [
-                (f'{{kind="{k}"}}', int(look.kind == k)) for k in SOURCES
-            ]
-            add("reader_active", "gauge", "Which reader is at work.", *kinds)
-            lag = look.lag_bytes
-            add("reader_lag_bytes", "gauge", "Bytes in the logs not read yet.", ("", lag))
-            add("reader_restarts_total", "counter", "Ends of Filebeat.", ("", look.restarts))
-            add("reader_repairs_total", "counter", "Reads ahead of Filebeat.", ("", look.repairs))
-        add("saves_total", "counter", "Commits to the database.", ("", self.saves))
-        if self.saved_monotonic:
-            age = clock.monotonic() - self.saved_monotonic
-            add("last_save_age_seconds", "gauge", "Seconds since the last commit.", ("", age))
-        add("queue_depth", "gauge", "Chunks waiting to be counted.", ("", self.queue_depth))
-        add("lost_bytes_total", "counter", "Bytes known to be lost.", ("", self.lost_bytes))
-        lost = int(self.lost_at_least)
-        add("lost_at_least", "gauge", "1 when more may be lost than is known.", ("", lost))
-        add("clock_steps_total", "counter", "Steps of the wall clock.", ("", len(self.steps)))
-        logs = self.lost_logs
-        add("lost_logs_total", "counter", "Logs of which something was lost.", ("", logs))
-        steady = self.steady_seconds
-        add("clock_steady_seconds", "gauge", "How long the clock has been steady.", ("", steady))
-        add("database_bytes", "gauge", "Size of the database.", ("", self._database_bytes()))
-        add("healthy", "gauge", "1 when healthy.", ("", int(not self.health())))
-        return "\n".join(out) + "\n"
+        return metrics_of(self)
 
 
 def _host_name(host: str) -> str:

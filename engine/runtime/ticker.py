@@ -22,6 +22,8 @@ STEP_SECONDS: Final = 60
 """The wall clock has moved so far against the time since boot: it was set."""
 JUMP_SECONDS: Final = 3600
 """A step of more than this puts off retention."""
+STEADY_SECONDS: Final = 24 * 3600
+"""The clock is trusted again after it has been steady for so long of running."""
 _UNSYNCHRONISED: Final = 0x0040  # STA_UNSYNC of adjtimex(2)
 
 

@@ -43,6 +43,18 @@ STATUS: dict[str, Any] = {
     "timezone": "Europe/Paris",
     "site": {"name": "Kiwix Hotspot", "fqdn": "my.hotspot", "id": None},
     "processing": True,
+    "verdict": {
+        "state": "not-counting",
+        "reasons": [
+            {
+                "code": "lines-with-errors",
+                "state": "not-counting",
+                "values": {"lines": 20, "detail": "404"},
+                "text": "none of 20 lines counts",
+                "remedy": "check that the content is there",
+            }
+        ],
+    },
     "collectingSince": None,
     "lastLineAt": None,
     "lastSaveAt": None,
