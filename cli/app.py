@@ -60,8 +60,11 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(rows)
 
 
-def make_app(*, drawn: bool | None = None) -> typer.Typer:
-    """The application. Its help is drawn on a terminal and plain text elsewhere."""
+def make_app(*, drawn: bool | None = None, called: str = "") -> typer.Typer:
+    """The application. Its help is drawn on a terminal and plain text elsewhere.
+
+    Where `called` is a command, it has no other: making the options of all takes a tenth of `kpis`.
+    """
     if drawn is None:
         drawn = sys.stdout.isatty()
     # Completion asks for the shell by name: Typer's guess is that of the parent process, which
@@ -77,7 +80,8 @@ def make_app(*, drawn: bool | None = None) -> typer.Typer:
     app.callback()(main)
     config_group = typer.Typer(help="Show the settings.")
     app.add_typer(config_group, name="config")
-    for name, settings in COMMANDS.items():
+    for name in [called] if called in COMMANDS else COMMANDS:
+        settings = COMMANDS[name]
         group = config_group if name.startswith("config ") else app
         command = FUNCTIONS[name]
         if group is app and {"database", "merge_into"} & {*settings}:  # `config` opens none

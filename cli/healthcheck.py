@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import socket
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -42,6 +40,8 @@ def healthcheck(config: Config) -> None:
 
 def _ask(host: str, config: Config) -> bytes:
     """What is answered, head and body. Raises OSError."""
+    import socket
+
     from engine.runtime.clock import monotonic
 
     until = monotonic() + SECONDS
@@ -62,6 +62,8 @@ def _ask(host: str, config: Config) -> bytes:
 
 def _reasons(answer: bytes) -> list[str]:
     """Why it is not well, by its answer; empty when it is."""
+    import json
+
     head, _, body = answer.partition(b"\r\n\r\n")
     status = head.split(b" ", 2)[1:2]
     found: Any = None

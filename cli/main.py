@@ -75,7 +75,8 @@ def _run(arguments: list[str]) -> int:
     from cli.app import make_app
 
     try:
-        result = make_app()(args=arguments, prog_name="offspot-metrics", standalone_mode=False)
+        app = make_app(called=arguments[0] if arguments else "")
+        result = app(args=arguments, prog_name="offspot-metrics", standalone_mode=False)
     except TyperException as error:  # every wrong use of the command line
         context = getattr(error, "ctx", None)
         hint = f"{context.command_path if context else 'offspot-metrics'} --help"

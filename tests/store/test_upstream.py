@@ -20,7 +20,8 @@ from engine.errors import (
     InputUnreadable,
     MetricsError,
 )
-from engine.store.upstream.opening import is_upstream, open_upstream
+from engine.store.upstream.location import is_upstream
+from engine.store.upstream.opening import open_upstream
 from engine.store.upstream.reading import FINGERPRINT_HOURS, Hour, fingerprint
 from engine.store.upstream.values import year_totals
 from lab.upstream_database import Row, UpstreamFile

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import Final
 
 from engine.errors import DatabaseForeign
 from engine.store.files import open_plain
 from engine.store.schema import APPLICATION_ID
-from engine.store.upstream.opening import is_upstream
+
+MAGIC: Final = b"SQLite format 3\x00"
+TABLES: Final = frozenset(
+    (
+        *("alembic_version", "kpi"),
+        *("indicator_dimension", "indicator_period", "indicator_record", "indicator_state"),
+    )
+)
+"""Those of the older system, and of its migrations."""
 
 
 def locate(path: Path) -> tuple[Path, Path | None]:
@@ -22,3 +32,21 @@ def locate(path: Path) -> tuple[Path, Path | None]:
     if int.from_bytes(header[68:72], "big") == APPLICATION_ID or not is_upstream(path):
         return path, None
     return path.with_name(f"{path.stem}.v2{path.suffix}"), path
+
+
+def is_upstream(path: Path) -> bool:
+    """Whether a file is a database of the older system. Nothing is locked or written."""
+    try:
+        with path.open("rb") as file:
+            if file.read(16) != MAGIC:
+                return False
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+    except (OSError, sqlite3.Error):
+        return False
+    try:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
+    except sqlite3.Error:
+        return False
+    finally:
+        connection.close()
+    return TABLES.issubset(names)

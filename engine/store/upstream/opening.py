@@ -23,19 +23,12 @@ from engine.errors import (
     StorageError,
 )
 from engine.store.schema import APPLICATION_ID
+from engine.store.upstream.location import MAGIC, TABLES
 from engine.store.upstream.reading import UpstreamDatabase, error_of
 
 REVISION: Final = "3c40b9f8c0e8"
 """The only Alembic revision that there has been."""
 COPY_ATTEMPTS: Final = 5
-_MAGIC: Final = b"SQLite format 3\x00"
-_TABLES: Final = {
-    "indicator_dimension",
-    "indicator_period",
-    "indicator_record",
-    "indicator_state",
-    "kpi",
-}
 
 
 @contextmanager
@@ -69,24 +62,6 @@ def open_upstream(path: Path, scratch: Path | None = None) -> Iterator[UpstreamD
             connection.close()
 
 
-def is_upstream(path: Path) -> bool:
-    """Whether a file is a database of the older system. Nothing is locked or written."""
-    try:
-        with path.open("rb") as file:
-            if file.read(16) != _MAGIC:
-                return False
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
-    except (OSError, sqlite3.Error):
-        return False
-    try:
-        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-    except sqlite3.Error:
-        return False
-    finally:
-        connection.close()
-    return {"alembic_version", *_TABLES} <= names
-
-
 def _header_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -97,7 +72,7 @@ def _header_of(path: Path) -> bytes:
         raise InputUnreadable(f"{path} may not be read", "run as root or its owner") from error
     except OSError as error:
         raise InputUnreadable(f"{path}: {error.strerror or error}", "give a file") from error
-    if header[:16] != _MAGIC or len(header) < 100:
+    if header[:16] != MAGIC or len(header) < 100:
         what = "is empty" if not header else "is not an SQLite database, or an encrypted one"
         raise InputDamaged(f"{path} {what}", "give the database.db of offspot/metrics")
     return header
@@ -110,7 +85,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         raise DatabaseForeign(
             f"{path} is a database of this program", "use restore to go on with it"
         )
-    if not {"alembic_version", *_TABLES} <= names:
+    if not TABLES.issubset(names):
         raise DatabaseForeign(
             f"{path} is a database of another program", "give the database.db of offspot/metrics"
         )
