@@ -10,6 +10,8 @@ NPM ?= npm
 # What the tests need besides Python, Node.js and Go.
 PACKAGES = bindfs caddy chromium faketime fish groff kiwix-tools man-db mandoc poppler-utils strace \
 	zim-tools zsh
+# What images are made with, and their tests run them with.
+IMAGE_PACKAGES = buildah crun iproute2 mmdebstrap qemu-user-static
 # Optional: the browser tests take half as long with it.
 QUICKER = chromium-headless-shell
 
@@ -60,7 +62,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
-.PHONY: help run build man filebeat filebeat-arm64 static wheel test test-full test-hours test-dates faults faults-full lint lint-python \
+.PHONY: help run build man filebeat filebeat-arm64 image static wheel test test-full test-hours test-dates faults faults-full lint lint-python \
 	lint-static format bench bench-check profile mutants lock packages clean distclean
 
 help: ## list the targets
@@ -84,6 +86,15 @@ man: $(PIP) ## write the man page and the completions for shells into build/
 wheel: $(DEV) $(DASHBOARD) ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
+# The image of which processor, and whether Filebeat is in it.
+ARCH ?= arm64
+FILEBEAT ?= 1
+FILEBEAT_OF_ARCH = $(if $(filter 1,$(FILEBEAT)),build/filebeat$(if $(filter arm64,$(ARCH)),-arm64))
+
+image: build $(FILEBEAT_OF_ARCH) ## build the container image into dist/ (ARCH=amd64|arm64, FILEBEAT=1|0)
+	@tools/install_packages.sh $(IMAGE_PACKAGES)
+	PYTHON=$(BIN)/python container/build_image.sh $(ARCH) $(FILEBEAT_OF_ARCH)
+
 # ---------------------------------------------------------------------- check
 
 test: packages build filebeat lint ## install test dependencies, check style and types, run the tests
@@ -105,6 +116,7 @@ test-dates: packages build $(DEV) ## run the date-dependent tests on the worst d
 
 test-full: export TEST_BROWSER = /usr/bin/chromium
 test-full: packages build filebeat lint ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
+	@tools/install_packages.sh $(IMAGE_PACKAGES)
 	cd $(WEB) && $(NPM) test
 	@rm -f $(SECOND_CHANCES) $(NOT_RUN)
 	$(PYTEST) $(FULL) $(AT_ONCE) $(FULL_NOT_ALONE) $(TEST_PATHS) || \

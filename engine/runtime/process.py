@@ -31,6 +31,9 @@ def begin() -> None:
     except OSError:  # no process to be had: then without
         child = 0
     if child:
+        from engine.runtime import rights
+
+        rights.give_up_all()
         os._exit(_wait_for(child, passed_on))
     _handle_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import ThreadDied
-from engine.runtime import clock, logs
+from engine.runtime import clock, logs, rights
 from engine.runtime.collector import Collector
 from engine.runtime.descriptors import share_out
 from engine.runtime.inbox import Ended, Inbox, Reload, Stop
@@ -131,6 +131,7 @@ def bound_server(config: Config, app: Api, max_connections: int) -> HttpServer:
     limits = Limits(max_connections=max_connections, trusted=config.trusted_proxies)
     server = HttpServer(app, config.host, config.port, limits)
     server.bind()
+    rights.keep_reading_only()
     return server
 
 
