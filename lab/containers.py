@@ -1,7 +1,7 @@
 """Runs an image as Docker 20.10 would, by crun: its capabilities, masked paths and system calls.
 
-An image is an archive as `docker save` writes it. Each container has a network of its own, whose
-other end is an address of this machine that only it can reach.
+Each container has a network of its own, whose other end is an address of this machine that only it
+can reach.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import platform
 import resource
 import subprocess
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from lab.browser import Browser
-from lab.processes import ChainError, Child, wait_until
+from lab.images import Image
+from lab.processes import Child, wait_until
 
 CAPABILITIES = (
     *("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW"),
@@ -52,44 +52,6 @@ _MOUNTS: list[dict[str, Any]] = [
     {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*_SAFE, "ro"]},
 ]
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True)
-class Image:
-    """The root file system of an image, unpacked, and what it says of itself."""
-
-    root: Path
-    config: Mapping[str, Any]
-
-    @classmethod
-    def unpack(cls, archive: Path, folder: Path) -> Self:
-        """Unpack an archive of `docker save`."""
-        root = folder / "rootfs"
-        root.mkdir(parents=True)
-        with tarfile.open(archive) as outer:
-            [manifest] = json.load(_member(outer, "manifest.json"))
-            config = json.load(_member(outer, manifest["Config"]))
-            for layer in manifest["Layers"]:
-                with tarfile.open(fileobj=_member(outer, layer)) as inner:
-                    inner.extractall(root, filter="fully_trusted")  # noqa: S202 (our own image)
-        return cls(root, config)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        pairs: list[str] = self.config["config"]["Env"]
-        return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
-
-    @property
-    def command(self) -> list[str]:
-        """What starts where no other command is given."""
-        return [*self.config["config"]["Entrypoint"], *self.config["config"]["Cmd"]]
-
-
-def _member(archive: tarfile.TarFile, name: str) -> Any:
-    found = archive.extractfile(name)
-    if found is None:
-        raise ChainError(f"{archive.name!r} has no file {name}")
-    return found
 
 
 @dataclass

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.containers import Image
+from lab.images import Image
 from lab.processes import missing_programs
 from tests.support.archive import PROGRAM, require_current
 

@@ -13,7 +13,8 @@ import pytest
 
 from lab.browser import Browser
 from lab.caddy import Caddy
-from lab.containers import CAPABILITIES, Container, Image
+from lab.containers import CAPABILITIES, Container
+from lab.images import Image
 from lab.kiwix import KiwixServe
 from lab.upstream_database import Row, UpstreamFile
 from lab.zims import png, zim

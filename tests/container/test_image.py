@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.version import __version__
-from lab.containers import Image
+from lab.images import Image
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(590)]
 
