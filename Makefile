@@ -12,6 +12,8 @@ PACKAGES = bindfs caddy chromium faketime fish groff kiwix-tools man-db mandoc p
 	zim-tools zsh
 # What images are made with, and their tests run them with.
 IMAGE_PACKAGES = buildah crun iproute2 mmdebstrap qemu-user-static
+# What only the full-size tests need.
+FULL_PACKAGES = libreoffice-calc-nogui
 # Optional: the browser tests take half as long with it.
 QUICKER = chromium-headless-shell
 
@@ -116,7 +118,7 @@ test-dates: packages build $(DEV) ## run the date-dependent tests on the worst d
 
 test-full: export TEST_BROWSER = /usr/bin/chromium
 test-full: packages build filebeat lint ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
-	@tools/install_packages.sh $(IMAGE_PACKAGES)
+	@tools/install_packages.sh $(IMAGE_PACKAGES) $(FULL_PACKAGES)
 	cd $(WEB) && $(NPM) test
 	@rm -f $(SECOND_CHANCES) $(NOT_RUN)
 	$(PYTEST) $(FULL) $(AT_ONCE) $(FULL_NOT_ALONE) $(TEST_PATHS) || \

@@ -21,6 +21,7 @@ from engine.text import displayable
 
 def run(arguments: list[str]) -> int:
     """Run a command. Its exit code."""
+    os.environ.pop("UNICODE_VERSION", None)  # the archive has Rich's newest table only
     sys.stdout = sys.stdout or _nowhere()  # None: it was closed
     sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):  # titles in any script, whatever the locale

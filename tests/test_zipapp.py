@@ -353,3 +353,18 @@ def test_an_older_python_is_told_what_is_missing() -> None:
     compile(starter, "__main__.py", "exec", dont_inherit=True)
     assert "sys.version_info < (3, 11)" in starter
     assert starter.index("version_info") < starter.index("from offspot_metrics")
+
+
+def test_terminals_of_older_unicode_are_drawn_too(elsewhere: Path) -> None:
+    """The archive has Rich's newest table of widths only, whatever the environment asks for."""
+    done = subprocess.run(
+        [build_zipapp.plain_python(), "-I", "-S", str(elsewhere), "config", "show"],
+        cwd=elsewhere.parent,
+        env={"HOME": str(elsewhere.parent), "UNICODE_VERSION": "9.0.0", "SITE_NAME": "本"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "本" in done.stdout

@@ -274,17 +274,19 @@ def refuse_native(tree: Tree, spec: Spec) -> None:
 def packed(tree: Tree, spec: Spec) -> bytes:
     """The bytes of the archive: sorted names, one date, one mode."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    date = datetime.fromtimestamp(int(epoch), UTC) if epoch else spec["archive"]["date"]
+    rules = spec["archive"]
+    date = datetime.fromtimestamp(int(epoch), UTC) if epoch else rules["date"]
     out = io.BytesIO()
-    out.write(spec["archive"]["launcher"].encode())
+    out.write(rules["launcher"].encode())
     with zipfile.ZipFile(out, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(tree):
             entry = zipfile.ZipInfo(name, date.timetuple()[:6])
             entry.create_system = 3  # Unix, on whatever system this runs
             entry.external_attr = 0o100644 << 16
-            done = name.endswith((".gz", ".png", ".woff2"))
-            done |= name.endswith(".pyc") and matches(name, spec["archive"]["quick"])
-            entry.compress_type = zipfile.ZIP_STORED if done else zipfile.ZIP_DEFLATED
+            stored = name.endswith((".gz", ".png", ".woff2"))
+            if name.endswith(".pyc"):
+                stored = matches(name, rules["quick"]) and not matches(name, rules["rare"])
+            entry.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
             archive.writestr(entry, tree[name])
     return out.getvalue()
 
