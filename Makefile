@@ -13,7 +13,9 @@ PACKAGES = bindfs caddy chromium faketime fish groff kiwix-tools man-db mandoc p
 # What images are made with, and their tests run them with.
 IMAGE_PACKAGES = buildah crun iproute2 mmdebstrap qemu-user-static
 # What only the full-size tests need.
-FULL_PACKAGES = libreoffice-calc-nogui
+FULL_PACKAGES = lintian mmdebstrap libreoffice-calc-nogui
+# What builds Debian packages.
+DEB_PACKAGES = debhelper dh-python
 # Optional: the browser tests take half as long with it.
 QUICKER = chromium-headless-shell
 
@@ -64,7 +66,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
-.PHONY: help run build man filebeat filebeat-arm64 image static wheel test test-full test-hours test-dates faults faults-full lint lint-python \
+.PHONY: help run build man filebeat filebeat-arm64 image static wheel deb test test-full test-hours test-dates faults faults-full lint lint-python \
 	lint-static format bench bench-check profile mutants lock packages clean distclean
 
 help: ## list the targets
@@ -96,6 +98,10 @@ FILEBEAT_OF_ARCH = $(if $(filter 1,$(FILEBEAT)),build/filebeat$(if $(filter arm6
 image: build $(FILEBEAT_OF_ARCH) ## build the container image into dist/ (ARCH=amd64|arm64, FILEBEAT=1|0)
 	@tools/install_packages.sh $(IMAGE_PACKAGES)
 	PYTHON=$(BIN)/python container/build_image.sh $(ARCH) $(FILEBEAT_OF_ARCH)
+
+deb: build build/filebeat-amd64 build/filebeat-arm64 ## build the Debian packages into dist/
+	@tools/install_packages.sh $(DEB_PACKAGES)
+	$(BIN)/python tools/build_deb.py
 
 # ---------------------------------------------------------------------- check
 
@@ -173,7 +179,7 @@ bench-check: packages build filebeat $(DEV) ## measure again, and fail if a rati
 # ---------------------------------------------------------------------- dependencies
 
 packages:
-	@tools/install_packages.sh $(PACKAGES)
+	@tools/install_packages.sh $(PACKAGES) $(DEB_PACKAGES)
 	-@tools/install_packages.sh $(QUICKER)
 
 lock: $(DEV) ## lock the newest allowed versions of all dependencies
@@ -199,22 +205,24 @@ $(DASHBOARD): $(NODE_MODULES) $(KPI_TYPES) $(WEB_SOURCES)
 	cd $(WEB) && $(NPM) run --silent build
 	@touch $@
 
-build/filebeat: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
+FILEBEAT_SOURCES = $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
+
+build/filebeat: $(FILEBEAT_SOURCES)
 	@mkdir -p $(@D)
 	cd filebeat && CGO_ENABLED=0 $(GO) build $(GOFLAGS_OURS) -o ../$@ .
 	@touch $@
 
 filebeat-arm64: build/filebeat-arm64 ## build Filebeat for a Raspberry Pi, as build/filebeat-arm64
 
-build/filebeat-arm64: $(wildcard filebeat/*.go) filebeat/go.mod filebeat/go.sum
+build/filebeat-%: $(FILEBEAT_SOURCES)
 	@mkdir -p $(@D)
-	cd filebeat && CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build $(GOFLAGS_OURS) -o ../$@ .
+	cd filebeat && CGO_ENABLED=0 GOOS=linux GOARCH=$* $(GO) build $(GOFLAGS_OURS) -o ../$@ .
 	@touch $@
 
 # ---------------------------------------------------------------------- clean
 
 clean: ## remove what was built, keep what was downloaded
-	rm -rf dist static/dist $(KPI_TYPES) build/mypy build/ruff build/filebeat build/filebeat-arm64 \
+	rm -rf dist static/dist $(KPI_TYPES) build/mypy build/ruff build/filebeat build/filebeat-* \
 		build/man build/completions
 	find . -name __pycache__ -not -path './.venv/*' -not -path '*/node_modules/*' -prune -exec rm -rf {} +
 
