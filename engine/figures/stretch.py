@@ -17,6 +17,7 @@ from engine.times import (
     hour_of,
     label_of,
     local_day,
+    local_hour,
     next_first_day,
 )
 
@@ -143,11 +144,15 @@ def rows_of(stretch: Stretch, kind: str, zone: ZoneInfo) -> Iterator[tuple[str, 
 
 
 def hours_of(stretch: Stretch, zone: ZoneInfo) -> Iterator[tuple[str, int, int]]:
-    """(label, start, end) of each hour that starts in the stretch."""
-    start = -(-stretch.start // HOUR_SECONDS) * HOUR_SECONDS
-    for hour in range(start, stretch.end, HOUR_SECONDS):
-        local = datetime.fromtimestamp(hour, zone)
-        yield f"{local:%Y-%m-%dT%H}", hour, hour + HOUR_SECONDS
+    """(label, start, end) of each hour that starts in the stretch. Asks the zone once a day."""
+    day = stretch.first
+    while day <= stretch.last:
+        text, (start, end) = day.isoformat(), day_span(day, zone)
+        is_plain = end - start == 24 * HOUR_SECONDS
+        for hour in range(-(-start // HOUR_SECONDS) * HOUR_SECONDS, end, HOUR_SECONDS):
+            number = (hour - start) // HOUR_SECONDS if is_plain else local_hour(hour, zone)
+            yield f"{text}T{number:02d}", hour, hour + HOUR_SECONDS
+        day += _DAY
 
 
 def _same_day(day: date, stretch: Stretch, other: Stretch) -> date | None:

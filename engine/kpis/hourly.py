@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from engine.indicators import (
     package_home_visit,
@@ -16,8 +16,10 @@ from engine.indicators.model import NO_DIMENSION
 from engine.inputs.model import FILE_CREATED, FILE_DELETED
 from engine.kpis.model import Json
 
-Values = Mapping[tuple[int, str], int]
-"""(indicator id, dimension) -> value, or a sum of values."""
+Values = Mapping[tuple[int, Any], int]
+"""(indicator id, dimension) -> value, or a sum of values. A dimension is a text, or its id."""
+DIMENSIONS: Final = (NO_DIMENSION, FILE_CREATED, FILE_DELETED)
+"""The dimensions that are no package, as texts."""
 
 
 class HourFigures(NamedTuple):
@@ -70,29 +72,33 @@ def visits_json(figures: Iterable[HourFigures]) -> Json:
     return {"visits": sum(hour.visits for hour in figures)}
 
 
-def figures_of(values: Values) -> HourFigures:
-    """The figures of one hour, or of a time of which only sums are known."""
-    on = values.get((uptime.id, NO_DIMENSION), 0)
+def figures_of(values: Values, dimensions: tuple[Any, Any, Any] = DIMENSIONS) -> HourFigures:
+    """The figures of one hour, or of a time of which only sums are known.
+
+    `dimensions`: none, created files and deleted files.
+    """
+    nothing, created, deleted = dimensions
+    on = values.get((uptime.id, nothing), 0)
     return HourFigures(
         sum(n for (indicator_id, _), n in values.items() if indicator_id == package_home_visit.id),
-        min(values.get((total_usage_overall.id, NO_DIMENSION), 0), on),
+        min(values.get((total_usage_overall.id, nothing), 0), on),
         on,
-        values.get((shared_files_operations.id, FILE_CREATED), 0),
-        values.get((shared_files_operations.id, FILE_DELETED), 0),
+        values.get((shared_files_operations.id, created), 0),
+        values.get((shared_files_operations.id, deleted), 0),
     )
 
 
-def package_uses(values: Values) -> dict[str, PackageUse]:
-    """The use of each package in the same."""
-    on = values.get((uptime.id, NO_DIMENSION), 0)
+def package_uses(values: Values, nothing: Any = NO_DIMENSION) -> dict[Any, PackageUse]:
+    """The use of each package in the same, by its dimension."""
+    on = values.get((uptime.id, nothing), 0)
     of_packages = (package_home_visit.id, total_usage_by_package.id)
-    titles = dict.fromkeys(title for indicator_id, title in values if indicator_id in of_packages)
+    found = dict.fromkeys(dimension for key, dimension in values if key in of_packages)
     return {
-        title: PackageUse(
-            values.get((package_home_visit.id, title), 0),
-            min(values.get((total_usage_by_package.id, title), 0), on),
+        dimension: PackageUse(
+            values.get((package_home_visit.id, dimension), 0),
+            min(values.get((total_usage_by_package.id, dimension), 0), on),
         )
-        for title in titles
+        for dimension in found
     }
 
 

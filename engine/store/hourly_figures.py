@@ -7,17 +7,10 @@ hotspot was on: slots of ten minutes would add up to more (`docs/adr/0030-use-wi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections import defaultdict
 from typing import Final
 
-from engine.indicators import (
-    package_home_visit,
-    shared_files_operations,
-    total_usage_by_package,
-    total_usage_overall,
-    uptime,
-)
-from engine.inputs.model import FILE_CREATED, FILE_DELETED
+from engine.indicators import package_home_visit, total_usage_by_package
 from engine.kpis.hourly import (
     HourFigures,
     PackageUse,
@@ -26,77 +19,89 @@ from engine.kpis.hourly import (
     figures_of,
     package_uses,
 )
+from engine.store.figure_totals import PACKAGES_OF_RECORDS, WEEK_SECONDS
 from engine.store.hourly_records import read_hourly_records
-from engine.store.merging import HOURLY_VALUES, Part, merged_value
+from engine.store.merging import Part, merged_value
 from engine.times import HOUR_SECONDS
 
-_HOURLY_VALUES: Final = HOURLY_VALUES.format(first="?1", end="?2")
-_IDS: Final = {
-    "home": package_home_visit.id,
-    "used": total_usage_overall.id,
-    "package_used": total_usage_by_package.id,
-    "on": uptime.id,
-    "files": shared_files_operations.id,
-    "nothing": 0,
-    "created": f"(SELECT id FROM dimension WHERE value0 = '{FILE_CREATED}')",
-    "deleted": f"(SELECT id FROM dimension WHERE value0 = '{FILE_DELETED}')",
-    "values": _HOURLY_VALUES,
-}
-
-_HOURS: Final = """
-SELECT hour, sum(iif(indicator_id = {home}, value, 0)), sum(iif(indicator_id = {used}, value, 0)),
-sum(iif(indicator_id = {on}, value, 0)),
-sum(iif(indicator_id = {files} AND dimension_id = {created}, value, 0)),
-sum(iif(indicator_id = {files} AND dimension_id = {deleted}, value, 0))
-FROM ({values}) GROUP BY hour
-""".format(**_IDS)
-
-_PACKAGES: Final = """
-WITH known AS MATERIALIZED ({values}),
-uptime AS MATERIALIZED (SELECT hour, value AS minutes FROM known WHERE indicator_id = {on})
-SELECT value0, sum(iif(indicator_id = {home}, value, 0)),
-sum(iif(indicator_id = {package_used}, min(value, coalesce(minutes, 0)), 0))
-FROM known LEFT JOIN uptime USING (hour) JOIN dimension ON dimension.id = dimension_id
-WHERE indicator_id IN ({home}, {package_used}) GROUP BY dimension_id
-""".format(**_IDS)
-
-_PACKAGE_HOURS: Final = """
-SELECT hour, sum(iif(indicator_id = {home}, value, 0)),
-sum(iif(indicator_id = {package_used}, value, 0))
-FROM ({values}) WHERE indicator_id IN ({home}, {package_used})
-AND dimension_id = (SELECT id FROM dimension WHERE value0 = ?3) GROUP BY hour
-""".format(**_IDS)
+_HOURS: Final = (
+    "SELECT hour, visits, minutes_in_use, minutes_on, files_created, files_deleted "
+    "FROM hour_figures WHERE hour >= ? AND hour < ? ORDER BY hour"
+)
+_WEEKS: Final = (
+    "SELECT value0, sum(visits), sum(minutes_in_use) FROM package_figures "
+    "JOIN dimension ON dimension.id = dimension_id WHERE week >= ? AND week < ? "
+    "GROUP BY dimension_id"
+)
+_PACKAGES: Final = (
+    f"SELECT value0, sum(visits), sum(minutes_in_use) FROM ({PACKAGES_OF_RECORDS}) "
+    "JOIN dimension ON dimension.id = dimension_id GROUP BY dimension_id"
+)
+_PACKAGE_HOURS: Final = f"""
+SELECT hour, sum(iif(indicator_id = {package_home_visit.id}, value, 0)),
+sum(iif(indicator_id = {total_usage_by_package.id}, value, 0)) FROM (
+    SELECT record.hour, indicator_id, CASE count(*) WHEN 1 THEN max(value) ELSE merged_value(
+        indicator_id, group_concat(value || ':' || coalesce(minutes, ''))
+    ) END AS value
+    FROM hour_figures CROSS JOIN record ON record.hour = hour_figures.hour
+    AND indicator_id IN ({package_home_visit.id}, {total_usage_by_package.id})
+    AND dimension_id = (SELECT id FROM dimension WHERE value0 = ?3)
+    WHERE hour_figures.hour >= ?1 AND hour_figures.hour < ?2 GROUP BY record.hour, indicator_id
+) GROUP BY hour
+"""
+_RECORDS_OF_HOUR: Final = (
+    "SELECT indicator_id, value0, value, minutes FROM record "
+    "JOIN dimension ON dimension.id = dimension_id WHERE hour = ?"
+)
 
 
 class HourlyFigures:
-    """Reads figures through one connection. To be used within one snapshot."""
+    """Reads figures through one connection, each once. To be used within one snapshot."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._running = _RunningHours(connection)
+        self._hours: dict[tuple[int, int], dict[int, HourFigures]] = {}
+        self._packages: dict[tuple[int, int], dict[str, PackageUse]] = {}
 
     def hours(self, start: int, end: int) -> dict[int, HourFigures]:
         """Every hour in `[start, end)` that has a record or a state, ascending."""
+        if (start, end) not in self._hours:
+            self._hours[start, end] = self._read_hours(start, end)
+        return self._hours[start, end]
+
+    def _read_hours(self, start: int, end: int) -> dict[int, HourFigures]:
         found = {
-            hour: HourFigures(visits, min(used, on), on, created, deleted)
-            for hour, visits, used, on, created, deleted in self._connection.execute(
-                _HOURS, (start, end)
-            )
+            hour: HourFigures(*figures)
+            for hour, *figures in self._connection.execute(_HOURS, (start, end))
         }
         running = self._running.hours_in(start, end)
         if not running:
             return found
-        return dict(sorted({**found, **{hour: figures_of(of) for hour, of in running}}.items()))
+        found |= {hour: figures_of(with_states) for hour, _, with_states in running}
+        return dict(sorted(found.items()))
 
     def packages(self, start: int, end: int) -> dict[str, PackageUse]:
         """Every package that was visited or used in `[start, end)`."""
+        if (start, end) not in self._packages:
+            self._packages[start, end] = self._read_packages(start, end)
+        return self._packages[start, end]
+
+    def _read_packages(self, start: int, end: int) -> dict[str, PackageUse]:
+        """Whole weeks are read as such; only the hours around them are summed up here."""
+        first, last = -(-start // WEEK_SECONDS) * WEEK_SECONDS, end // WEEK_SECONDS * WEEK_SECONDS
+        parts = [(_PACKAGES, start, end)]
+        if first < last:
+            parts = [(_PACKAGES, start, first), (_WEEKS, first, last), (_PACKAGES, last, end)]
         found: dict[str, PackageUse] = {}
-        spans = _around(start, end, [hour for hour, _ in self._running.hours_in(start, end)])
-        for span in spans:
-            for title, *use in self._connection.execute(_PACKAGES, span):
-                add_use(found, title, PackageUse(*use))
-        for _, values in self._running.hours_in(start, end):
-            for title, use in package_uses(values).items():
+        for sql, *span in parts:
+            if span[0] < span[1]:
+                for title, *use in self._connection.execute(sql, span):
+                    add_use(found, title, PackageUse(*use))
+        for _, without, with_states in self._running.hours_in(start, end):
+            for title, use in package_uses(without).items():
+                add_use(found, title, PackageUse(-use.visits, -use.minutes_in_use))
+            for title, use in package_uses(with_states).items():
                 add_use(found, title, use)
         return {title: use for title, use in found.items() if any(use)}
 
@@ -106,7 +111,7 @@ class HourlyFigures:
             hour: PackageUse(visits, used)
             for hour, visits, used in self._connection.execute(_PACKAGE_HOURS, (start, end, title))
         }
-        for hour, values in self._running.hours_in(start, end):
+        for hour, _, values in self._running.hours_in(start, end):
             found[hour] = PackageUse(
                 values.get((package_home_visit.id, title), 0),
                 values.get((total_usage_by_package.id, title), 0),
@@ -115,31 +120,27 @@ class HourlyFigures:
 
 
 class _RunningHours:
-    """The hours that have saved states, with their records; few, and most often one."""
+    """The hours that have saved states: their values without and with these; most often one."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
-        self._hours: dict[int, Values] = {
-            hour: _values_of(connection, hour)
+        self._hours = [
+            (hour, *_values_of(connection, hour))
             for (hour,) in connection.execute("SELECT DISTINCT hour FROM state").fetchall()
-        }
+        ]
 
-    def hours_in(self, start: int, end: int) -> list[tuple[int, Values]]:
-        return [(hour, of) for hour, of in sorted(self._hours.items()) if start <= hour < end]
+    def hours_in(self, start: int, end: int) -> list[tuple[int, Values, Values]]:
+        return [found for found in self._hours if start <= found[0] < end]
 
 
-def _values_of(connection: sqlite3.Connection, hour: int) -> Values:
-    parts: dict[tuple[int, str], list[Part]] = {}
+def _values_of(connection: sqlite3.Connection, hour: int) -> tuple[Values, Values]:
+    """The values of an hour, from its records and from its states too."""
+    stored: dict[tuple[int, str], list[Part]] = defaultdict(list)
+    for indicator_id, title, value, minutes in connection.execute(_RECORDS_OF_HOUR, (hour,)):
+        stored[indicator_id, title].append((value, minutes))
+    whole: dict[tuple[int, str], list[Part]] = defaultdict(list)
     for record in read_hourly_records(connection, hour, hour + HOUR_SECONDS):
-        key = (record.indicator_id, record.dimension)
-        parts.setdefault(key, []).append((record.value, record.minutes))
-    return {key: merged_value(key[0], of) for key, of in parts.items()}
-
-
-def _around(start: int, end: int, hours: Iterable[int]) -> list[tuple[int, int]]:
-    """`[start, end)` without some of its hours, as spans."""
-    spans = []
-    for hour in hours:
-        spans.append((start, hour))
-        start = hour + HOUR_SECONDS
-    spans.append((start, end))
-    return [(first, last) for first, last in spans if first < last]
+        whole[record.indicator_id, record.dimension].append((record.value, record.minutes))
+    without, with_states = (
+        {key: merged_value(key[0], parts) for key, parts in of.items()} for of in (stored, whole)
+    )
+    return without, with_states

@@ -59,3 +59,15 @@ def read_hourly_records(
                 yield HourlyRecord(
                     hour, indicator_id, dimension, *part, source, kind, epoch is None
                 )
+
+
+def record_hours(connection: sqlite3.Connection) -> list[int]:
+    """Every hour that has a record, ascending; steps over the rows between them."""
+    return [
+        hour
+        for (hour,) in connection.execute(
+            "WITH RECURSIVE step (hour) AS (SELECT min(hour) FROM record UNION ALL "
+            "SELECT (SELECT min(hour) FROM record WHERE hour > step.hour) FROM step "
+            "WHERE step.hour IS NOT NULL) SELECT hour FROM step WHERE hour IS NOT NULL"
+        )
+    ]

@@ -18,10 +18,9 @@ from engine import indicators
 from engine.indicators.model import NO_DIMENSION, Key, States
 from engine.store import database
 from engine.store.fates import fates_in, sum_fates
-from engine.store.hourly_records import HourlyRecord, read_hourly_records
+from engine.store.hourly_records import HourlyRecord, read_hourly_records, record_hours
 from engine.store.merging import HOURLY_VALUES, Part, merged_value, with_state
 from engine.store.meta import MetaTable
-from engine.store.records import record_hours
 from engine.store.transactions import storage_errors
 from engine.times import (
     EARLIEST_POSSIBLE,

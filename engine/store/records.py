@@ -18,10 +18,12 @@ from zoneinfo import ZoneInfo
 from engine import indicators
 from engine.indicators.model import NO_DIMENSION, Key, States
 from engine.store import origins
+from engine.store.figure_totals import FigureTotals
+from engine.store.hourly_records import record_hours
 from engine.store.merging import HOURLY_VALUES, Part, merged_value, with_state
 from engine.store.meta import MetaTable
 from engine.store.origins import UNKNOWN, Origin
-from engine.store.schema import TABLE_CHECKSUMS, tables_at
+from engine.store.schema import TABLE_CHECKSUMS, TOTALS, tables_at
 from engine.times import KEPT, PERIOD_KINDS, labels_of_hour, period_of
 
 _COMPUTE_TOTAL: Final = (
@@ -48,6 +50,7 @@ class RecordWriter:
         self._dimensions: dict[str, int] = {NO_DIMENSION: 0}
         self._origins: dict[Origin, int] = {}
         self.totals_changed = True
+        self.figures = FigureTotals(connection)
 
     def forget(self) -> None:
         """Drop what is remembered of rows that a rolled back transaction may have made."""
@@ -139,6 +142,27 @@ class RecordWriter:
         self, hour: int, touched: StatesByRow, part_with: PartWith
     ) -> dict[tuple[int, int], int]:
         """Change the records of one hour. How much that changed their merged values."""
+        parts = self._parts_of(hour)
+        before = {key: _value_of(key[0], of) for key, of in parts.items()}
+        rows = []
+        changed = set()
+        for key, state in touched.items():
+            _, indicator_id, dimension_id, origin_id = key
+            of_origins = parts[indicator_id, dimension_id]
+            known = of_origins.get(origin_id)
+            part = part_with(indicator_id, known, state)
+            if part != known:
+                rows.append((*key, *part))
+                of_origins[origin_id] = part
+                changed.add((indicator_id, dimension_id))
+        insert = tables_at()["record"].insert(*ROW_KEY, "value", "minutes", replace=True)
+        self.connection.executemany(insert, rows)
+        after = before | {key: _value_of(key[0], parts[key]) for key in changed}
+        self.figures.change(hour, before, after)
+        return {key: after[key] - before.get(key, 0) for key in changed}
+
+    def _parts_of(self, hour: int) -> dict[tuple[int, int], dict[int, Part]]:
+        """(indicator, dimension id) -> origin id -> its part of the hour."""
         parts: dict[tuple[int, int], dict[int, Part]] = defaultdict(dict)
         for indicator_id, dimension_id, origin_id, value, minutes in self.connection.execute(
             "SELECT indicator_id, dimension_id, origin_id, value, minutes FROM record "
@@ -146,27 +170,7 @@ class RecordWriter:
             (hour,),
         ):
             parts[indicator_id, dimension_id][origin_id] = (value, minutes)
-        rows = []
-        changed: dict[tuple[int, int], int] = defaultdict(int)
-        for key, state in touched.items():
-            _, indicator_id, dimension_id, origin_id = key
-            of_origins = parts[indicator_id, dimension_id]
-            known = of_origins.get(origin_id)
-            part = part_with(indicator_id, known, state)
-            if part == known:
-                continue
-            rows.append((*key, *part))
-            if of_origins and (known is None or len(of_origins) > 1):
-                before = merged_value(indicator_id, of_origins.values())
-                of_origins[origin_id] = part
-                after = merged_value(indicator_id, of_origins.values())
-            else:  # the only origin, as of most hours
-                before, after = known[0] if known else 0, part[0]
-                of_origins[origin_id] = part
-            changed[indicator_id, dimension_id] += after - before
-        insert = tables_at()["record"].insert(*ROW_KEY, "value", "minutes", replace=True)
-        self.connection.executemany(insert, rows)
-        return changed
+        return parts
 
     def _add_to_period(self, kind: str, label: str, total: dict[tuple[int, int], int]) -> None:
         stored = self.connection.execute(
@@ -238,6 +242,7 @@ class RecordWriter:
         """
         removed = self.connection.execute("DELETE FROM record WHERE hour < ?", (before,)).rowcount
         if removed:
+            self.figures.remove(before)
             self.connection.execute(
                 "DELETE FROM dimension WHERE id <> 0 AND id NOT IN "
                 "(SELECT dimension_id FROM record UNION SELECT dimension_id FROM state "
@@ -245,14 +250,15 @@ class RecordWriter:
             )
             origins.remove_unused(self.connection)
             self.forget()
+            self.write_table_checksums()
         return removed
 
     def write_table_checksums(self) -> None:
         """Write into `meta` what the tables that have changed add up to."""
-        for key, changed in (("checksum_state", True), ("checksum_total", self.totals_changed)):
-            if changed:
-                (found,) = self.connection.execute(TABLE_CHECKSUMS[key]).fetchone()
-                MetaTable(self.connection).set(key, found)
+        for table in ("state", *(TOTALS if self.totals_changed else ())):
+            key = f"checksum_{table}"
+            (found,) = self.connection.execute(TABLE_CHECKSUMS[key]).fetchone()
+            MetaTable(self.connection).set(key, found)
         self.totals_changed = False
 
     def origin_id(self, origin: Origin) -> int:
@@ -279,13 +285,9 @@ class RecordWriter:
         return int(number)
 
 
-def record_hours(connection: sqlite3.Connection) -> list[int]:
-    """Every hour that has a record, ascending; steps over the rows between them."""
-    return [
-        hour
-        for (hour,) in connection.execute(
-            "WITH RECURSIVE step (hour) AS (SELECT min(hour) FROM record UNION ALL "
-            "SELECT (SELECT min(hour) FROM record WHERE hour > step.hour) FROM step "
-            "WHERE step.hour IS NOT NULL) SELECT hour FROM step WHERE hour IS NOT NULL"
-        )
-    ]
+def _value_of(indicator_id: int, of_origins: Mapping[int, Part]) -> int:
+    """The value of an hour and dimension; most have one origin."""
+    if len(of_origins) == 1:
+        [(value, _)] = of_origins.values()
+        return value
+    return merged_value(indicator_id, of_origins.values())

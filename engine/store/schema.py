@@ -6,6 +6,8 @@
     record      past hours: value, and the minute set it came from so that late lines still merge
     period      days, weeks, months and years whose totals are stored; `whole`: without records
     total       sums of the records of a stored period, from which every KPI is computed
+    hour_figures, package_figures
+                sums of the records of an hour, and of a package in a week, for any stretch of time
     origin      which counting records and states are of: hotspot, import, stretch of the clock
     log_file    reading positions: one row per life of a log file, known by its content
     clock_epoch stretches of steady time: a new one at each boot and at each step of the clock
@@ -25,7 +27,7 @@ from functools import cache
 from typing import Any, Final
 
 from engine.inputs.model import FATES
-from engine.store import migrations
+from engine.store import merging, migrations
 from engine.store.repair import checksums
 
 APPLICATION_ID: Final = 0x6F_66_73_6D  # "ofsm"
@@ -39,9 +41,13 @@ CHECKSUMS_SINCE: Final = 2
 FATE_COLUMNS: Final = {fate: fate.replace("-", "_") for fate in FATES}
 """Fate of a line -> column of `log_file`."""
 
+TOTALS: Final = ("total", "hour_figures", "package_figures")
+"""Tables that are made of the records."""
 TABLE_CHECKSUMS: Final = {
-    "checksum_state": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM state",
-    "checksum_total": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM total",
+    **{
+        f"checksum_{table}": f"SELECT coalesce(sum({CHECKSUM}), 0) FROM {table}"
+        for table in ("state", *TOTALS)
+    },
     "newest_move": "SELECT coalesce(max(commit_number), 0) FROM log_file",
 }
 """Rows of `meta` that each commit writes of other tables: pages of two commits do not match.
@@ -49,11 +55,14 @@ TABLE_CHECKSUMS: Final = {
 Records need none, as their totals are compared with them.
 """
 OLD_TABLE_CHECKSUMS: Final = {
-    "tie_state": "SELECT coalesce(sum(seal), 0) FROM state",
-    "tie_total": "SELECT coalesce(sum(seal), 0) FROM total",
-    "tie_seen": "SELECT coalesce(max(seen), 0) FROM generation",
+    3: {
+        "tie_state": "SELECT coalesce(sum(seal), 0) FROM state",
+        "tie_total": "SELECT coalesce(sum(seal), 0) FROM total",
+        "tie_seen": "SELECT coalesce(max(seen), 0) FROM generation",
+    },
+    4: {key: TABLE_CHECKSUMS[key] for key in ("checksum_state", "checksum_total", "newest_move")},
 }
-"""The same in version 3."""
+"""The same in older versions."""
 
 Row = tuple[Any, ...]
 
@@ -131,6 +140,7 @@ def tables_at(version: int = migrations.NEWEST) -> dict[str, Table]:
     """Every table of a version of the schema, by name."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         checksums.install(connection)
+        merging.install(connection)
         migrations.apply(connection, version)
         names = connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"

@@ -23,7 +23,7 @@ from engine.store.store import Store
 from tests.cli.cases import Program, invoke, kpis_of
 from tests.reliability.store_support import HOUR, UTC
 
-LANDED = Path(__file__).resolve().parents[1] / "store/databases/schema-4.db"
+LANDED = Path(__file__).resolve().parents[1] / "store/databases/schema-5.db"
 """Records of two years and of two origins, a saved state, the zone Europe/Paris."""
 MEMBERS = {
     *("startUtc", "startLocal", "indicatorId", "indicator", "dimension"),

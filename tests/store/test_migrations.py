@@ -27,6 +27,7 @@ LANDED = {
     "m0002_row_checksums.py": "abe483a844a43534dec291df9186b3cd46e97982a69ba5bc98d638e907f8d71f",
     "m0003_table_checksums.py": "f606e4b051178eb58077f093ac2a58e51977de27677585237c6381176c2bdac2",
     "m0004_origins.py": "0c49072c8e4948aa9dfbf823a78fe168381f242066ed17fddb5f9910115b038e",
+    "m0005_figures.py": "5acb17108b3816718ab5ee4ba0dc416eeee1bb7af59aeccc038e90dca774c6c7",
 }
 """Migrations that databases out there were made by, with the hashes of their files."""
 

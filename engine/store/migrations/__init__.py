@@ -3,7 +3,8 @@
 A migration that has landed is never changed, as databases made by it are out there: the next
 change is the next file here, and nothing has to list it. The statements of one file run in one
 transaction with the change of `PRAGMA user_version`, which is the number of migrations that have
-been applied. They may use the SQL functions of `engine/store/repair/checksums.py`.
+been applied. They may use the SQL functions of `engine/store/repair/checksums.py` and
+`engine/store/merging.py`.
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ def _broken_rows(connection: sqlite3.Connection, version: int) -> dict[str, int]
 
 def _mismatched_tables(connection: sqlite3.Connection, version: int) -> list[str]:
     values = all_values(connection)
-    expected = {3: OLD_TABLE_CHECKSUMS, migrations.NEWEST: TABLE_CHECKSUMS}.get(version, {})
+    of_versions = {**OLD_TABLE_CHECKSUMS, migrations.NEWEST: TABLE_CHECKSUMS}
+    expected = of_versions.get(version, {})
     wrong = [
         key
         for key, sql in expected.items()

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from engine.errors import ConfigError
 from engine.indicators.model import NO_DIMENSION
-from engine.store import migrations
+from engine.store import merging, migrations
 from engine.store.records import RecordWriter
 from engine.store.repair import checksums
 from engine.store.repair.salvage import Salvaged, read
-from engine.store.schema import TABLE_CHECKSUMS, Row, Table, tables_at
+from engine.store.schema import TABLE_CHECKSUMS, TOTALS, Row, Table, tables_at
 from engine.store.transactions import atomic
 from engine.times import load_zone, period_of
 
@@ -55,6 +55,7 @@ def migrated(found: Salvaged) -> Salvaged:
         return found
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         checksums.install(connection, found.salt)
+        merging.install(connection)
         migrations.apply(connection, found.version)
         _replace_rows(connection, found, found.tables)
         migrations.apply(connection)
@@ -105,7 +106,7 @@ def fill(connection: sqlite3.Connection, salvaged: Salvaged) -> None:
     meta["salt"] = salvaged.salt
     salvaged.rows["meta"] = {(key,): (key, value) for key, value in meta.items()}
     with atomic(connection):
-        _replace_rows(connection, salvaged, salvaged.tables.keys() - {"period", "total"})
+        _replace_rows(connection, salvaged, salvaged.tables.keys() - {"period", *TOTALS})
         if (0,) not in salvaged.rows["dimension"]:
             connection.execute(tables_at()["dimension"].insert("id", "value0"), (0, NO_DIMENSION))
         try:
@@ -115,7 +116,9 @@ def fill(connection: sqlite3.Connection, salvaged: Salvaged) -> None:
         complete_from = int(meta.get("complete_from", 0))
         _insert_old_totals(connection, salvaged, zone, complete_from)
         _insert_lost_parents(connection)
-        RecordWriter(connection, zone, complete_from).recompute_periods()
+        records = RecordWriter(connection, zone, complete_from)
+        records.recompute_periods()
+        records.figures.recompute()
         sums = [
             (key, connection.execute(sql).fetchone()[0]) for key, sql in TABLE_CHECKSUMS.items()
         ]
