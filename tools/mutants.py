@@ -29,6 +29,7 @@ import tomllib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -79,9 +80,13 @@ class Mutant:
         return changed
 
 
+_parse = cache(ast.parse)
+"""Of a file there are many mutants."""
+
+
 def span_of(source: str, function: str) -> tuple[int, int]:
     """Where a function or class (dotted name) begins and ends in its source, as offsets."""
-    node: ast.AST = ast.parse(source)
+    node: ast.AST = _parse(source)
     for name in function.split("."):
         for child in ast.iter_child_nodes(node):
             if (

@@ -48,7 +48,7 @@ def locate(log_file: LogFile, read_at: ReadAt, base: int = 0) -> int:
 def _matches(anchor: Anchor, read_at: ReadAt, base: int) -> bytes | None:
     begin, size = _window(anchor[0])
     content = read_at(base + begin, size)
-    return content if len(content) == size and window_hash(content) == anchor[1] else None
+    return content if window_hash(content) == anchor[1] else None
 
 
 def _window(offset: int) -> tuple[int, int]:

@@ -127,6 +127,13 @@ def test_the_ambiguous_part_ends_at_a_line(until: int, offset: int, sizes: list[
         place += len(line)
 
 
+def test_a_long_line_is_ambiguous_as_a_whole() -> None:
+    """Only its beginning is kept, which may end below the offset up to which it was counted."""
+    log_file = LogFile(b"g", ambiguous_until=5000)
+    block = Block(0, b"x" * 99 + b"\n", 10_000, b"x" * 99 + b"\n")
+    assert split_at_ambiguous(log_file, block) == (block.data, b"")
+
+
 def test_many_anchors_stay_few() -> None:
     """A log of any length has at most 32 anchors, dense at its end and ever wider towards its
     beginning, and the newest one is where it was read to.

@@ -1,6 +1,8 @@
 """The watch of a folder, event by event: what is opened, and what is said to be lost."""
 
 import os
+import resource
+import select
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ from engine.sources.tail import source as source_module
 from engine.sources.tail import watch as watch_module
 from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.watch import Watch
-from engine.sources.tail.watcher import Watcher
+from engine.sources.tail.watcher import Watcher, Watching
 from lab.processes import wait_until
 from tests.support.reading import CURRENT, PATTERN, Following, Ledger, line, lines
 
@@ -131,6 +133,44 @@ def test_logs_that_nobody_took_are_closed(logs: Path) -> None:
     assert len(made.watch.arrivals) == 5
     made.watch.close()
     assert set(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+
+
+def test_a_watch_that_is_stopped_leaves_nothing_open(logs: Path) -> None:
+    """Neither its events nor what its thread is stopped by."""
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208 (names of descriptors)
+    Watcher(Watch(logs, PATTERN, ROOM), lambda: None).stop()
+    assert set(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+
+
+def test_another_folder_of_the_path_is_watched_anew(events: Events) -> None:
+    """Before its event is taken, and after that; so is one that comes later."""
+    events.logs.rename(events.logs.parent / "away")
+    assert not events.watch.is_of_the_folder
+    events.logs.mkdir()
+    assert not events.watch.is_of_the_folder
+    assert events.watch.alive
+    assert events.watch.take(), "the reader looks for it at once"
+    assert not events.watch.alive
+
+
+def test_that_a_folder_cannot_be_watched_is_logged_once(
+    logs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not at each look, while there is no descriptor left for its events."""
+    watching = Watching(LogFolder(logs, PATTERN, {}), select.poll(), lambda: None)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        for _ in range(3):
+            watching.ensure()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert ["cannot be watched" in text for text in caplog.messages] == [True]
+    watching.ensure()
+    assert watching.descriptor >= 0
+    watching.end()
 
 
 def test_the_reader_is_told_of_what_was_opened_and_lost(logs: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.sources.model import Look, Lost, Unopened
 from engine.store.store import Store
 from engine.times import load_zone
 from tests.reliability import store_support as support
@@ -72,6 +73,54 @@ def test_a_loss_stays_until_the_roll_is_whole(tmp_path: Path, becomes: str, rest
         roll.write_bytes(packed if becomes == "whole" else packed[: len(packed) // 2])
     life.look()
     life.look()
+    assert life.counting.status.lost_logs == (becomes != "whole")
     lost, lines = life.end()
     assert lost == (becomes != "whole")
     assert (lines == 500) == (becomes == "whole")
+
+
+def test_many_rolls_may_become_whole(tmp_path: Path) -> None:
+    """Of each it is remembered, up to 64, that nothing of it may be lost after all."""
+    (tmp_path / "logs").mkdir()
+    packed = {}
+    for number in range(5):
+        roll = tmp_path / "logs" / f"caddy_access_logs-{number}.json.gz"
+        at = support.HOUR + 600 * number
+        packed[roll] = gzip.compress(
+            b"".join(support.line(at + n, 1000 * number + n) for n in range(500))
+        )
+        roll.write_bytes(packed[roll][:-900])
+    life = Life(tmp_path)
+    life.look()
+    life.look(60)
+    assert (life.lost(), life.counting.status.lost_logs) == (True, 5)
+    for roll, content in packed.items():
+        roll.write_bytes(content)
+    life.look()
+    assert (life.lost(), life.counting.status.lost_logs) == (False, 0)
+    life.end()
+
+
+def test_a_loss_that_may_be_more_is_logged_as_such(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the bytes that are known of."""
+    life = Life(tmp_path)
+    for at_least in (True, False):
+        life.counting.take(Lost(b"", 77, at_least=at_least, name="a.json"))
+    assert caplog.messages == [
+        "log a.json: at least 77 bytes were lost before they were read",
+        "log a.json: 77 bytes were lost before they were read",
+    ]
+    life.end()
+
+
+def test_logs_that_could_not_be_opened_are_known_after_a_restart(tmp_path: Path) -> None:
+    """The next start looks for them: those that are gone are lost."""
+    unopened = (Unopened(1, 2, "a.json", 70), Unopened(1, 3, "b.json", 80))
+    life = Life(tmp_path)
+    life.counting.take(Look(unopened=unopened))
+    life.end()
+    life = Life(tmp_path)
+    assert life.counting.losses.unfinished(tmp_path / "logs").unopened == unopened
+    life.end()

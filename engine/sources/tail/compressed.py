@@ -113,8 +113,9 @@ class CompressedRolls:
         for roll in self._vanished:
             if roll.log_id in whole or self.cursor.is_open(roll.log_id):
                 continue
-            if roll.damage and not roll.reported:
-                messages.append(Lost(roll.log_id, 0, at_least=True, name=roll.name))
+            if roll.damage:
+                if not roll.reported:
+                    messages.append(Lost(roll.log_id, 0, at_least=True, name=roll.name))
             elif roll.torn_bytes:
                 messages.append(Lost(roll.log_id, roll.torn_bytes, name=roll.name))
         gone = {roll.log_id for roll in self._vanished} - self.log_ids - {b""}
