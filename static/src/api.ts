@@ -54,6 +54,20 @@ export interface PeriodList {
   timezone: string | null
   periods: PeriodEntry[]
 }
+export type VerdictState = 'counting' | 'waiting' | 'doubtful' | 'unknown' | 'not-counting'
+export interface VerdictReason {
+  code: string
+  state: VerdictState
+  /** the numbers and names of its sentence */
+  values: Record<string, string | number>
+  text: string
+  remedy: string
+}
+/** the worst reason first */
+export interface Verdict {
+  state: VerdictState
+  reasons: VerdictReason[]
+}
 export interface Status {
   version: string
   serverTime: number
@@ -61,6 +75,8 @@ export interface Status {
   timezone: string
   site: { name: string | null; fqdn: string | null; id?: string | null }
   processing: boolean
+  /** older servers do not send it */
+  verdict?: Verdict
   collectingSince: number | null
   lastLineAt: number | null
   lastSaveAt: number | null

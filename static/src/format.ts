@@ -25,6 +25,12 @@ export function minutes(total: number): string {
   return m ? t('time.hmin', { h, m }) : t('time.h', { h })
 }
 
+/** How long something has lasted: days from two on. */
+export function duration(seconds: number): string {
+  const days = Math.floor(seconds / 86_400)
+  return days >= 2 ? t('time.d', { n: days }) : minutes(Math.floor(seconds / 60))
+}
+
 /** For axes: hours only, with a digit when there are few. */
 export function hoursShort(total: number): string {
   if (total > 0 && total < 60) return t('time.min', { m: total })

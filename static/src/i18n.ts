@@ -128,6 +128,6 @@ export function t(key: Key, params: Params = {}): string {
 }
 
 /** For keys put together at run time, such as fates of lines: undefined when there is no text. */
-export function maybe(key: string): string | undefined {
-  return key in en ? t(key as Key) : undefined
+export function maybe(key: string, params: Params = {}): string | undefined {
+  return key in en ? t(key as Key, params) : undefined
 }

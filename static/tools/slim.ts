@@ -17,7 +17,10 @@ const PREFIXES = [
   'nav.',
   'previous.',
   'reader.',
+  'reason.',
+  'remedy.',
   'theme.',
+  'verdict.',
 ]
 
 /** 'a0': a key that looked like a number would lose its place in the object. */
