@@ -24,6 +24,7 @@ from engine.runtime.service_status import ServiceStatus
 from engine.runtime.takeover import Takeover
 from engine.runtime.threads import Threads
 from engine.runtime.ticker import Tick, Ticker
+from engine.runtime.waiting_logs import WaitingLogs
 from engine.settings import Config
 from engine.sources.model import Look, Setup
 from engine.sources.readers import choose_source
@@ -66,6 +67,7 @@ class Collector:
         status.use_packages(Packages())  # until they are read
         self.takeover = Takeover(config.older_database, store, self._show_import)
         self.ticker = Ticker(inbox.put)
+        self.waiting_logs = WaitingLogs(config.logs, config.pattern)
         self.counting = self._begin()
 
     def _begin(self) -> CountingLoop:
@@ -142,6 +144,7 @@ class Collector:
         if item is None or isinstance(item, Tick):
             if item:
                 self.counting.tick(item)
+                self._watch_waiting_logs()
             else:
                 self.takeover.step()
                 self.counting.save_if_due()
@@ -157,9 +160,20 @@ class Collector:
 
     def _read_when_ready(self) -> None:
         """Start the reader, unless it runs or there are no packages to count by: logs can wait."""
+        self._watch_waiting_logs()
         if self.counting.ready and not self._reading:
             self.threads.start("reader", self._reader())
             self._reading = True
+
+    def _watch_waiting_logs(self) -> None:
+        """Of the logs that wait for packages, report those that were deleted."""
+        if self._reading or (self.counting.ready and not self.waiting_logs.are_known):
+            return
+        counted, unfinished = self.counting.positions.log_files, self._unfinished.logs
+        for lost in list(self.waiting_logs.look(counted, unfinished)):
+            self.counting.take(lost)
+        if self.counting.ready:  # from now on the reader looks
+            self.waiting_logs.forget()
 
     def _reader(self) -> Callable[[], None]:
         """The work of the reader thread, which makes and owns its source."""

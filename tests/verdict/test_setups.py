@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,28 @@ def test_it_counts_again_when_the_packages_file_is_corrected(tmp_path: Path) -> 
         assert hotspot.verdict()["state"] == "waiting"
         hotspot.visits(1, host="kiwix.new.hotspot")
         hotspot.wait(lambda: hotspot.verdict()["state"] == "counting")
+
+
+def test_what_rolls_away_while_there_is_no_packages_file(tmp_path: Path) -> None:
+    """A log that the proxy deletes meanwhile is reported as lost, with its size; what was only
+    renamed or compressed is not, and is counted later.
+    """
+    hotspot = Hotspot(tmp_path)
+    hotspot.packages.unlink()
+    hotspot.visits(30)
+    with hotspot:
+        hotspot.wait(lambda: hotspot.verdict()["codes"] == ["packages-missing"])
+        rolled = hotspot.log.rename(hotspot.logs / "caddy_access_logs-1.json")
+        hotspot.visits(20, at=time.time() + 100)
+        second = hotspot.logs / "caddy_access_logs-2.json"
+        second.write_bytes(gzip.compress(hotspot.log.read_bytes()))
+        hotspot.replace_packages("packages: [unfinished")  # it looks again
+        hotspot.wait(lambda: "YAML" in str(hotspot.verdict()))
+        assert hotspot.status()["loss"] == {"bytes": 0, "atLeast": False, "logs": 0}
+        size = rolled.stat().st_size
+        rolled.unlink()
+        hotspot.log.unlink()
+        hotspot.replace_packages(PACKAGES)
+        hotspot.wait(hotspot.counted(20))
+        assert hotspot.status()["loss"] == {"bytes": size, "atLeast": True, "logs": 1}
+        assert f"log {rolled.name}: at least {size} bytes were lost" in hotspot.text()
