@@ -99,25 +99,27 @@ class Import:
         ]
         source = _source(oldest)
         same = [other for other in known if other == source or _has_grown(other, oldest)]
-        same = same or [other for other in known if self._has_same_records(other, oldest)]
+        same = same or [other for other in known if self._has_same_records(other)]
         if same:
             self.summary.was_known = True
             return Origin(same[0], "imported")
         return Origin(source, "imported")
 
-    def _has_same_records(self, source: str, oldest: list[Hour]) -> bool:
-        """Whether what was imported of another copy has these hours, with the same values.
+    def _has_same_records(self, source: str) -> bool:
+        """Whether the hours from the oldest one on that is there of another copy are the same.
 
-        Of the newest one it may have less, as of one that lines were counted in since: these were
+        Of the newest one there may be less, as of one that lines were counted in since: these were
         not over when they were imported.
         """
         same = False
-        (newest,) = self.store.connection.execute(
-            "SELECT max(hour) FROM record "
+        first, newest = self.store.connection.execute(
+            "SELECT min(hour), max(hour) FROM record "
             "WHERE origin_id = (SELECT id FROM origin WHERE source = ?)",
             (source,),
         ).fetchone()
-        for hour, values in oldest:
+        if first is None:
+            return False
+        for hour, values in self.upstream.oldest(since=first):
             rows = self.store.connection.execute(
                 "SELECT indicator_id, value0, value FROM record "
                 "JOIN dimension ON dimension.id = dimension_id "

@@ -134,6 +134,26 @@ def test_a_copy_that_has_dropped_its_oldest_hours_is_the_same(store: Store, tmp_
     assert shown_by_day(store, list(sums_by_day(rows))) == sums_by_day(rows)
 
 
+@pytest.mark.parametrize("counted_here", [False, True])
+def test_a_copy_without_any_of_its_oldest_hours_here_is_the_same(
+    store: Store, tmp_path: Path, *, counted_here: bool
+) -> None:
+    """They are purged here, or lines were counted here in all of them: the first hour that is there
+    of the file tells, when the copy has dropped some as well.
+    """
+    rows = week(2) + [(at + 7 * 86400, i, value0, value) for at, i, value0, value in week(2)]
+    hours = sorted({row[0] for row in rows})
+    path, gone = tmp_path / "database.db", hours[60]
+    if counted_here:
+        store.commit({(hour, 1001, "Package 00"): 100 for hour in hours if hour < gone})
+    imported(store, made(path, rows))
+    if not counted_here:
+        store.purge(gone)
+    before = everything(store)
+    assert imported(store, made(path, [row for row in rows if row[0] >= hours[5]])).was_known
+    assert everything(store) == before
+
+
 def running(path: Path, visits: int, over: list[Row]) -> Path:
     """A file with some hours, and states of an hour that is not over."""
     path.unlink(missing_ok=True)

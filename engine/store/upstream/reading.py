@@ -15,6 +15,7 @@ from engine.errors import Busy, InputDamaged, MetricsError, StorageError
 from engine.store.upstream.values import PAGE_VISITS, Values, checked, state_value, year_totals
 
 FINGERPRINT_HOURS: Final = 50
+_BEGINNING: Final = -(1 << 62)
 _ROWS: Final = 2000
 """Rows of one read; between two reads, the other program may write."""
 _INDICATORS: Final = (1001, 1003, 1004, 1005, 1006)
@@ -66,11 +67,11 @@ class UpstreamDatabase:
         if newest is not None and newest.values:
             yield newest
 
-    def oldest(self, hours: int = FINGERPRINT_HOURS) -> list[Hour]:
-        """The records of the oldest hours, by which a file is known; states only when there are no
-        records yet.
+    def oldest(self, since: int = _BEGINNING) -> list[Hour]:
+        """The records of the oldest hours since one, by which a file is known; states only when
+        there are no records.
         """
-        found = list(itertools.islice(self._records(), hours))
+        found = list(itertools.islice(self._records(since), FINGERPRINT_HOURS))
         states = None if found else self._newest_states()
         return [states] if states and states.values else found
 
@@ -86,8 +87,8 @@ class UpstreamDatabase:
                 years.setdefault(label, {}).update(totals)
         return years
 
-    def _records(self) -> Iterator[Hour]:
-        streams = [self._rows_of(indicator_id) for indicator_id in _INDICATORS]
+    def _records(self, since: int = _BEGINNING) -> Iterator[Hour]:
+        streams = [self._rows_of(indicator_id, since) for indicator_id in _INDICATORS]
         rows = heapq.merge(*streams, key=lambda row: row["hour"])
         for hour, group in itertools.groupby(rows, key=lambda row: row["hour"]):
             values: Values = {}
@@ -100,8 +101,8 @@ class UpstreamDatabase:
             if values:
                 yield Hour(hour, self._cap(values))
 
-    def _rows_of(self, indicator_id: int) -> Iterator[sqlite3.Row]:
-        hour, dimension = -(1 << 62), 0
+    def _rows_of(self, indicator_id: int, since: int) -> Iterator[sqlite3.Row]:
+        hour, dimension = since, _BEGINNING
         while True:
             parameters = (indicator_id, hour, dimension, _ROWS)
             rows = self._read(_RECORDS, parameters)
