@@ -105,5 +105,7 @@ def no_thread(name: str = "") -> ThreadDied:
     what = f"the {name} thread" if name else "a thread or process"
     return ThreadDied(
         f"{what} cannot be started: this user or container has as many as it may have",
-        "allow more: ulimit -u, TasksMax= of systemd, the pids limit of the container",
+        "allow more: ulimit -u, TasksMax= of systemd, the pids limit of the container; if there "
+        "are few, the container engine is too old: update it, or add "
+        "--security-opt seccomp=unconfined",
     )

@@ -144,7 +144,7 @@ class Container:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another process of the program in the running container, as `docker exec`."""
         entry = self.image.config["config"]["Entrypoint"]
-        command = [*_CRUN, "exec", self.name, *entry, *arguments]
+        command = [*_CRUN, "exec", f"--user={self.user}", self.name, *entry, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
     @property

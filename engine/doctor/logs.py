@@ -23,8 +23,9 @@ MAX_FOLDERS: Final = 200
 _LIKE_A_LOG = re.compile(r"(.+\.(?:jsonl?|ndjson|log))((?:[.-][0-9A-Za-z:+-]{1,30})*)", re.S)
 """A log, and what rotation appends to its name: `.1`, `.2.gz`, `-20260610`, `.old`."""
 _ROOT_ONLY: Final = (
-    "run as root, or set `mode 0644` in the `output file` block of Caddy's log "
-    "(Caddy 2.9 and later create logs readable by their own user only)"
+    "run as root (a container: with cap_add DAC_READ_SEARCH), or set `mode 0644` in the "
+    "`output file` block of Caddy's log (Caddy 2.9 and later create logs readable by their own "
+    "user only)"
 )
 
 
@@ -75,6 +76,7 @@ def check_logs(config: Config, found: Examination) -> list[FoundFile]:
     except OSError as error:
         text = f"{folder} may not be listed: {error.strerror}"
         hint = f"let this user (uid {os.geteuid()}) read it: chmod a+rx {folder}, or run as root"
+        hint += " (a container: with cap_add DAC_READ_SEARCH)"
         found.checks.append(problem(name, InputUnreadable(text, hint)))
         return []
     seen = _Seen(below=list(_folders_with_logs(folder, config.pattern)))

@@ -51,7 +51,7 @@ def leave_root(environment: Mapping[str, str] = os.environ) -> None:
         user = _own_data(database, _user_of(database.parent, has))
         _become(system, user, has)
     except (OSError, ImportError, AttributeError) as error:
-        sys.stderr.write(f"WARNING: it runs with all rights of root: {error}\n")
+        sys.stderr.write(f"WARNING: the rights of root could not be given up: {error}\n")
 
 
 def keep_reading_only() -> None:

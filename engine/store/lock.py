@@ -196,8 +196,15 @@ def _open_any(lock: Path, path: Path) -> int:
                 return os.open(lock, os.O_RDONLY | _FLAGS)
         raise StorageError(
             f"the folder of database {path} cannot be written: {error.strerror}",
-            "give another path with --database, or let this user write there",
+            _write_hint(error, lock.parent),
         ) from error
+
+
+def _write_hint(error: OSError, folder: Path) -> str:
+    other = "give another path with --database (DATABASE_URL)"
+    if error.errno == errno.EROFS:
+        return f"{other}; in a container, mount a folder that may be written at {folder}"
+    return f"{other}, or let this user write there (chown {os.geteuid()} {folder})"
 
 
 def mark_as_ours(path: Path) -> None:
