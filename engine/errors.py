@@ -106,6 +106,6 @@ def no_thread(name: str = "") -> ThreadDied:
     return ThreadDied(
         f"{what} cannot be started: this user or container has as many as it may have",
         "allow more: ulimit -u, TasksMax= of systemd, the pids limit of the container; if there "
-        "are few, the container engine is too old: update it, or add "
-        "--security-opt seccomp=unconfined",
+        "are few, the container engine is too old: update it, or start the "
+        "container without its profile (security_opt: seccomp=unconfined)",
     )
