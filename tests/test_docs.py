@@ -126,5 +126,9 @@ def test_the_index_has_every_page() -> None:
     pages = {path.name for path in DOCS.glob("*.md")} - {"README.md"}
     details = {"reliability-reader.md", "reliability-store.md"}  # of reliability.md
     assert pages - details <= listed
-    decisions = {path.name for path in (DOCS / "adr").glob("0*.md")}
-    assert decisions <= {target for _, target in _LINK.findall(text_of(DOCS / "adr/README.md"))}
+
+
+def test_the_list_of_decisions_has_each_once() -> None:
+    """In the order of their numbers."""
+    listed = [target for _, target in _LINK.findall(text_of(DOCS / "adr/README.md"))]
+    assert listed == sorted(path.name for path in (DOCS / "adr").glob("0*.md"))

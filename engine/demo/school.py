@@ -63,8 +63,7 @@ class School:
         moment = datetime.fromtimestamp(now, self.zone)
         for ago in range(7 * self.weeks, -1, -1):
             day = moment.date() - timedelta(days=ago)
-            lines = self._day(day, moment if ago == 0 else None)
-            yield from (line for line in sorted(lines) if line[0] <= now)
+            yield from sorted(self._day(day, moment if ago == 0 else None))
 
     def lines_at(self, now: int) -> list[bytes]:
         """A visit begins in this second, and others go on."""
@@ -103,7 +102,7 @@ class School:
         begin = self._seconds(day, opens) + chance.randrange(600)
         end = self._seconds(day, closes)
         if now:
-            end = int(now.timestamp()) + 1
+            end = int(now.timestamp())
             begin = max(min(begin, end - LEAST_TODAY), self._seconds(day, time()))
         elif chance.random() < POWER_CUTS and end > begin:
             cut = chance.randrange(begin, end)

@@ -149,6 +149,11 @@ def test_values(complete: Complete) -> None:
     }
 
 
+def test_a_value_in_the_same_word(complete: Complete) -> None:
+    """After an equals sign."""
+    assert complete("offspot-metrics kpis --format=j") == {"--format=json"}
+
+
 def test_files_and_folders(complete: Complete) -> None:
     """Where one is expected, and nowhere else."""
     assert complete("offspot-metrics replay ") >= {"one.log"}
