@@ -97,6 +97,14 @@ class Asset:
         )
 
 
+_LOGOS = tuple(
+    f"{folder}/{name}-logo-light.png"
+    for folder in ("branding", "offspot.branding")
+    for name in ("square", "horizontal")
+)
+"""Files of an offspot's branding; the folder of the hotspot's owner comes first."""
+
+
 class Assets:
     """Answers for dashboard paths, all made at start."""
 
@@ -104,6 +112,11 @@ class Assets:
         answers = {name: asset.answer() for name, asset in assets.items()}
         self._answers = answers
         self._page = answers.get(PAGE) or Asset(PAGE, _MISSING_PAGE).answer()
+
+    @property
+    def logo(self) -> str | None:
+        """The path of the logo to show, if there is a folder of branding with one."""
+        return next((f"/{name}" for name in _LOGOS if name in self._answers), None)
 
     def find(self, path: str) -> Answer | None:
         """The answer for a decoded path that starts with `/`; None is a 404.

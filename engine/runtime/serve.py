@@ -118,7 +118,9 @@ def make_app(config: Config, status: ServiceStatus, work: Collector | ReadOnlyDa
     settings = ApiSettings(
         allowed_origins=config.allowed_origins, allowed_hosts=lambda: status.host_names
     )
-    app = Api(sources, load_assets(config.ui_location), settings)
+    assets = load_assets(config.ui_location)
+    status.logo = assets.logo
+    app = Api(sources, assets, settings)
     status.figures_are_readable = lambda: app.cache.readable
     return app
 

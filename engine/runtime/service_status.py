@@ -36,6 +36,8 @@ class ServiceStatus:
     config: Config
     timezone: str = "UTC"
     site_id: str = ""
+    logo: str | None = None
+    """Path of the logo that the operator has put next to the dashboard."""
     packages: Packages = field(default_factory=Packages)
     packages_problem: str = ""
     waits_for_packages: bool = False
@@ -141,6 +143,7 @@ class ServiceStatus:
                 "name": self.site_name or None,
                 "fqdn": self.packages.fqdn or None,
                 "id": self.site_id or None,
+                "logo": self.logo,
             },
             "processing": self.config.processing,
             "verdict": verdict.as_json(),

@@ -73,7 +73,7 @@ export interface Status {
   serverTime: number
   startedAt?: number
   timezone: string
-  site: { name: string | null; fqdn: string | null; id?: string | null }
+  site: { name: string | null; fqdn: string | null; id?: string | null; logo?: string | null }
   processing: boolean
   /** older servers do not send it */
   verdict?: Verdict

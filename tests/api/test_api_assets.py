@@ -117,6 +117,20 @@ def test_the_operators_own_dashboard_replaces_ours(package: str, tmp_path: Path)
     assert client.get("/health").headers["content-security-policy"] == STRICT_POLICY
 
 
+def test_the_logo_is_that_of_the_owner_else_of_the_offspot(package: str, tmp_path: Path) -> None:
+    """Of both folders of branding the owner's comes first, and a square logo before a wide one."""
+    assert load_assets(tmp_path, package=package).logo is None
+    for name in (
+        "offspot.branding/horizontal-logo-light.png",
+        "offspot.branding/square-logo-light.png",
+        "branding/horizontal-logo-light.png",
+        "branding/square-logo-light.png",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"\x89PNG")
+        assert load_assets(tmp_path, package=package).logo == f"/{name}"
+
+
 def test_branding_stands_beside_our_page(package: str, tmp_path: Path) -> None:
     """A folder without a page only adds files; so do the folders that are given by name."""
     folder, branding = tmp_path / "ui", tmp_path / "elsewhere"

@@ -41,7 +41,7 @@ STATUS: dict[str, Any] = {
     "serverTime": NOON,
     "startedAt": NOON - 60,
     "timezone": "Europe/Paris",
-    "site": {"name": "Kiwix Hotspot", "fqdn": "my.hotspot", "id": None},
+    "site": {"name": "Kiwix Hotspot", "fqdn": "my.hotspot", "id": None, "logo": None},
     "processing": True,
     "verdict": {
         "state": "not-counting",

@@ -215,7 +215,10 @@ def test_it_takes_the_place_of_the_older_image(hotspot: Hotspot) -> None:
 
 
 def test_the_dashboard_is_there_by_its_name_with_the_branding(hotspot: Hotspot) -> None:
-    """Page and both folders of branding, by `metrics.<fqdn>` through Caddy and over port 80."""
+    """Page and both folders of branding, by `metrics.<fqdn>` through Caddy and over port 80; the
+    page is told to show the logo of the hotspot's owner.
+    """
+    assert hotspot.status()["site"]["logo"] == "/branding/square-logo-light.png"
     page = hotspot.get("/")
     assert page.status == 200
     assert b'<div id="app"' in page.body
