@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from engine.api import documentation
+from engine.usage_report import locales
 from lab.browser import Browser
 from lab.metrics import Metrics
 from tools import build_zipapp
@@ -96,14 +97,20 @@ def test_every_source_file_travels(names: set[str]) -> None:
     What only the build needs stays out: the pages that it made are there instead.
     """
     forgotten = {name for name in tracked("cli", "engine") if name not in names}
-    assert forgotten == set(SPEC["project"]["made"]["from"])
+    made_from = {name for made in SPEC["project"]["made"] for name in made["from"]}
+    assert forgotten == {name for name in made_from if name.startswith("engine/")}
 
 
 def test_pages_that_are_made_at_build_are_those_of_the_tree(archive: Path) -> None:
-    """The description of the API, byte for byte as a tree that was not built answers it."""
+    """The description of the API, byte for byte as a tree that was not built answers it, and what
+    the report needs of Babel's data.
+    """
     with zipfile.ZipFile(archive) as opened:
         made = {name: opened.read(f"engine/api/{name}") for name in documentation.pages()}
+        data = opened.read(f"engine/usage_report/{locales.NAME}")
+        assert not [name for name in opened.namelist() if name.endswith(".dat")]
     assert made == documentation.pages()
+    assert data == locales.pages()[locales.NAME]
 
 
 def test_the_dashboard_travels_built_and_not_as_sources(names: set[str]) -> None:

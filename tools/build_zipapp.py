@@ -5,6 +5,7 @@ build/, and nothing is built when no input has changed.
 """
 
 import argparse
+import base64
 import functools
 import gzip
 import hashlib
@@ -119,7 +120,7 @@ def made_pages(root: Path, dependencies: Path, module: str) -> Tree:
     """The files that this module's `pages()` gives, by their names in the archive."""
     command = [sys.executable, "-S", "-B", str(root / "tools/make_pages.py"), module]
     printed = _output(command, {"PYTHONPATH": f"{root}{os.pathsep}{dependencies}"})
-    return {name: page.encode() for name, page in json.loads(printed).items()}
+    return {name: base64.b64decode(page) for name, page in json.loads(printed).items()}
 
 
 def _precompressed(tree: Tree, rules: dict[str, Any]) -> Tree:
@@ -360,6 +361,10 @@ def is_current(root: Path, output: Path) -> bool:
     return note.read_text() == inputs(root, read_spec(root))[1]
 
 
+def _without(tree: Tree, patterns: list[str]) -> Tree:
+    return {name: data for name, data in tree.items() if not matches(name, patterns)}
+
+
 def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool:
     """Build the archive unless it is up to date; say whether it was built."""
     if not force and is_current(root, output):
@@ -367,10 +372,11 @@ def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool
     spec = read_spec(root)
     ours, state = inputs(root, spec)
     dependencies = dependency_folder(root, spec, cache)
-    made = spec["project"]["made"]
-    ours = {name: data for name, data in ours.items() if name not in made["from"]}
-    ours |= made_pages(root, dependencies, made["module"])
-    tree = _tree_in(dependencies) | compiled(root, ours, cache)
+    theirs = _tree_in(dependencies)
+    for made in spec["project"]["made"]:
+        ours = _without(ours, made["from"]) | made_pages(root, dependencies, made["module"])
+        theirs = _without(theirs, made["from"])
+    tree = theirs | compiled(root, ours, cache)
     refuse_native(tree, spec)
     data = packed(tree, spec)
     limit = spec["archive"]["size_limit_bytes"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib import resources
@@ -143,15 +144,21 @@ def _load_locale(code: str) -> None:
 
     cache = localedata._cache  # noqa: SLF001
     if code not in cache:
-        core._global_data = _unpickle("global.dat")  # noqa: SLF001
-        data = _unpickle("locale-data", "root.dat")
-        localedata.merge(data, _unpickle("locale-data", f"{code}.dat"))
-        cache[code] = data
+        core._global_data = defaultdict(dict)  # noqa: SLF001 (names of regions and currencies)
+        cache.update(_locales())
 
 
-def _unpickle(*names: str) -> Any:
-    data = resources.files("babel").joinpath(*names).read_bytes()
-    return pickle.loads(data)  # noqa: S301 (it travels in the archive)
+def _locales() -> dict[str, Any]:
+    """What the build made of Babel's data; from a tree that was not built it is made now."""
+    made = resources.files(__package__).joinpath("locales.pickle")
+    if made.is_file():
+        data = made.read_bytes()
+    else:
+        from engine.usage_report import locales  # noqa: PLC0415 (not in the archive)
+
+        data = locales.pages()[locales.NAME]
+    found: dict[str, Any] = pickle.loads(data)  # noqa: S301 (it travels in the archive)
+    return found
 
 
 def _first(kind: str, label: str) -> date:
