@@ -24,6 +24,7 @@ ROWS = [
     ["engine.http"],
     ["engine.demo"],
     ["engine.replay"],
+    ["engine.spreadsheet"],
     ["engine.replay.workers", "engine.usage_report"],
     ["engine.report"],
     ["engine.figures"],
@@ -52,6 +53,7 @@ OWNERS = {
     "rich": ["cli"],
     "bottle": ["engine.api"],
     "waitress": ["engine.http.parsing"],
+    "xlsxwriter": ["engine.spreadsheet.xlsx"],
     "sqlite3": ["engine.store"],
     # Filebeat is a child process of its source, stopped by a signal; doctor asks its version.
     # The processes of a replay leave Ctrl-C to the one that started them.

@@ -5,7 +5,6 @@ build/, and nothing is built when no input has changed.
 """
 
 import argparse
-import base64
 import functools
 import gzip
 import hashlib
@@ -116,11 +115,11 @@ def _read(path: Path) -> bytes:
         raise BuildError(f"zipapp.spec names a file that cannot be read: {error}") from error
 
 
-def made_pages(root: Path, dependencies: Path, module: str) -> Tree:
-    """The files that this module's `pages()` gives, by their names in the archive."""
-    command = [sys.executable, "-S", "-B", str(root / "tools/make_pages.py"), module]
+def made_pages(root: Path, dependencies: Path, modules: list[str]) -> Tree:
+    """The files that `pages()` of these modules give, by their names in the archive."""
+    command = [sys.executable, "-S", "-B", str(root / "tools/make_pages.py"), *modules]
     printed = _output(command, {"PYTHONPATH": f"{root}{os.pathsep}{dependencies}"})
-    return {name: base64.b64decode(page) for name, page in json.loads(printed).items()}
+    return {name: bytes.fromhex(page) for name, page in json.loads(printed).items()}
 
 
 def _precompressed(tree: Tree, rules: dict[str, Any]) -> Tree:
@@ -361,10 +360,6 @@ def is_current(root: Path, output: Path) -> bool:
     return note.read_text() == inputs(root, read_spec(root))[1]
 
 
-def _without(tree: Tree, patterns: list[str]) -> Tree:
-    return {name: data for name, data in tree.items() if not matches(name, patterns)}
-
-
 def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool:
     """Build the archive unless it is up to date; say whether it was built."""
     if not force and is_current(root, output):
@@ -372,11 +367,10 @@ def build(root: Path, output: Path, cache: Path, *, force: bool = False) -> bool
     spec = read_spec(root)
     ours, state = inputs(root, spec)
     dependencies = dependency_folder(root, spec, cache)
-    theirs = _tree_in(dependencies)
-    for made in spec["project"]["made"]:
-        ours = _without(ours, made["from"]) | made_pages(root, dependencies, made["module"])
-        theirs = _without(theirs, made["from"])
-    tree = theirs | compiled(root, ours, cache)
+    ours |= made_pages(root, dependencies, spec["project"]["made"]["modules"])
+    tree = _tree_in(dependencies) | compiled(root, ours, cache)
+    unused = spec["project"]["made"]["from"] + spec["python"]["without_bytecode"]
+    tree = {name: data for name, data in tree.items() if not matches(name, unused)}
     refuse_native(tree, spec)
     data = packed(tree, spec)
     limit = spec["archive"]["size_limit_bytes"]

@@ -1,15 +1,16 @@
-"""Prints the files that a module's `pages()` gives as JSON, in base64; build_zipapp.py runs it.
+"""Prints the files that `pages()` of some modules gives as JSON, in hexadecimal digits.
 
-The module is found on PYTHONPATH with what it depends on, as the build has it.
+build_zipapp.py runs it. The modules are found on PYTHONPATH with what they depend on, as the build
+has them.
 """
 
-import base64
 import json
 import sys
 from importlib import import_module
 
-module = sys.argv[1]
-folder = module.rpartition(".")[0].replace(".", "/")
-pages = import_module(module).pages()
-encoded = {f"{folder}/{name}": base64.b64encode(page).decode() for name, page in pages.items()}
-print(json.dumps(encoded))
+found = {}
+for module in sys.argv[1:]:
+    folder = module.rpartition(".")[0].replace(".", "/")
+    pages = import_module(module).pages()
+    found |= {f"{folder}/{name}": page.hex() for name, page in pages.items()}
+print(json.dumps(found))

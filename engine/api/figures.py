@@ -12,9 +12,10 @@ from engine.api.answers import invalid_parameter
 from engine.figures.answers import BY, Query
 from engine.figures.comparison import OTHERS
 from engine.figures.stretch import FIRST_YEAR, LAST_YEAR
+from engine.settings.choices import LANGUAGES
 from engine.text import MAX_TITLE_LENGTH
 
-FORMATS: Final = ("json",)
+FORMATS: Final = ("json", "csv", "xlsx")
 MAX_DAYS: Final = 3_700
 """Longer than anything that was ever counted; a bound of what one answer may cost."""
 MAX_DAYS_OF_HOURS: Final = 800
@@ -144,4 +145,5 @@ _PARAMETERS: Final = {
     "offset": _COUNT,
     "compare": _one_of(tuple(OTHERS)),
     "format": _one_of(FORMATS),
+    "lang": _one_of(LANGUAGES),
 }

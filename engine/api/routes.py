@@ -26,6 +26,7 @@ from engine.api.answers import (
 )
 from engine.api.assets import Assets
 from engine.api.figures import read_request, unknown_parameters
+from engine.api.files import figures_in_format
 from engine.http.wsgi import DEFERRED
 from engine.times import PERIOD_KINDS
 
@@ -50,6 +51,7 @@ class Sources:
     `open_report` is called once in each thread that answers, and again after a failure. `health`:
     reasons why not, empty when healthy, for `/health` and what may stand behind it. `verdict`:
     what `/health` adds to its reasons. `metrics`: Prometheus text. `now`: whole epoch seconds.
+    `site_name`: the name of the hotspot, empty for none.
     """
 
     open_report: Callable[[], Report]
@@ -57,6 +59,7 @@ class Sources:
     health: Mapping[str, Callable[[], list[str]]]
     metrics: Callable[[], str]
     now: Callable[[], int]
+    site_name: Callable[[], str] = str
     verdict: Callable[[], Mapping[str, Any]] = dict
 
 
@@ -173,7 +176,8 @@ class Routes:
         now = self._sources.now()
 
         def make(report: Report) -> Answer:
-            return json_answer(report.figures(request.query, now))
+            hotspot = "" if request.format == "json" else self._sources.site_name()
+            return figures_in_format(report.figures(request.query, now), request, hotspot, now)
 
         return self._figures(make, minute=now // 60, query=repr(request))
 

@@ -114,6 +114,7 @@ def make_app(config: Config, status: ServiceStatus, work: Collector | ReadOnlyDa
         metrics=status.metrics,
         now=clock.now,
         verdict=lambda: status.verdict().summary(),
+        site_name=lambda: status.site_name,
     )
     settings = ApiSettings(
         allowed_origins=config.allowed_origins, allowed_hosts=lambda: status.host_names

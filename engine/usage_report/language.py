@@ -97,11 +97,27 @@ class Language:
 
     def days(self, kind: str, label: str) -> str:
         """The days that a period covers."""
+        first = _first(kind, label)
+        return self.stretch(first, next_first_day(kind, first) - timedelta(days=1))
+
+    def stretch(self, first: date, last: date) -> str:
+        """The days from one to another, both included."""
         from babel.dates import format_interval  # noqa: PLC0415
 
-        first = _first(kind, label)
-        last = next_first_day(kind, first) - timedelta(days=1)
+        if first == last:
+            return self.period("D", first.isoformat())
         return format_interval(_noon(first), _noon(last), "yMMMd", locale=self.locale)
+
+    def weekday_name(self, day: date) -> str:
+        """The name of a day of the week."""
+        return self._date(day, "EEEE")
+
+    @property
+    def decimal_mark(self) -> str:
+        """What stands before the tenths of a number."""
+        from babel.numbers import get_decimal_symbol  # noqa: PLC0415
+
+        return get_decimal_symbol(self.locale)
 
     def day(self, day: date) -> str:
         """A day without its year."""

@@ -82,6 +82,7 @@ def put_in_order(query: dict[str, Any]) -> None:
     days = [str(query.get(name)) for name in ("from", "to")]
     if all(re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) for day in days):
         near = [f"202{5 + int(day[3]) % 2}{day[4:]}" for day in days]
+        query.pop("lang", None)  # of files only
         query["from"], query["to"] = sorted(day.replace("-02-29", "-02-28") for day in near)
 
 

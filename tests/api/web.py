@@ -127,6 +127,7 @@ def an_app(
     now: Callable[[], int] = lambda: NOON,
     health: Callable[[], list[str]] = list,
     probes: dict[str, Callable[[], list[str]]] | None = None,
+    site_name: Callable[[], str] = str,
 ) -> Api:
     """An application with a plain status and metrics."""
     sources = Sources(
@@ -137,6 +138,7 @@ def an_app(
             "# TYPE offspot_metrics_saves_total counter\noffspot_metrics_saves_total 1\n"
         ),
         now=now,
+        site_name=site_name,
     )
     return Api(sources, assets or load_assets(package="no_such_package"), settings)
 

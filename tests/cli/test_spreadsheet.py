@@ -15,7 +15,7 @@ import pytest
 from tests.cli.cases import invoke
 from tests.support.week import SAMPLES, week_files
 
-LANDED = Path(__file__).resolve().parents[1] / "store/databases/schema-4.db"
+LANDED = Path(__file__).resolve().parents[1] / "store/databases/schema-5.db"
 """One of its packages is called =1+1."""
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
