@@ -8,7 +8,7 @@ import json
 import sys
 from importlib import import_module
 
-found = {}
+found: dict[str, str] = {}
 for module in sys.argv[1:]:
     folder = module.rpartition(".")[0].replace(".", "/")
     pages = import_module(module).pages()
