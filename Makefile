@@ -42,6 +42,9 @@ PYTEST = $(BIN)/python -m pytest
 ONCE_MORE = --second-chance
 SECOND_CHANCES = build/second-chance
 
+# They need no build, and each of them little more than one processor.
+CHECKS = --jobs=3 --output-sync lint-python lint-static test-static
+
 # Dates on which date-dependent tests have failed or could fail: every weekday, a leap day, the
 # last minutes of a year, and before and during the clock changes in Paris.
 DATES = "2026-09-14 10:00" "2026-09-15 10:00" "2026-09-16 10:00" "2026-09-17 10:00" \
@@ -67,7 +70,7 @@ GOFLAGS_OURS = -trimpath -buildvcs=false -ldflags='-s -w'
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL = help
 .PHONY: help run build man filebeat filebeat-arm64 image static wheel deb test test-full test-hours test-dates faults faults-full lint lint-python \
-	lint-static format bench bench-check profile mutants lock packages clean distclean
+	lint-static test-static format bench bench-check profile mutants lock packages clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,8 +108,8 @@ deb: build build/filebeat-amd64 build/filebeat-arm64 ## build the Debian package
 
 # ---------------------------------------------------------------------- check
 
-test: packages build filebeat lint ## install test dependencies, check style and types, run the tests
-	cd $(WEB) && $(NPM) test
+test: packages build filebeat ## install test dependencies, check style and types, run the tests
+	$(MAKE) $(CHECKS)
 	@rm -f $(SECOND_CHANCES)
 	$(PYTEST) $(PARALLEL) || $(PYTEST) $(ONCE_MORE) $(NOT_ALONE)
 	$(PYTEST) $(ALONE) || $(PYTEST) $(ONCE_MORE) $(ALONE)
@@ -123,9 +126,9 @@ test-dates: packages build $(DEV) ## run the date-dependent tests on the worst d
 	done
 
 test-full: export TEST_BROWSER = /usr/bin/chromium
-test-full: packages build filebeat lint ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
+test-full: packages build filebeat ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
 	@tools/install_packages.sh $(IMAGE_PACKAGES) $(FULL_PACKAGES)
-	cd $(WEB) && $(NPM) test
+	$(MAKE) $(CHECKS)
 	@rm -f $(SECOND_CHANCES) $(NOT_RUN)
 	$(PYTEST) $(FULL) $(AT_ONCE) $(FULL_NOT_ALONE) $(TEST_PATHS) || \
 		$(PYTEST) $(FULL) $(ONCE_MORE) $(FULL_NOT_ALONE)
@@ -157,6 +160,9 @@ lint-python: $(DEV)
 
 lint-static: $(NODE_MODULES) $(KPI_TYPES)
 	cd $(WEB) && $(NPM) run --silent lint
+
+test-static: $(NODE_MODULES) $(KPI_TYPES)
+	cd $(WEB) && $(NPM) test
 
 format: $(DEV) ## format the sources
 	$(BIN)/ruff check --quiet --fix

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +21,7 @@ from engine.store.store import Store
 from engine.times import Period, hour_of
 from tests.properties.drawing import BASE, QUICK
 from tests.properties.test_totals import ZONES, some_states
+from tests.support.memory import memory_folder
 
 HOUR = 3600
 NOW = hour_of(BASE) + 30 * HOUR + 1234
@@ -48,8 +47,8 @@ def a_life(draw: st.DrawFn) -> Life:
 @contextmanager
 def a_hotspot(life: Life, zone: str) -> Iterator[Store]:
     """A database to which all of it happened."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Path(folder) / "m.db", ZoneInfo(zone))
+    with memory_folder("figures-") as folder:
+        store = Store.open(folder / "m.db", ZoneInfo(zone))
         running = hour_of(BASE)
         for number, (what, value) in enumerate(life):
             if what == "clock":

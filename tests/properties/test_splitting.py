@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,16 +25,10 @@ from tests.properties.drawing import (
     records_of,
     several_logs,
 )
+from tests.support.memory import memory_folder
 
 NOW = 1_781_500_000
 cuts = st.lists(st.integers(0, 2**16), max_size=5)
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A folder of one example."""
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)
 
 
 def replay(database: Path, paths: Sequence[Path], jobs: int = 1) -> Summary:
@@ -80,7 +73,7 @@ def test_parts_of_a_log_merge_to_the_whole(log: bytes, places: list[int]) -> Non
 def test_a_log_that_grows_between_runs(log: bytes, places: list[int]) -> None:
     """Cut anywhere, within lines too, and read again and again while it grows: as if at once."""
     lengths = sorted(place % (len(log) + 1) for place in places)
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         path, database = place / "log.json", place / "m.db"
         fates = 0
         for length in [*lengths, len(log)]:
@@ -96,7 +89,7 @@ def test_equal_lines_are_counted_each(begin: bytes, again: list[int], places: li
     """Where lines have neither ports nor parts of a second, wherever earlier readings ended."""
     lines = begin.splitlines(keepends=True)
     lines += [lines[1 + number % (len(lines) - 1)] for number in again if lines[1:]]
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         path, database = place / "log.json", place / "m.db"
         fates = 0
         for number in [*sorted(place % (len(lines) + 1) for place in places), len(lines)]:
@@ -112,7 +105,7 @@ def test_logs_in_any_order_grouping_and_packing(parts: list[bytes], data: st.Dat
     """Several files, in several runs, some packed, some given twice: as one log at once."""
     order = data.draw(st.permutations(range(len(parts))))
     twice = data.draw(st.lists(st.sampled_from(range(len(parts))), max_size=3))
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         paths: list[Path] = []
         for number in [*order, *twice]:
             path = place / f"{len(paths)}.log"
@@ -131,7 +124,7 @@ def test_known_logs_joined_with_new_ones(parts: list[bytes], data: st.DataObject
     """Some logs are counted, then all of them as one file made with `cat`, in any order."""
     known = data.draw(st.lists(st.sampled_from(parts), unique=True))
     order = data.draw(st.permutations(parts))
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         for number, content in enumerate(known):
             (place / f"{number}.json").write_bytes(content)
             replay(place / "m.db", [place / f"{number}.json"])
@@ -156,7 +149,7 @@ def test_half_read_logs_joined_with_a_new_one(parts: list[bytes], data: st.DataO
         begun.append(b"".join(lines[: data.draw(st.integers(1, len(lines)))]))
     new = begun.pop()
     joined = b"".join([*data.draw(st.permutations(begun)), new]) if begun else new
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         contents = [*begun, joined, *data.draw(st.permutations(parts)), joined]
         for number, content in enumerate(contents):
             packed = data.draw(st.booleans())
@@ -170,7 +163,7 @@ def test_half_read_logs_joined_with_a_new_one(parts: list[bytes], data: st.DataO
 @settings(QUICK, max_examples=15)
 def test_a_log_joined_with_itself(log: bytes, times: list[int]) -> None:
     """Any number of times in one file, known before or not."""
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         known = log if len(log) < 4096 else b""  # so short a one is told from equal lines if known
         for number, content in enumerate([known, *(log * n for n in times)]):
             (place / f"{number}.json").write_bytes(content)
@@ -182,7 +175,7 @@ def test_a_log_joined_with_itself(log: bytes, times: list[int]) -> None:
 @settings(QUICK, max_examples=15)
 def test_replaying_again_changes_nothing(log: bytes, times: int) -> None:
     """Not a record, not a figure, not a line counted."""
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         path, database = place / "log.json", place / "m.db"
         path.write_bytes(log)
         replay(database, [path])
@@ -196,7 +189,7 @@ def test_replaying_again_changes_nothing(log: bytes, times: int) -> None:
 @settings(QUICK, max_examples=6)
 def test_processes_make_no_difference(log: bytes, jobs: int) -> None:
     """A packed log counted by several processes is the log counted by one."""
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         (place / "log.gz").write_bytes(gzip.compress(log))
         replay(place / "m.db", [place / "log.gz"], jobs)
         assert records_in(place / "m.db") == records_at_once(log)
@@ -207,7 +200,7 @@ def test_processes_make_no_difference(log: bytes, jobs: int) -> None:
 def test_a_shorter_copy_adds_nothing(log: bytes, more: list[bytes], place_of_cut: int) -> None:
     """A copy from before, cut anywhere, comes after the log that has grown."""
     grown = log + b"".join(more)
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         now, then = place / "now.json", place / "then.json"
         now.write_bytes(grown)
         then.write_bytes(log[: place_of_cut % (len(log) + 1)])
@@ -221,7 +214,7 @@ def test_a_shorter_copy_adds_nothing(log: bytes, more: list[bytes], place_of_cut
 @settings(QUICK, max_examples=150)
 def test_logs_in_any_order_at_full_size(parts: list[bytes], data: st.DataObject) -> None:
     """Long logs, anchors and all: joined, cut, packed, in any order."""
-    with folder() as place:
+    with memory_folder("splitting-") as place:
         for turn in range(2):
             for number in data.draw(st.permutations(range(len(parts)))):
                 length = len(parts[number])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import closing
-from pathlib import Path
+from contextlib import ExitStack, closing
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -28,6 +26,7 @@ from engine.store.database import MEMORY
 from engine.store.store import Store
 from engine.times import PERIOD_KINDS, hour_of, labels_of_hour, period_of
 from tests.properties.drawing import BASE, QUICK, records_of
+from tests.support.memory import memory_folder
 
 HOUR = 3600
 KEPT = {"D": 7, "W": 4, "M": 12}
@@ -67,8 +66,8 @@ class Stored(RuleBasedStateMachine):
 
     @initialize(zone=st.sampled_from(ZONES))
     def begin(self, zone: str) -> None:
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "m.db"
+        self.folder = ExitStack()
+        self.path = self.folder.enter_context(memory_folder("totals-")) / "m.db"
         self.store = Store.open(self.path, ZoneInfo(zone))
         self.running = hour_of(BASE)
         self.purged = False
@@ -155,7 +154,7 @@ class Stored(RuleBasedStateMachine):
         """Let go of the files."""
         if hasattr(self, "store"):
             self.store.close()
-            self.folder.cleanup()
+            self.folder.close()
 
 
 def test_totals_whatever_happens() -> None:
@@ -180,8 +179,8 @@ def test_states_and_records_survive_being_written_and_read(
 ) -> None:
     """Saved in parts, with restarts in between, or all at once: the same records."""
     whole: States = {}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "m.db"
+    with memory_folder("totals-") as folder:
+        path = folder / "m.db"
         store = Store.open(path)
         for part, restart in zip(parts, restarts, strict=False):
             indicators.merge(whole, part)

@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from engine.sources.tail.seen import seen
 from engine.store import database
 from engine.store.store import Store
 from engine.times import hour_of, load_zone
+from tests.support.memory import memory_folder
 
 UTC = load_zone("UTC")
 HOUR = 1_781_388_000
@@ -311,21 +312,17 @@ def is_valid(path: Path) -> bool:
         store.close()
 
 
-@contextlib.contextmanager
-def memory_folder(name: str) -> Iterator[Path]:
-    """A new folder in memory, where a sync costs nothing."""
-    import shutil
-    import tempfile
-
-    base = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix=name, dir=base if os.access(base, os.W_OK) else None))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-__all__ = ["HOUR", "UTC", "KillAt", "Log", "database", "figures", "hour_of", "scenario"]
+__all__ = [
+    "HOUR",
+    "UTC",
+    "KillAt",
+    "Log",
+    "database",
+    "figures",
+    "hour_of",
+    "memory_folder",
+    "scenario",
+]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:

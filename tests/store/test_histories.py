@@ -207,12 +207,12 @@ class Histories(Stored):
         for after, values in new or ([] if of_hours else [(0, {(1001, "Bees"): 2})]):
             hour = max(of_hours, default=first - after * HOUR) + after * HOUR
             of_hours[hour] = {**values, (1001, f"only in {name}"): 1 + len(of_hours)}
-        path, rows = old_file(Path(self.folder.name) / "old.db", of_hours)
+        path, rows = old_file(self.path.parent / "old.db", of_hours)
         here = {key[0] for part in self.content[:2] for key in part if key[1] != 1004}
         taken = {h for h in rows if h not in here and h >= self.content.complete_from}
         known = {key[0] for key in self.content.imported if key[3] == name}
         before = path.read_bytes()
-        with open_upstream(path, Path(self.folder.name)) as upstream:
+        with open_upstream(path, self.path.parent) as upstream:
             summary = Import(self.store, upstream, BASE).run()
         assert path.read_bytes() == before
         assert summary.was_known == bool(known)
@@ -225,7 +225,7 @@ class Histories(Stored):
     @rule(name=st.sampled_from(NAMES))
     def back_up(self, name: str) -> None:
         """A copy of the database, which is open."""
-        back_up_to(self.path, Path(self.folder.name) / f"backup-{name}")
+        back_up_to(self.path, self.path.parent / f"backup-{name}")
         self.backups[name] = (self.content.copy(), self.purged)
 
     @precondition(lambda self: self.backups)
@@ -234,7 +234,7 @@ class Histories(Stored):
         """Everything is as it was when the copy was made, but for the identity of the hotspot."""
         name = choice if choice in self.backups else next(iter(self.backups))
         self.store.close()
-        restore(self.path, Path(self.folder.name) / f"backup-{name}", BASE)
+        restore(self.path, self.path.parent / f"backup-{name}", BASE)
         self.store = Store.open(self.path, ZoneInfo(zone) if zone else None)
         self.store.synchronised = self.synchronised
         content, self.purged = self.backups[name]
