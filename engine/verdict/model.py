@@ -25,7 +25,7 @@ WORST_FIRST: Final = tuple(reversed(State))
 
 
 class Probe(Enum):
-    """The narrowest route of `/health` that answers 503 for a reason (docs/adr/0032)."""
+    """The narrowest route of `/health` that answers 503 for a reason (docs/adr/0036)."""
 
     LIVE = 1
     READY = 2

@@ -11,7 +11,7 @@ import pytest
 
 from tests.reliability.store_support import PACKAGES
 from tests.support.archive import require_current
-from tests.verdict.setups import SETUPS, Hotspot, Setup
+from tests.verdict.setups import DAY, HOUR, SETUPS, Hotspot, Setup, visit
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,3 +127,29 @@ def test_what_rolls_away_while_there_is_no_packages_file(tmp_path: Path) -> None
         hotspot.wait(hotspot.counted(20))
         assert hotspot.status()["loss"] == {"bytes": size, "atLeast": True, "logs": 1}
         assert f"log {rolled.name}: at least {size} bytes were lost" in hotspot.text()
+
+
+def test_a_silence_at_a_busy_time(tmp_path: Path) -> None:
+    """Used at the same hours each day for weeks, and today on and asked by nobody but telephones."""
+    hotspot = Hotspot(tmp_path)
+    begin = int(time.time()) // HOUR * HOUR - 6 * HOUR
+    past = tmp_path / "past.json"
+    past.write_bytes(
+        b"".join(
+            visit(begin - days * DAY + hour * HOUR + minute * 60, minute, **other)
+            for days, other in [*((n, {}) for n in range(28, 0, -1)), (0, {"host": "phone.test"})]
+            for hour in range(6)
+            for minute in range(31)
+        )
+    )
+    hotspot.database.parent.mkdir()
+    assert hotspot.run("replay", "--quiet", past).returncode == 0
+    hotspot.log.touch()
+    with hotspot:
+        hotspot.wait(lambda: hotspot.verdict()["codes"] == ["silent"])
+        [reason] = hotspot.verdict()["reasons"]
+        assert (reason["state"], reason["values"]) == ("doubtful", {"hours": 6})
+        assert hotspot.get("/health")[0] == 200
+        assert doctor(hotspot) == ("doubtful", ["silent"])
+        hotspot.visits(1)
+        hotspot.wait(lambda: hotspot.verdict()["state"] == "counting")
