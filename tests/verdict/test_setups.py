@@ -130,7 +130,7 @@ def test_what_rolls_away_while_there_is_no_packages_file(tmp_path: Path) -> None
 
 
 def test_a_silence_at_a_busy_time(tmp_path: Path) -> None:
-    """Used at the same hours each day for weeks, and today on and asked by nobody but telephones."""
+    """Used at the same hours each day for weeks; today it was on, and only telephones asked it."""
     hotspot = Hotspot(tmp_path)
     begin = int(time.time()) // HOUR * HOUR - 6 * HOUR
     past = tmp_path / "past.json"
