@@ -1,7 +1,14 @@
 // Requests to the API and the shapes of its answers. An answer is cached with its ETag, so that one that
 // has not changed does not travel again.
 
-import { KPIS, type Headlines, type KpiValues, type Others as KnownOthers } from './kpis'
+import {
+  KPIS,
+  type Comparison,
+  type Headlines,
+  type KpiValues,
+  type Others as KnownOthers,
+  type PackageFigures,
+} from './kpis'
 import type { Kind } from './periods'
 
 export type KpiName = keyof KpiValues
@@ -40,6 +47,10 @@ export interface Period extends Snapshot {
   others: Others
   previous: Snapshot | null
   trend: TrendEntry[]
+  /** every package with any figure; older servers do not send it */
+  packages?: PackageFigures[]
+  /** what changes may be made of; older servers do not send it */
+  comparisons?: { before: Comparison | null; year: Comparison | null }
   /** minutes on in each consecutive hour or day of the period; older servers do not send it */
   uptime?: { unit: 'hour' | 'day'; minutes: number[] } | null
 }

@@ -49,6 +49,17 @@ export function compact(n: number): string {
   }).format(n)
 }
 
+/** For cells as wide as three digits. */
+export const cellNumber = (n: number): string =>
+  n < 1000
+    ? number(n)
+    : numberFormat(locale.value, { notation: 'compact', maximumSignificantDigits: 2 }).format(n)
+export function cellHours(total: number): string {
+  // Something is never shown as nothing.
+  const hours = total > 0 ? Math.max(0.1, total / 60) : 0
+  return numberFormat(locale.value, { maximumFractionDigits: hours < 10 ? 1 : 0 }).format(hours)
+}
+
 /** How figures of a unit are written: in full, and short above a column. */
 export const UNITS = {
   count: { full: number, short: compact },
@@ -180,3 +191,65 @@ export const weekdayShort = (ms: number): string => calendar(ms, { weekday: 'sho
 export const monthShort = (ms: number): string => calendar(ms, { month: 'short' })
 export const dayLong = (ms: number): string =>
   calendar(ms, { weekday: 'long', day: 'numeric', month: 'long' })
+
+const HOUR_MS = 3_600_000
+const hourOptions = (minute: number): Intl.DateTimeFormatOptions => ({
+  hour: 'numeric',
+  minute: minute ? '2-digit' : undefined,
+  timeZone: 'UTC',
+})
+/** An hour of the day: "10 AM", "10 h". In a zone of half an hour the hours that are counted begin at "10:30". */
+export const hourName = (hour: number, minute = 0): string =>
+  dateFormat(locale.value, hourOptions(minute)).format(Date.UTC(2026, 0, 5, hour, minute))
+
+export function hourRange(hour: number, minute = 0): string {
+  const from = Date.UTC(2026, 0, 5, hour, minute)
+  const format: Intl.DateTimeFormat & { formatRange?: (from: number, to: number) => string } =
+    dateFormat(locale.value, hourOptions(minute))
+  const to = from + HOUR_MS
+  // Over midnight it would name the dates.
+  if (hour < 23 && format.formatRange) return format.formatRange(from, to)
+  return `${format.format(from)} – ${format.format(to)}`
+}
+
+/** The minute at which the hours that are counted begin on a clock of this zone: 30 in India. */
+export function hoursBeginAt(epochSeconds: number, timezone: string): number {
+  const hour = epochSeconds - (epochSeconds % 3600)
+  try {
+    const minute = dateFormat('en-u-nu-latn', { minute: 'numeric', timeZone: timezone })
+    return Number(minute.format(hour * 1000))
+  } catch {
+    return 0
+  }
+}
+
+/** The name of a weekday, Monday being 1. */
+export function weekdayName(weekday: number, style: 'long' | 'short' = 'long'): string {
+  const name = calendar(Date.UTC(2026, 0, 4 + weekday), { weekday: style })
+  // Arabic does not shorten the names; heads of tables leave out their article.
+  return style === 'short' && lang.value === 'ar' ? name.replace(/^ال/, '') : name
+}
+
+/** Bytes as the catalogues of content and the makers of SD cards count them: 1 GB is a thousand million. */
+export function storage(n: number): string {
+  const units = ['kB', 'MB', 'GB', 'TB']
+  const power = Math.min(units.length, Math.max(1, Math.floor(Math.log10(Math.max(1, n)) / 3)))
+  const size = n / 1000 ** power
+  const shown = numberFormat(locale.value, { maximumFractionDigits: size < 10 ? 1 : 0 }).format(
+    size,
+  )
+  return `\u2066${shown}\u00a0${units[power - 1]}\u2069`
+}
+
+/** A calendar date: "3 September 2026". */
+export const dateOf = (day: number): string =>
+  calendar(day, { day: 'numeric', month: 'long', year: 'numeric' })
+
+const RECENT_DAYS = 60
+/** The day on which something was last used: "today", "3 days ago", later its date. */
+export function dayOfUse(day: number, today: number): string {
+  const days = Math.round((today - day) / DAY_MS)
+  if (days < 0 || days > RECENT_DAYS)
+    return calendar(day, { day: 'numeric', month: 'short', year: 'numeric' })
+  return new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto' }).format(-days, 'day')
+}

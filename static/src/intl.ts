@@ -19,3 +19,6 @@ export const dateFormat = cached(
 export const pluralRules = cached(
   (lang, options: Intl.PluralRulesOptions) => new Intl.PluralRules(lang, options),
 )
+export const collator = cached(
+  (lang, options: Intl.CollatorOptions) => new Intl.Collator(lang, options),
+)

@@ -6,8 +6,11 @@ import './styles/tokens.css'
 import './styles/base.css'
 import './styles/layout.css'
 import './styles/charts.css'
-import './styles/print.css'
+import { printStyles } from './styles/later'
 
 // The figures travel while the language is fetched.
 startFeed()
-void startLanguage().then(() => createApp(App).mount('#app'))
+void startLanguage().then(() => {
+  createApp(App).mount('#app')
+  void printStyles()
+})

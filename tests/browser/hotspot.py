@@ -116,6 +116,7 @@ class Hotspot:
     titles: Sequence[str] = TITLES
     processing: bool = False
     program: Sequence[str | Path] = (PROGRAM,)
+    zone: str = "UTC"
     port: int = field(default=0, init=False)
     _process: subprocess.Popen[str] | None = field(default=None, init=False)
 
@@ -144,7 +145,7 @@ class Hotspot:
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         processing = "false" if self.processing else "true"
-        ours = {"HOME": str(self.folder), "PROCESSING_DISABLED": processing, "TZ": "UTC"}
+        ours = {"HOME": str(self.folder), "PROCESSING_DISABLED": processing, "TZ": self.zone}
         return {**kept, **ours, **starting_at(NOW)}
 
     def start(self) -> None:
@@ -175,7 +176,8 @@ class Hotspot:
 
     def ask(self, path: str) -> Any:
         """The JSON that the API answers."""
-        with urlopen(f"{self.url}/api/v1/{quote(path)}", timeout=START_SECONDS) as answer:
+        url = f"{self.url}/api/v1/{quote(path, safe='/?=&+%')}"
+        with urlopen(url, timeout=START_SECONDS) as answer:
             return json.load(answer)
 
     def newest(self, kind: str) -> Any:

@@ -24,7 +24,7 @@ BYTES_PER_SECOND = 1_600_000 / 8
 LATENCY_MILLISECONDS = 20
 """A Wi-Fi hop."""
 
-PART = re.compile(r"(?:import\(|from) *[`'\"]\./([^`'\"]+)")
+PART = re.compile(r"(?:import\(|from) *[`'\"]\./([^`'\"]+)|/assets/([\w.-]+\.css)")
 """What a script names of other files, loaded with it or when it asks."""
 LANGUAGE = re.compile(r"/assets/(?:fr|es|ar)-")
 
@@ -97,7 +97,7 @@ def test_code_and_styles_keep_their_budget(hotspot: Hotspot) -> None:
         sizes[path] = len(raw)
         assert compressed or len(raw) < 1000, path
         text = (gzip.decompress(raw) if compressed else raw).decode()
-        wanted |= {f"/assets/{name}" for name in PART.findall(text)}
+        wanted |= {f"/assets/{script or style}" for script, style in PART.findall(text)}
     languages = {path: size for path, size in sizes.items() if LANGUAGE.match(path)}
     assert len(languages) == 3, f"three more languages: {sizes}"
     assert sum(sizes[path] for path in first) + max(languages.values()) <= FIRST_VIEW_BYTES, sizes

@@ -63,6 +63,27 @@ def check_usage(page: Page, period: dict[str, Any]) -> None:
     assert card.locator("tfoot").count() == 0
 
 
+def check_list(page: Page, period: dict[str, Any], column: str, figure: str) -> None:
+    """The view of all packages: totals, and each with any figure, the most first."""
+    kpis = values(period)
+    visits, in_use = (page.locator(f'[data-kpi="{kpi}"] .big').inner_text() for kpi in (2001, 2003))
+    assert count(visits) == kpis[2001]["totalVisits"]
+    assert minutes(in_use) == kpis[2003]["totalMinutesActivity"]
+    shown = {
+        str(row.get_attribute("data-package")): int(
+            row.locator(f"td.{column}").get_attribute("data-value") or "-1"
+        )
+        for row in page.locator(".package-rows tbody tr").all()
+    }
+    assert list(shown.values()) == sorted(shown.values(), reverse=True)
+    expected = {row["package"]: row[figure] for row in period["packages"]}
+    assert {title: value for title, value in shown.items() if value} == {
+        title: value for title, value in expected.items() if value
+    }
+    items = kpis[2001]["items"] if figure == "visits" else []
+    assert [shown[item["package"]] for item in items] == [item["visits"] for item in items]
+
+
 def check_trend(card: Locator, period: dict[str, Any], *metrics: str) -> None:
     """The table twin of a chart of neighbouring periods."""
     shown = {
@@ -92,12 +113,12 @@ def test_every_figure_equals_the_api(browser: Browser, tmp_path: Path, seed: int
             if files.locator("tr[data-label]").count():
                 check_trend(files, period, "filesCreated", "filesDeleted")
             page.get_by_role("link", name="Packages", exact=True).click()
-            page.wait_for_selector(".cards [data-kpi='2001'].wide")
-            check_visits(page, period)
+            page.wait_for_selector(".package-rows td.last")
+            check_list(page, period, "visits", "visits")
             check_trend(page.locator(".cards"), period, "totalVisits")
-            page.get_by_role("link", name="Time in use", exact=True).click()
-            page.wait_for_selector(".cards [data-kpi='2003'].wide")
-            check_usage(page, period)
+            page.get_by_role("button", name="Time in use", exact=True).click()
+            page.wait_for_selector(".package-rows.by-time")
+            check_list(page, period, "time", "minutesInUse")
             check_trend(page.locator(".cards"), period, "totalMinutesActivity")
 
 

@@ -98,14 +98,14 @@ def test_every_view_and_period_has_its_address(browser: Browser, hotspot: Hotspo
         expect(page).to_have_url(re.compile(r"/\d{4}-W\d\d$"))
         page.get_by_role("link", name="Packages", exact=True).click()
         expect(page).to_have_url(re.compile(r"/packages/\d{4}-W\d\d$"))
-        page.get_by_role("link", name="Time in use", exact=True).click()
+        page.wait_for_selector(".package-rows td.last")
+        page.get_by_role("button", name="Time in use", exact=True).click()
         expect(page).to_have_url(re.compile(r"/packages/\d{4}-W\d\d\?sort=time$"))
-        page.wait_for_selector(".cards [data-kpi='2003'].wide")
         there = page.locator("main").inner_text()
         page.reload()
-        settled(page)
+        page.wait_for_selector(".package-rows td.last")
         assert page.locator("main").inner_text() == there
-        for _ in range(4):
+        for _ in range(3):
             page.go_back()
         expect(page.locator("h1")).to_have_text(first)
         settled(page)
@@ -151,7 +151,7 @@ def test_back_leads_to_the_place_that_was_left(browser: Browser, hotspot: Hotspo
         settled(page)
         page.evaluate("window.scrollTo(0, 700)")
         page.locator("[data-kpi='2003'] .details").click()
-        page.wait_for_selector(".cards [data-kpi='2003'].wide")
+        page.wait_for_selector(".package-rows.by-time")
         expect(page.locator("h1")).to_be_focused()
         assert page.evaluate("window.scrollY") == 0
         page.go_back()

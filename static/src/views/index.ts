@@ -3,12 +3,16 @@
 
 import { ref, shallowReactive, type Component } from 'vue'
 import type { View } from '../route'
+import { packageStyles } from '../styles/later'
 import OverviewView from './OverviewView.vue'
 
-const LOADERS: Record<Exclude<View, 'overview'>, () => Promise<{ default: Component }>> = {
-  packages: () => import('./PackagesView.vue'),
-  package: () => import('./PackageView.vue'),
-  when: () => import('./WhenView.vue'),
+type Part = Promise<{ default: Component }>
+const styled = (part: Part): Part => Promise.all([part, packageStyles()]).then(([view]) => view)
+
+const LOADERS: Record<Exclude<View, 'overview'>, () => Part> = {
+  packages: () => styled(import('./PackagesView.vue')),
+  package: () => styled(import('./PackageView.vue')),
+  when: () => styled(import('./WhenView.vue')),
   status: () => import('./StatusView.vue'),
   about: () => import('./AboutView.vue'),
 }

@@ -1,0 +1,248 @@
+"""The views of packages: all of them, those that nobody uses, and each one's own page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+
+from tests.browser.hotspot import Hotspot, running
+from tests.browser.library import LOST, NEVER, figures_path, library, recorded
+from tests.browser.pages import (
+    PHONE,
+    count,
+    minutes,
+    opened,
+    outside,
+    settled,
+    violations,
+    wider_than_window,
+)
+
+MONTH = "2026-08"
+WEEK = "2026-W36"
+STRETCHES = {MONTH: ("2026-08-01", "2026-08-31"), WEEK: ("2026-08-31", "2026-09-06")}
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotspot]:
+    """A hotspot with packages that are used, never used, and gone."""
+    with running(library(tmp_path_factory.mktemp("library"))) as hotspot:
+        yield hotspot
+
+
+def shown_rows(page: Page) -> Locator:
+    return page.locator(".package-rows tbody tr:not(.folded)")
+
+
+def titles(page: Page) -> list[str]:
+    rows = shown_rows(page).all()
+    return [str(row.get_attribute("data-package")) for row in rows]
+
+
+def column(page: Page, name: str) -> list[int]:
+    cells = page.locator(f".package-rows tbody tr:not(.folded) td.{name}").all()
+    return [int(cell.get_attribute("data-value") or "-1") for cell in cells]
+
+
+def open_list(page: Page, hotspot: Hotspot, path: str) -> None:
+    page.goto(f"{hotspot.url}/{path}")
+    page.wait_for_selector(".package-rows td.last")
+
+
+@pytest.mark.parametrize("label", STRETCHES)
+def test_every_package_equals_the_api_and_the_records(
+    browser: Browser, shelf: Hotspot, label: str
+) -> None:
+    """Each package with its visits and time; visits are also the sums of the records."""
+    first, last = STRETCHES[label]
+    rows = shelf.ask(figures_path(first, last))["rows"]
+    expected = {row["package"]: row for row in rows}
+    visits = recorded(shelf, label).of_package
+    with opened(browser, f"{shelf.url}/about") as (page, watch):
+        open_list(page, shelf, f"packages/{label}")
+        for row in shown_rows(page).all():
+            title = str(row.get_attribute("data-package"))
+            shown = count(row.locator("td.visits").inner_text())
+            assert shown == visits.pop(title, 0)
+            assert shown == expected.get(title, {"visits": 0})["visits"]
+            in_use = minutes(row.locator("td.time").inner_text())
+            assert in_use == expected.pop(title, {"minutesInUse": 0})["minutesInUse"]
+        assert not visits
+        assert not expected
+        used = [item for item in shelf.ask("packages")["packages"] if item["lastUsedAt"]]
+        assert sorted(titles(page)) == sorted(item["title"] for item in used)
+        gone = page.locator(f'tr[data-package="{LOST}"] small')
+        expect(gone).to_have_text("no longer in the packages file")
+        assert watch.errors == []
+
+
+def test_changes_are_those_of_the_comparison(browser: Browser, shelf: Hotspot) -> None:
+    """The change of a package is made of its visits and those of the week before."""
+    period = shelf.ask(f"periods/W/{WEEK}")
+    assert period["comparisons"]["before"]["fair"]
+    with opened(browser, f"{shelf.url}/about") as (page, _):
+        open_list(page, shelf, f"packages/{WEEK}?sort=change")
+        changes = {
+            row["package"]: row["visits"] - row["visitsBefore"] for row in period["packages"]
+        }
+        order = [changes.get(title, 0) for title in titles(page)]
+        assert order == sorted(order, reverse=True)
+        assert len(set(order)) > 3
+        for title, change in changes.items():
+            text = page.locator(f'tr[data-package="{title}"] td.change').inner_text()
+            assert ("+" in text) == (change > 0), title
+            assert ("−" in text) == (change < 0), title
+
+
+def test_the_list_is_sorted_by_mouse_keyboard_and_address(browser: Browser, shelf: Hotspot) -> None:
+    """A head sorts, a second press turns it around; the order is said, and part of the address."""
+    with opened(browser, f"{shelf.url}/about") as (page, _):
+        open_list(page, shelf, f"packages/{MONTH}")
+        assert column(page, "visits") == sorted(column(page, "visits"), reverse=True)
+        heads = page.locator(".package-rows thead")
+        expect(heads.locator("[aria-sort]")).to_have_count(1)
+        heads.get_by_role("button", name="Time in use").click()
+        expect(page).to_have_url(f"{shelf.url}/packages/{MONTH}?sort=time")
+        assert column(page, "time") == sorted(column(page, "time"), reverse=True)
+        by_time = titles(page)
+        heads.get_by_role("button", name="Package").focus()
+        page.keyboard.press("Enter")
+        by_name = page.locator('[aria-sort="ascending"]')
+        expect(by_name).to_have_text(re.compile("Package"))
+        ascending = titles(page)
+        page.keyboard.press("Enter")
+        expect(page.locator('[aria-sort="descending"]')).to_have_text(re.compile("Package"))
+        assert titles(page) == ascending[::-1]
+        page.reload()
+        page.wait_for_selector(".package-rows td.last")
+        assert titles(page) == ascending[::-1]
+        # The address of before, which people have noted down.
+        open_list(page, shelf, f"usage/{MONTH}")
+        assert titles(page) == by_time
+
+
+def test_last_use_sorts_by_the_time_of_the_records(browser: Browser, shelf: Hotspot) -> None:
+    """Last used: the newest first, as the API knows it."""
+    last = {item["title"]: item["lastUsedAt"] for item in shelf.ask("packages")["packages"]}
+    with opened(browser, f"{shelf.url}/about") as (page, _):
+        open_list(page, shelf, f"packages/{MONTH}?sort=last")
+        order = [last[title] for title in titles(page)]
+        assert order == sorted(order, reverse=True)
+
+
+def test_a_search_narrows_both_lists(browser: Browser, shelf: Hotspot) -> None:
+    """What is typed filters used and never used packages, and makes no steps in the history."""
+    with opened(browser, f"{shelf.url}/about") as (page, _):
+        open_list(page, shelf, f"packages/{MONTH}")
+        steps = page.evaluate("history.length")
+        page.get_by_label("Find a package").type("WIKI")
+        expect(shown_rows(page)).to_have_count(
+            len([t for t in titles(page) if "wiki" in t.lower()])
+        )
+        assert {"Wikipedia for Schools", "WikiMed"} == set(titles(page))
+        expect(page.locator("[data-never]")).to_have_count(0)
+        page.get_by_label("Find a package").fill("unread at")
+        expect(page.locator("[data-never] li")).to_have_count(1)
+        expect(page.get_by_text("No package has such a name.")).to_have_count(0)
+        page.get_by_label("Find a package").fill("zzz")
+        expect(page.get_by_text("No package has such a name.")).to_be_visible()
+        assert page.evaluate("history.length") == steps
+        expect(page).to_have_url(re.compile(r"\?find=zzz$"))
+
+
+def test_never_used_packages_are_told_with_what_they_take(browser: Browser, shelf: Hotspot) -> None:
+    """Those of the packages file that nobody opened, with the sum of the sizes that are known."""
+    answer = shelf.ask("packages")
+    nobody = [item["title"] for item in answer["packages"] if not item["lastUsedAt"]]
+    assert {*NEVER, "Share"} >= set(nobody) >= set(NEVER)
+    with opened(browser, f"{shelf.url}/about") as (page, _):
+        open_list(page, shelf, f"packages/{MONTH}")
+        group = page.locator("[data-never]")
+        shown = [item.get_attribute("data-package") for item in group.locator("li").all()]
+        assert sorted(map(str, shown)) == sorted(nobody)
+        assert shown[:2] == ["Unread atlas", "Unread songs"]
+        numbers = group.locator(".big [data-value]").all()
+        values = [int(one.get_attribute("data-value") or 0) for one in numbers]
+        assert values == [answer["neverUsed"], answer["neverUsedBytes"]]
+        assert group.locator(".big").inner_text().replace("\u00a0", " ").endswith("7.8 GB\u2069")
+
+
+def test_a_hundred_packages_are_readable_on_a_phone(browser: Browser, tmp_path: Any) -> None:
+    """The first 25 and the rest of the page are within reach; one press shows all."""
+    hotspot = library(tmp_path, more=90)
+    with running(hotspot), opened(browser, f"{hotspot.url}/about", viewport=PHONE) as (page, _):
+        open_list(page, hotspot, f"packages/{MONTH}")
+        assert len(titles(page)) == 25
+        assert page.locator(".package-rows tbody tr").count() > 95
+        assert wider_than_window(page) <= 0
+        page.get_by_label("Sort by").select_option("name")
+        page.get_by_role("button", name=re.compile("^Show all")).click()
+        expect(shown_rows(page)).to_have_count(page.locator(".package-rows tbody tr").count())
+        tallest = max(row.bounding_box()["height"] for row in shown_rows(page).all()[:40])  # type: ignore[index]
+        assert tallest < 110
+        assert outside(page) == []
+        assert violations(page) == []
+
+
+def figures_of(page: Page) -> list[int]:
+    cells = page.locator("article[data-package] .big").all()
+    return [int(cell.get_attribute("data-value") or "-1") for cell in cells]
+
+
+def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
+    """Reached from the list; its visits and time are those of the API, and lead back."""
+    title = "ويكيبيديا العربية"
+    first, last = STRETCHES[WEEK]
+    total = shelf.ask(figures_path(first, last, by="day", package=title))["total"]
+    assert total["visits"] == recorded(shelf, WEEK).of_package[title] > 0
+    with opened(browser, f"{shelf.url}/about") as (page, watch):
+        open_list(page, shelf, f"packages/{WEEK}")
+        page.get_by_role("link", name=title).click()
+        page.wait_for_selector(".heat-cell")
+        expect(page.locator(".package-title")).to_have_text(title)
+        expect(page).to_have_title(re.compile(title))
+        assert figures_of(page) == [total["visits"], total["minutesInUse"]]
+        facts = page.locator(".facts").inner_text()
+        assert "First used" in facts
+        assert "Last used" in facts
+        assert violations(page) == []
+        page.get_by_role("link", name="All packages").click()
+        expect(page).to_have_url(f"{shelf.url}/packages/{WEEK}")
+        assert watch.errors == []
+
+
+@pytest.mark.parametrize(
+    ("title", "text"),
+    [("Unread atlas", "Never used"), ("Nobody knows it", "There is no such package")],
+)
+def test_a_page_of_a_package_without_figures_says_so(
+    browser: Browser, shelf: Hotspot, title: str, text: str
+) -> None:
+    """One that nobody used has zeros and its size; one that there is not is named as such."""
+    with opened(browser, f"{shelf.url}/package/{WEEK}?title={title}") as (page, _):
+        expect(page.locator("main")).to_contain_text(text)
+        if title in NEVER:
+            expect(page.locator("main")).to_contain_text("7.3")
+            assert figures_of(page) == [0, 0]
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [320, 480, 801, 1024, 1280, 1920])
+@pytest.mark.parametrize("lang", ["en", "ar"])
+def test_lists_fit_at_any_width(browser: Browser, shelf: Hotspot, width: int, lang: str) -> None:
+    """From the narrowest phone to a projector, also with text of twice the size."""
+    viewport: ViewportSize = {"width": width, "height": 900}
+    found: list[str] = []
+    with opened(browser, f"{shelf.url}/about", viewport=viewport, lang=lang) as (page, _):
+        for path in (f"packages/{MONTH}?sort=time", f"package/{MONTH}?title=Bees", f"when/{MONTH}"):
+            page.goto(f"{shelf.url}/{path}")
+            settled(page)
+            page.wait_for_selector(".heat-cell, .package-rows td.last")
+            for size in ("", "200%"):
+                page.evaluate("(size) => { document.documentElement.style.fontSize = size }", size)
+                found += [f"{path} {size}: {text}" for text in outside(page)]
+    assert not found, "\n".join(found[:60])
