@@ -30,7 +30,7 @@ def demo(config: Config) -> None:
     content = packages_file()
     packages = parse_packages(content, "packages of the demo")
     traffic: Traffic
-    if config.recorded or "packages" in config.origins:
+    if config.recorded or config.origins.get("packages") == "--packages":
         packages = read_packages(config.packages)
         content = config.packages.read_bytes()
     zone = config.timezone or UTC

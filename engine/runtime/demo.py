@@ -22,10 +22,10 @@ from engine.demo.model import Traffic
 from engine.errors import AddressInUse, MetricsError, StorageError
 from engine.runtime import clock
 from engine.runtime.serve import serve
-from engine.settings import Config
+from engine.settings import SETTINGS, Config
 
 PORTS: Final = 100
-"""So many are tried, from the default one on, when no port is given."""
+"""So many are tried, from the default one on, when no port is asked for by an option."""
 HISTORY_SECONDS: Final = 60.0
 """How long the address is kept back until the history is saved."""
 
@@ -46,6 +46,7 @@ def demo(config: Config, packages: bytes, traffic: Traffic, announce: Callable[[
 
 def own_config(config: Config, folder: Path) -> Config:
     """The settings of `serve` for a demo: nothing of an installed one is read or written."""
+    given = config.origins.get("port")
     return replace(
         config,
         packages=folder / "packages.yml",
@@ -55,7 +56,7 @@ def own_config(config: Config, folder: Path) -> Config:
         older_database=None,
         reader="tail",
         processing=True,
-        port=config.port if "port" in config.origins else free_port(config.host, config.port),
+        port=config.port if given == "--port" else free_port(config.host, config.port),
     )
 
 
@@ -128,14 +129,16 @@ def write_live(logs: LogFolder, traffic: Traffic, stop: threading.Event) -> None
             return
 
 
-def free_port(host: str, first: int) -> int:
-    """The first port from `first` on that nothing uses; `first` if there is none."""
+def free_port(host: str, wanted: int) -> int:
+    """The wanted port, else the first one from the default one on that can be had."""
     from engine.http.listening import bound_socket
 
-    for port in range(first, first + PORTS):
+    default: int = SETTINGS["port"].default
+    ports: list[int] = [wanted, *range(default, default + PORTS)]
+    for port in ports:
         try:
             bound_socket(host, port).close()
         except AddressInUse:
             continue
         return port
-    return first
+    return wanted

@@ -125,20 +125,23 @@ def test_recorded_logs_as_if_they_ended_now(program: Program, temporary: Path) -
 
 
 def test_nothing_else_is_touched(program: Program, temporary: Path, place: Path) -> None:
-    """Whatever the environment of an installed one says, its database, logs and switch stay."""
+    """Whatever the environment of an installed one says: files, port and switch are its own."""
     database = place / "metrics.db"
+    taken = socket.create_server(("127.0.0.1", 0))
     environment = {
         "DATABASE_URL": str(database),
+        "PACKAGE_CONF_FILE": str(place / "none.yml"),
+        "PORT": str(taken.getsockname()[1]),
         "REVERSE_PROXY_LOGS_LOCATION": str(place / "none"),
         "REVERSE_PROXY_LOGS_PATTERN": "other*.json",
         "READER": "filebeat",
         "PROCESSING_DISABLED": "true",
     }
-    options = ["--port", 0, "--weeks", 1]
-    with running(program, temporary, *options, **environment) as (child, host, port):
+    with running(program, temporary, "--weeks", 1, **environment) as (child, host, port):
         before = counted((host, port))
         wait_until(lambda: counted((host, port)) > before, "new visits", SECONDS)
         stopped(child, signal.SIGINT, temporary)
+    taken.close()
     assert not database.exists()
 
 
