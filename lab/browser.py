@@ -7,7 +7,6 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from types import TracebackType
 from typing import Self
 
 from lab.processes import ANSWER_SECONDS, LOOPBACK
@@ -46,12 +45,7 @@ class Browser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def ask(

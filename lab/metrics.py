@@ -8,7 +8,6 @@ import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from lab.browser import Browser
@@ -19,6 +18,7 @@ from lab.processes import (
     STOP_SECONDS,
     ChainError,
     Child,
+    stop,
     wait_until,
 )
 
@@ -65,12 +65,7 @@ class Metrics:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     def _has_address(self) -> bool:
@@ -91,14 +86,4 @@ class Metrics:
 
     def stop(self, seconds: float = STOP_SECONDS) -> int | None:
         """SIGTERM, then the exit code; None when it did not stop in time and was killed."""
-        process = self._process
-        if process is None:
-            return None
-        if process.poll() is None:
-            process.terminate()
-        try:
-            return process.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return None
+        return None if self._process is None else stop(self._process, seconds)

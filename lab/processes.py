@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 LOOPBACK = "127.0.0.1"
@@ -73,6 +72,17 @@ def wait_until(
             raise ChainError(f"{what}: the process ended with {ended}\n{_end_of_output(child)}")
         if time.monotonic() > deadline:
             raise ChainError(f"{what}: not within {seconds:g} s\n{_end_of_output(child)}")
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """SIGTERM, then the exit code; None when it did not stop in time and was killed."""
+    process.terminate()  # nothing, where it has ended
+    try:
+        return process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
 
 
 def _no_process_to_wait_on(seconds: float) -> None:
@@ -149,21 +159,10 @@ class Server:
                 break
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.stop()
 
     def stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            stop(process, STOP_SECONDS)

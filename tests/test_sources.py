@@ -46,7 +46,7 @@ class Spool:
         self.emit(Look("spool", "stopped"))
 
 
-def prepare(wish):
+def prepare(options):
     return Spool
 '''
 

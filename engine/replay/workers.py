@@ -210,24 +210,24 @@ def line_ranges(
         begin, size = place, min(2 * size, RANGE_BYTES)
 
 
-def _line_end(descriptor: int, begin: int, wish: int, end: int) -> int:
-    """The end of the last line that ends in [begin, wish], or of the first after it."""
+def _line_end(descriptor: int, begin: int, target: int, end: int) -> int:
+    """The end of the last line that ends in [begin, target], or of the first after it."""
     step = 64 * 1024
-    place = wish
+    place = target
     while place > begin:
         low = max(begin, place - step)
         found = os.pread(descriptor, place - low, low).rfind(b"\n")
         if found >= 0:
             return low + found + 1
         place = low
-    while wish < end:
-        data = os.pread(descriptor, min(step, end - wish), wish)
+    while target < end:
+        data = os.pread(descriptor, min(step, end - target), target)
         found = data.find(b"\n")
         if found >= 0:
-            return wish + found + 1
+            return target + found + 1
         if not data:
             break
-        wish += len(data)
+        target += len(data)
     return begin
 
 

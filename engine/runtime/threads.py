@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Final, Self
 
 from engine.errors import MetricsError, ThreadDied, is_no_thread, no_thread
@@ -77,12 +76,7 @@ class Threads:
         """Nothing runs yet."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         """Wait for all of them, within a bounded time."""
         for name, thread in self._running.items():
             thread.join(JOIN_SECONDS)

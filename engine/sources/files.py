@@ -61,7 +61,7 @@ def opening(path: str) -> Steps[Content]:
 
 
 def _content_of(file: BinaryIO, name: str) -> Steps[Content]:
-    """What a file holds, told by its first bytes, and by those that are packed in it."""
+    """The content of a file: its first bytes, and the first compressed ones, tell how to read it."""
     assert isinstance(file, io.BufferedReader)
     regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     head = file.peek(HEAD_BYTES)[:HEAD_BYTES] if regular else file.read(HEAD_BYTES)

@@ -32,7 +32,7 @@ _RESUME_POINT: Final = 1 << 63
 def log_file_id(first_line: bytes, variant: int = 0) -> bytes:
     """The id of the log that begins with this line (given with or without newline).
 
-    Logs that begin alike and are different all the same are told apart by `variant`.
+    Different logs with the same first line are distinguished by `variant`.
     """
     return hashlib.blake2b(
         first_line.rstrip(b"\n")[:FIRST_LINE_BYTES],

@@ -1,6 +1,6 @@
 """What crosses the border between a source and what counts: messages, and how a source is made.
 
-Each value is frozen and handed over, so that no thread reads what another one changes.
+Each value is immutable, so that no thread reads what another one changes.
 """
 
 from __future__ import annotations
@@ -157,17 +157,17 @@ class Source(Protocol):
         """Emit what is new in the logs, and looks, until it is requested to stop."""
 
 
-class Wish(NamedTuple):
-    """What is wished for in a source."""
+class SourceOptions(NamedTuple):
+    """What the settings say about the source."""
 
     is_named: bool
-    """It was named by the user: that it cannot be had is an error."""
+    """The user named it: it is an error if it cannot be used."""
     filebeat: str
-    """The program; empty for the one that is found."""
+    """The program; empty: search for it."""
     run_folders: tuple[Path, ...]
-    """Where files of a running program may be made; the first that is in memory is taken."""
+    """Folders for the files of a running program; the first one that is in memory is used."""
 
 
 MakeSource = Callable[[Setup, Requests, Emit], Source]
-Prepare = Callable[[Wish], MakeSource | None]
-"""What makes a source; None when it cannot be had here, and was not named by the user."""
+Prepare = Callable[[SourceOptions], MakeSource | None]
+"""What makes a source; None when it cannot be used here and the user did not name it."""

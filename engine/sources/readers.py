@@ -1,4 +1,4 @@
-"""Finds the source that `--reader` names, or the first that can be had."""
+"""Finds the source that `--reader` names, or the first that can be used."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from importlib import import_module
 from pathlib import Path
 
 from engine.settings.choices import SOURCES
-from engine.sources.model import MakeSource, Prepare, Wish
+from engine.sources.model import MakeSource, Prepare, SourceOptions
 
 
 def choose_source(reader: str, filebeat: str, folder: Path) -> MakeSource:
-    """What makes the source of a name, or of the first that can be had (`auto`).
+    """What makes the named source, or the first one that can be used (`auto`).
 
-    `filebeat` is the program that is wished for, `folder` one of ours. Raises ReaderUnavailable.
+    `filebeat` is the configured program, `folder` one of ours. Raises ReaderUnavailable.
     """
     is_named = reader != "auto"
-    wish = Wish(is_named, filebeat, _run_folders(folder))
+    options = SourceOptions(is_named, filebeat, _run_folders(folder))
     names = (reader,) if is_named else SOURCES
-    return next(made for name in names if (made := _prepare(name)(wish)))
+    return next(made for name in names if (made := _prepare(name)(options)))
 
 
 def _prepare(name: str) -> Prepare:
@@ -27,7 +27,7 @@ def _prepare(name: str) -> Prepare:
 
 
 def _run_folders(folder: Path) -> tuple[Path, ...]:
-    """Where Filebeat's folder may be made; the first that is in memory is taken."""
+    """Where Filebeat's folder may be made; the first one that is in memory is used."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     places: list[str | Path] = [runtime, "/run", "/dev/shm", "/tmp", folder]  # noqa: S108 (run_folder.py checks them)
     return tuple(Path(place).absolute() for place in places if place)

@@ -82,7 +82,7 @@ def _read_header(path: Path) -> bytes:
 
 
 def version_in_header(path: Path) -> int:
-    """The version of the schema that a file of ours says it has; 0 where it cannot be read."""
+    """The schema version in the header of a file of ours; 0 if it cannot be read."""
     with suppress(OSError, DatabaseForeign), open_plain(path) as file:
         return int.from_bytes(file.read(_HEADER_BYTES)[60:64], "big")
     return 0

@@ -55,10 +55,10 @@ class Event(NamedTuple):
     data: bytes
 
 
-def find_filebeat(wish: str) -> str | None:
-    """The Filebeat program: the one wished for, else beside this program, else in PATH."""
-    if wish:
-        return shutil.which(wish)
+def find_filebeat(program: str) -> str | None:
+    """The Filebeat program: the given one, else the one next to this program, else from PATH."""
+    if program:
+        return shutil.which(program)
     here = Path(sys.argv[0]).resolve().parent
     for candidate in (here / "filebeat", here.parent / "build" / "filebeat"):
         if os.access(candidate, os.X_OK) and candidate.is_file():
@@ -66,32 +66,32 @@ def find_filebeat(wish: str) -> str | None:
     return shutil.which("filebeat")
 
 
-def require_filebeat(wish: str) -> str:
+def require_filebeat(program: str) -> str:
     """The Filebeat program. Raises ReaderUnavailable when there is none."""
-    found = find_filebeat(wish)
+    found = find_filebeat(program)
     if found is None:
-        raise missing_filebeat(wish)
+        raise missing_filebeat(program)
     return found
 
 
-def missing_filebeat(wish: str) -> ReaderUnavailable:
+def missing_filebeat(program: str) -> ReaderUnavailable:
     """Why there is no Filebeat that can be run, and what to do."""
-    program = Path(wish)
+    path = Path(program)
     hint = (
         "build it (make filebeat) and name it with --filebeat, or use READER=tail (--reader tail)"
     )
-    if not wish:
+    if not program:
         return ReaderUnavailable("Filebeat was not found", hint)
     if os.path.isdir(program):  # noqa: PTH112 (no error, whatever the name)
-        return ReaderUnavailable(f"{wish} is a folder, not Filebeat", "name the program in it")
+        return ReaderUnavailable(f"{program} is a folder, not Filebeat", "name the program in it")
     if not os.path.isfile(program):  # noqa: PTH113
-        return ReaderUnavailable(f"Filebeat is not there: {wish}", hint)
-    if os.statvfs(program).f_flag & os.ST_NOEXEC:
+        return ReaderUnavailable(f"Filebeat is not there: {program}", hint)
+    if os.statvfs(path).f_flag & os.ST_NOEXEC:
         return ReaderUnavailable(
-            f"{wish} is on a file system from which no program may be run (mounted with noexec)",
+            f"{program} is on a file system from which no program may be run (mounted with noexec)",
             "copy it to another folder and name it with --filebeat, or use --reader tail",
         )
-    return ReaderUnavailable(f"{wish} may not be run by this user", f"chmod a+rx {wish}")
+    return ReaderUnavailable(f"{program} may not be run by this user", f"chmod a+rx {program}")
 
 
 def can_be_in_an_event(name: str) -> bool:

@@ -30,7 +30,7 @@ from engine.sources.filebeat.process import (
 from engine.sources.filebeat.run_folder import choose_place
 from engine.sources.lines import BLOCK_BYTES
 from engine.sources.log_file import LogFile
-from engine.sources.model import Block, Emit, MakeSource, Wish
+from engine.sources.model import Block, Emit, MakeSource, SourceOptions
 from engine.sources.requests import Requests
 from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.listing import FileKey
@@ -56,16 +56,16 @@ RETRY_SECONDS: Final = 600.0
 log = logging.getLogger("offspot-metrics")
 
 
-def prepare(wish: Wish) -> MakeSource | None:
+def prepare(options: SourceOptions) -> MakeSource | None:
     """Find the program, and a place for its files. Raises ReaderUnavailable where it is named."""
-    find = require_filebeat if wish.is_named else find_filebeat
-    program = find(wish.filebeat)
+    find = require_filebeat if options.is_named else find_filebeat
+    program = find(options.filebeat)
     if program is None:
         return None
     try:
-        place, notes = choose_place(wish.run_folders)
+        place, notes = choose_place(options.run_folders)
     except ReaderUnavailable as error:
-        if wish.is_named:
+        if options.is_named:
             raise
         log.warning("%s; the built-in reader reads the logs", error.message)
         return None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Final
 
-from engine.sources.model import Block, Emit, Look, MakeSource, Message, Wish
+from engine.sources.model import Block, Emit, Look, MakeSource, Message, SourceOptions
 from engine.sources.requests import Requests
 from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.seen import seen
@@ -31,8 +31,8 @@ UNPACK_SECONDS: Final = 0.1
 log = logging.getLogger("offspot-metrics")
 
 
-def prepare(_wish: Wish) -> MakeSource:
-    """The built-in reader can always be had."""
+def prepare(_options: SourceOptions) -> MakeSource:
+    """The built-in reader can always be used."""
     return lambda setup, requests, emit: Tail(LogFolder.of(setup), requests, emit)
 
 

@@ -68,7 +68,7 @@ class Arrival(NamedTuple):
     descriptor: int
     size: int
     life: Life
-    """To tell it from another file of the same key, when it was not open all the time."""
+    """Distinguishes it from another file of the same key if it was not open all the time."""
 
 
 class Watch:

@@ -228,7 +228,7 @@ def _describe(salvaged: salvage.Salvaged, backed_up: Path | None) -> str:
 
 
 def draft_of(path: Path, backed_up: Path, finish: database.Fill) -> Path:
-    """A verified copy of a backup beside a database, in the newest schema, to be moved there."""
+    """A verified copy of a backup next to a database, in the newest schema, to be moved there."""
     draft = path.with_name(path.name + ".new")
     database.remove_with_companions(draft)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW

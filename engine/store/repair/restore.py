@@ -77,7 +77,7 @@ def check_source(source: Path) -> None:
 
 
 def _identity_of(path: Path) -> dict[str, str]:
-    """What says which hotspot a database is of; nothing where it cannot be read."""
+    """The rows that identify the hotspot of a database; none where it cannot be read."""
     with suppress(MetricsError, sqlite3.Error), closing(open_reader(path)) as connection:
         values = {key: MetaTable(connection).get(key) for key in _OF_THE_HOTSPOT}
         return {key: str(value) for key, value in values.items() if value is not None}

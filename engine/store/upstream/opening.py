@@ -36,7 +36,7 @@ def open_upstream(path: Path, scratch: Path | None = None) -> Iterator[UpstreamD
     """Open a database of the older system; `scratch` is the folder for a copy if one is needed.
 
     Raises InputMissing, InputUnreadable, InputDamaged, DatabaseForeign, Busy or StorageError, and
-    never changes the file or those beside it.
+    never changes the file or those next to it.
     """
     header = _header_of(path)
     with tempfile.TemporaryDirectory(dir=scratch, prefix="import-") as folder:

@@ -76,7 +76,7 @@ class UpstreamDatabase:
         return [states] if states and states.values else found
 
     def years(self) -> dict[str, Values]:
-        """What the yearly KPIs say: label -> values, for years that have no records any more."""
+        """The values of the yearly KPIs by label, for years that no longer have records."""
         query = "SELECT kpi_id, agg_value, kpi_value FROM kpi WHERE agg_kind = 'Y'"
         years: dict[str, Values] = {}
         for kpi_id, label, text in self._read(query):

@@ -105,7 +105,7 @@ def _items(value: Any) -> tuple[dict[str, int], int]:
         number = _number(_first(named, "visits", "count", "minutesactivity", "minutes"))
         found[title] = found.get(title, 0) + number
     given = [_number(part) for name, part in whole.items() if name.startswith("total")]
-    if not given and len(found) >= LISTED:  # the oldest form says shares, and no total
+    if not given and len(found) >= LISTED:  # the oldest form has shares, and no total
         given = [_total_from_share(whole["items"][0])]
     return found, max(*given, max(found.values(), default=0), 0)
 
