@@ -21,7 +21,7 @@ from engine.sources.resume import locate, locate_in_stream
 
 SAME_BYTES: Final = 64 * 1024
 LEAST_SAME_BYTES: Final = 4096
-"""So much of a log must come again before its first line is taken for a second beginning."""
+"""So many bytes of a log must repeat before its first line counts as a second beginning."""
 
 
 class KnownLogs:

@@ -1,7 +1,7 @@
 """Counts blocks of lines, here or in several processes, and gives their tallies in order.
 
 A large file is cut into ranges of lines, which each process reads by itself. Where another log
-may begin soon, few blocks are counted ahead, as they may be counted in vain.
+may begin soon, few blocks are counted ahead, as that work may be wasted.
 """
 
 from __future__ import annotations

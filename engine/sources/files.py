@@ -29,7 +29,7 @@ _STANDARD_INPUT_NAME: Final = "standard input"
 def open_content(path: str) -> Content:
     """Open a log (`-`: standard input) for reading.
 
-    Raises InputMissing, InputUnreadable, InputDamaged (what is no log, and not gzip of one).
+    Raises InputMissing, InputUnreadable, InputDamaged (neither a log nor a gzip file of one).
     """
     return result_of(opening(path))
 
@@ -61,7 +61,7 @@ def opening(path: str) -> Steps[Content]:
 
 
 def _content_of(file: BinaryIO, name: str) -> Steps[Content]:
-    """The content of a file: its first bytes, and the first compressed ones, tell how to read it."""
+    """The content of a file; its first bytes, and the first compressed ones, tell the format."""
     assert isinstance(file, io.BufferedReader)
     regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     head = file.peek(HEAD_BYTES)[:HEAD_BYTES] if regular else file.read(HEAD_BYTES)

@@ -128,7 +128,7 @@ class Formats:
         self._known: dict[tuple[int, int], tuple[tuple[int, int, int], Format | None]] = {}
 
     def of(self, path: Path, status: os.stat_result) -> Format | None:
-        """The kind of a plain file; one that cannot be read is taken for what its name suggests."""
+        """The kind of a plain file; the name decides if it cannot be read."""
         key = (status.st_dev, status.st_ino)
         stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         known = self._known.get(key)

@@ -18,8 +18,8 @@ BLOCK_BYTES: Final = 1024 * 1024
 def first_line(read_at: Callable[[int, int], bytes], offset: int = 0) -> bytes | None:
     """The line at an offset by which its log is known; None when it is not complete yet.
 
-    A line of less than `LEAST_FIRST_BYTES` identifies no log (nothing, a word): it comes with those
-    that follow it, up to that many bytes. A long one is cut at what is hashed of it.
+    A line shorter than `LEAST_FIRST_BYTES` (an empty one, a word) does not identify a log: the
+    lines after it are added, up to that many bytes. A long one is cut to the hashed length.
     """
     head = read_at(offset, FIRST_LINE_BYTES)
     end = head.find(b"\n", LEAST_FIRST_BYTES)

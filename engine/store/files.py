@@ -1,4 +1,4 @@
-"""What is at the path of a database: a plain file of ours, nothing yet, or what is not touched.
+"""Checks what is at the path of a database: a plain file, nothing yet, or something to leave alone.
 
 Symbolic links are not followed.
 """
@@ -103,7 +103,7 @@ def is_to_be_made(path: Path) -> bool:
 
 
 def file_at(path: Path) -> tuple[int, int] | None:
-    """The plain file at a path, by device and inode; None when there is none."""
+    """Device and inode of the plain file at a path; None if there is no such file."""
     try:
         found = path.lstat()
     except OSError:

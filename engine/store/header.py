@@ -1,4 +1,4 @@
-"""Whether a file is a database of ours that this version knows, by its header, before any use."""
+"""Checks by its header, before any use, that a file is a database that this version can open."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADER_BYTES: Final = 100
 
 _checking: Final = threading.Lock()
 _checked: Final[set[tuple[int, int]]] = set()
-"""(device, inode) of files that were of ours when this process first saw them."""
+"""(device, inode) of files that passed the check when this process first saw them."""
 
 
 def check_ours(path: Path) -> None:
@@ -82,7 +82,7 @@ def _read_header(path: Path) -> bytes:
 
 
 def version_in_header(path: Path) -> int:
-    """The schema version in the header of a file of ours; 0 if it cannot be read."""
+    """The schema version in the header of a database; 0 if it cannot be read."""
     with suppress(OSError, DatabaseForeign), open_plain(path) as file:
         return int.from_bytes(file.read(_HEADER_BYTES)[60:64], "big")
     return 0

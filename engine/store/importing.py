@@ -43,7 +43,7 @@ class Summary:
     first_hour: int | None = None
     last_hour: int | None = None
     in_future: int = 0
-    """Records dated more than a day ahead of now, which are imported all the same."""
+    """Records dated more than a day ahead of now; they are imported too."""
     capped: int = 0
     """Values above 60 minutes an hour, taken as 60."""
     years: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ from engine.store.schema import tables_at
 
 
 class MetaTable:
-    """Reads and writes values by their names, inside the transaction of whoever uses it."""
+    """Reads and writes values by name, in the transaction of the caller."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

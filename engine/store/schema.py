@@ -97,7 +97,7 @@ class Table:
     def insert_or_merge(self, *given: str, merge: str) -> str:
         """Insert a row, or where its key is there `merge` it: `value = value + excluded.value`.
 
-        A checksum is a call of Python: none is computed of what is not inserted.
+        Checksums are computed in Python, so none is computed for a row that is not inserted.
         """
         column, _, change = merge.partition(" = ")
         marks = [f"?{n}" for n in range(1, len(given) + 1)]

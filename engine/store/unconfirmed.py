@@ -1,4 +1,4 @@
-"""A commit that failed may be in the database all the same: what of it must not be written again.
+"""Finds out which parts of a failed commit are in the database, so that they are not written twice.
 
 Its states stay in memory, where more is added to them, and are given again with the next commit.
 """

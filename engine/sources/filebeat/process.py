@@ -133,7 +133,7 @@ class Filebeat:
         config = home / "filebeat.yml"
         config.write_bytes(_configuration())
         config.chmod(0o600)
-        # A name of ours for the folder: that of the logs may have bytes that no setting can hold.
+        # A link with a simple name: the path of the logs may have bytes that no setting can hold.
         (home / "logs").symlink_to(folder.absolute(), target_is_directory=True)
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -280,7 +280,7 @@ def _python() -> str:
 
 
 def end_leftovers(base: Path) -> None:
-    """End Filebeats that an earlier life of ours left behind, and nobody else's.
+    """End the Filebeat processes that an earlier run of this program left behind, and no others.
 
     They work in a folder in `base` that is ours and whose owner has ended: the same folder, not
     only one of that name, as containers may show us processes with folders of their own.

@@ -1,11 +1,11 @@
 """Rolls that the proxy has compressed: what of them was not read before they were.
 
 Each is unpacked once, and again when it has changed. Unpacking is done in short steps, because a
-few megabytes can unpack to gigabytes: whoever calls takes as many of them as there is time for.
+few megabytes can unpack to gigabytes: the caller takes as many steps as it has time for.
 
 A roll whose end is missing may still be written or copied: it counts as far as it goes, and only
-when it has vanished, or has not changed for long, is its end reported as lost. That is withdrawn
-should it become whole all the same.
+when it has vanished, or has not changed for long, is its end reported as lost. The report is
+withdrawn if the roll becomes complete after all.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CompressedRolls:
         self.seen: dict[FileKey, _Roll] = {}
         self.unreadable: dict[str, str] = {}
         self.refused: dict[str, str] = {}
-        """Name -> why it is no log: an archive in gzip, or gzip in gzip."""
+        """Name -> why it is not a log: an archive in gzip, or gzip in gzip."""
         self.damaged: dict[str, str] = {}
         self.notes: dict[str, str] = {}
         self.cut_short: set[bytes] = set()

@@ -1,7 +1,7 @@
 """Where each log is read on: whose content a file has, and what of it is new.
 
 Blocks come at the position of their log, in order and without gaps; each byte is emitted once,
-whoever brings it.
+whether Filebeat or the built-in reader has read it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Cursor:
         open_log.was_read = True
         line = first_line(open_log.read_at)
         if line is not None and format_of(line[:HEAD_BYTES]) is not None:
-            line = None  # it is no log, as the next look will show
+            line = None  # not a log, as the next look will find
         first = b"" if line is None else log_file_id(line)
         messages: list[Message] = []
         if log_file is not None and first != open_log.first:

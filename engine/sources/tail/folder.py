@@ -123,7 +123,7 @@ class LogFolder:
                 and open_log.descriptor < 0
                 and open_log.life not in {None, LISTED, arrival.life}
             ):
-                messages += self._forget(open_log)  # its number is another file's by now
+                messages += self._forget(open_log)  # its inode number belongs to another file now
                 open_log = None
             if open_log is None:
                 open_log = OpenLog(self.folder, arrival.name, arrival.key, self.files)
@@ -138,7 +138,7 @@ class LogFolder:
         return messages
 
     def _drop_others(self, listing: Listing) -> list[Message]:
-        """Close files that were taken for logs while they were too short to be recognised."""
+        """Close files that looked like logs as long as they were too short to be recognised."""
         messages: list[Message] = []
         self._others = listing.others | {found.key for found in listing.rolls}
         for key in self._others & self.open_logs.keys():
@@ -155,7 +155,7 @@ class LogFolder:
 
     @property
     def not_logs(self) -> dict[str, str]:
-        """Of these, what is no log that is read: nothing of what was expected can be in it."""
+        """The problems of files that are not logs: no missing log can be in them."""
         return self._unread | self.rolls.refused
 
     @property

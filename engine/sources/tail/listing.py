@@ -36,7 +36,7 @@ class Found(NamedTuple):
 class Listing(NamedTuple):
     """What lies in a folder: logs, compressed rolls, and how many more than can be read.
 
-    `unread` are names of what is not read, with the reason; `others` the keys of such files.
+    `unread` has the names of files that are not read, with the reason; `others` has their keys.
     """
 
     logs: list[Found]

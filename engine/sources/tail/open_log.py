@@ -92,7 +92,7 @@ class OpenLog:
     error: str = ""
 
     def open(self) -> bool:
-        """Have it open; False when it may not be read, or its name leads elsewhere by now."""
+        """Open it, unless it is; False if it may not be read, or its name leads to another file."""
         if self.descriptor >= 0:
             return True
         try:

@@ -1,4 +1,4 @@
-"""Watches the log folder by inotify, so that no log comes and goes unseen.
+"""Watches the log folder with inotify, so that no log appears and disappears unnoticed.
 
 New logs are opened at the event that announces them (`Arrival`); each that was gone before it could
 be opened is `Lost`. The kernel has two queues for it: `name_events` has what happens to names, few
@@ -134,7 +134,7 @@ class Watch:
                 if not unopened or not self._pending():  # each still is the file that it was
                     self._leave_to_the_reader(unopened)
                     break
-            for name, life in unsure:  # by now the name may lead to another file: checked again
+            for name, life in unsure:  # the name may lead to another file now: checked again
                 life.key = None
                 self._new[name] = None
         self._report_unopened()
@@ -238,10 +238,10 @@ class Watch:
                 life.ignored = True
 
     def _report_unopened(self) -> None:
-        """Of the lives that ended unopened, those are lost whose file was not opened all the same.
+        """Report as lost the lives that ended before their file was opened.
 
-        A file is opened by its name, which may lead to the next log by then: so which of them it
-        was is not known, but how many there were is.
+        A file is opened by its name, which may already lead to the next log: it is known how many
+        were missed, not which.
         """
         for life in self._moving.values():
             self._end("", life)  # moved out of the folder

@@ -64,7 +64,7 @@ class Watcher:
 
 
 class Watching:
-    """The watch of a folder, as far as it can be had. Owned by the reader thread."""
+    """The watch of a folder, where the system offers one. Owned by the reader thread."""
 
     def __init__(self, folder: LogFolder, poll: select.poll, wake: Callable[[], None]) -> None:
         self.folder = folder
@@ -108,7 +108,7 @@ class Watching:
             self._poll.modify(self.descriptor, select.POLLIN)
 
     def ensure(self) -> None:
-        """Watch the folder that the path leads to now, where that can be had."""
+        """Watch the folder that the path leads to now, if the system can."""
         if self._watcher is not None:
             if self._watcher.watch.is_of_the_folder:
                 return

@@ -89,7 +89,7 @@ def copy_to(connection: sqlite3.Connection, target: Path) -> None:
 def back_up_to(path: Path, target: Path) -> None:
     """Copy a database, which may be in use, to another file. Raises as `back_up`.
 
-    Raises DatabaseForeign when there is something else than a database of ours at the target.
+    Raises DatabaseForeign when the target exists and is not a database of this program.
     """
     if os.path.lexists(target):
         if target.exists() and path.exists() and target.samefile(path):

@@ -158,7 +158,7 @@ def _rows_of_page(page: bytes, begin: int) -> Iterator[tuple[int | None, list[An
 
 
 def _row_at(page: bytes, place: int, *, numbered: bool) -> tuple[int | None, list[Any]]:
-    """One row. Raises IndexError or ValueError where there is none, or not all of it."""
+    """One row. Raises IndexError or ValueError if it is missing or incomplete."""
     size, place = _varint(page, place)
     rowid = None
     if numbered:
