@@ -178,11 +178,6 @@ class Connection:
         """Whether a request is being answered or its answer is being sent."""
         return bool(self.request or self._rest or self.sending)
 
-    @property
-    def receiving(self) -> bool:
-        """Whether a part of a request has come."""
-        return self._parser is not None
-
     def precedence(self) -> tuple[int, int, float]:
         """The smallest one closes first when there are too many connections.
 

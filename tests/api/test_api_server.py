@@ -440,7 +440,7 @@ def test_the_time_of_a_request_begins_with_its_first_byte(
             clock.advance(20)
             assert good.get("/").status == 200
             slow.send(b"GET / HTTP/1.1\r\n")
-            wait_for(lambda: sum(c.receiving for c in connections(server)) == 1)
+            wait_for(lambda: sum(c._parser is not None for c in connections(server)) == 1)
             clock.advance(late)
             assert good.get("/").status == 200
             clock.advance(1)
@@ -608,11 +608,11 @@ def test_a_full_house_makes_room() -> None:
     ):
         crowd = connect(server, stack, 20)
         crowd[7].send(b"GET")
-        wait_for(lambda: sum(c.receiving for c in connections(server)) == 1)
+        wait_for(lambda: sum(c._parser is not None for c in connections(server)) == 1)
         clock.advance(0.25)
         for slow in crowd[:7] + crowd[8:]:
             slow.send(b"GET")
-        wait_for(lambda: sum(c.receiving for c in connections(server)) == 20)
+        wait_for(lambda: sum(c._parser is not None for c in connections(server)) == 20)
         late = stack.enter_context(Connection(server))
         late.send(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert late.answer().status == 200

@@ -72,7 +72,7 @@ def test_requests_that_come_at_once_are_taken_one_by_one(ends: Ends) -> None:
         ends.connection.respond(Response([b"x"], close=False), 0.0)
         ends.connection.next_request(0.0)
     assert ends.connection.request is None
-    assert ends.connection.receiving
+    assert ends.connection._parser is not None
     assert ends.send(GET[10:])
 
 

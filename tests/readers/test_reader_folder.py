@@ -29,8 +29,7 @@ class Looks:
         """Look and read; what was said to be lost."""
         self.now += seconds
         messages = [*self.folder.look(self.now), *self.folder.read_new()]
-        while self.folder.rolls.waiting:
-            messages += self.folder.rolls.read_next()
+        messages += [step for step in self.folder.rolls.steps() if step is not None]
         for message in messages:
             self.ledger.take(message)
         return [message for message in messages if isinstance(message, Lost)]

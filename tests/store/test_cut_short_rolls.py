@@ -32,9 +32,9 @@ class Life:
         support.note_look(self.counting, self.logs)
         for message in messages:
             self.counting.take(message)
-        while self.logs.rolls.busy:
-            for message in self.logs.rolls.read_next():
-                self.counting.take(message)
+        for step in self.logs.rolls.steps():
+            if step is not None:
+                self.counting.take(step)
         support.note_look(self.counting, self.logs)
 
     def lost(self) -> bool:

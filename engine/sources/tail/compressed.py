@@ -131,14 +131,6 @@ class CompressedRolls:
                     )
         return messages
 
-    def read_next(self) -> Iterator[Message]:
-        """New lines of the next compressed roll."""
-        for message in self.steps():
-            if message is not None:
-                yield message
-            if self._steps is None:
-                return
-
     def steps(self) -> Iterator[Message | None]:
         """New lines of all compressed rolls, and None for each step without one.
 
