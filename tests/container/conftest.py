@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,22 +53,23 @@ def built(arch: str, *, with_filebeat: bool) -> Path:
 
 
 @pytest.fixture(scope="session")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Image]]:
-    """Unpacks an image by its name, such as `amd64-filebeat`, once."""
+def unpacked() -> Iterator[Callable[[str], Image]]:
+    """Unpacks an image by its name, such as `amd64-filebeat`, once, where any user may enter."""
     if os.geteuid():
         pytest.skip("only root may run containers")
     needed = ["buildah", "crun", "mmdebstrap", "qemu-aarch64-static", "ip"]
     if missing := missing_programs(*needed):
         pytest.fail(f"not there: {', '.join(missing)}; `make image` installs them")
     images: dict[str, Image] = {}
+    folder = Path(tempfile.mkdtemp(prefix="offspot-metrics-images-"))
+    folder.chmod(0o755)
 
     def get(name: str) -> Image:
         if name not in images:
             arch, _, variant = name.partition("-")
             archive = built(arch, with_filebeat=bool(variant))
-            images[name] = Image.unpack(archive, tmp_path_factory.mktemp("image") / name)
+            images[name] = Image.unpack(archive, folder / name)
         return images[name]
 
     yield get
-    for image in images.values():
-        shutil.rmtree(image.root, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
