@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from engine import indicators
 from engine.inputs.model import Reason as LineReason
 from engine.inputs.reasons import explain
 from engine.packages import Packages
@@ -16,9 +15,10 @@ from engine.runtime import clock
 from engine.runtime.ticker import JUMP_SECONDS, STEADY_SECONDS
 from engine.sources.file_systems import is_in_memory
 from engine.store.files import free_bytes
+from engine.store.hourly_figures import HourlyFigures
 from engine.store.reader import Reader
 from engine.text import displayable
-from engine.times import HOUR_SECONDS, Period, is_possible
+from engine.times import HOUR_SECONDS, is_possible
 from engine.verdict import Evidence, LineCount
 from engine.verdict.evidence import Silence, silence_of
 
@@ -179,7 +179,7 @@ def last_step(
 
 def read_silence(reader: Reader, zone: ZoneInfo, now: int) -> Silence:
     """How long no package was used, and what this hotspot usually does at such times."""
-    period = Period("", "", now - HABITS_SECONDS, now + HOUR_SECONDS)
-    used = reader.values_by_hour(indicators.total_usage_overall.id, period)
-    minutes_on = reader.values_by_hour(indicators.uptime.id, period)
+    hours = HourlyFigures(reader.connection).hours(now - HABITS_SECONDS, now + HOUR_SECONDS)
+    used = {hour: figures.minutes_in_use for hour, figures in hours.items()}
+    minutes_on = {hour: figures.minutes_on for hour, figures in hours.items()}
     return silence_of(used, minutes_on, zone, now)
