@@ -54,6 +54,15 @@ def _same_umask() -> Iterator[None]:
     os.umask(umask)
 
 
+@pytest.fixture
+def memory_path() -> Iterator[Path]:
+    """Like `tmp_path`, for tests that save often and are not about what a disk does."""
+    from tests.support.memory import memory_folder
+
+    with memory_folder("test-") as folder:
+        yield folder
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("timed_tests", "files and folders that have a second chance", type="linelist")
     parser.addini("allowed_skips", "reasons (patterns) that may skip a test in CI", type="linelist")

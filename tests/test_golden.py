@@ -35,14 +35,14 @@ def records_in(database: Path, scenario: Scenario) -> Records:
 
 @each_shape
 @each_scenario
-def test_scenario(scenario: Scenario, shape: str, tmp_path: Path) -> None:
+def test_scenario(scenario: Scenario, shape: str, memory_path: Path) -> None:
     """The lines of each run, the records and the KPIs are those that the scenario tells."""
-    packages = scenario.write(tmp_path, shape)
-    database = tmp_path / "metrics.db"
+    packages = scenario.write(memory_path, shape)
+    database = memory_path / "metrics.db"
     common = ["--packages", str(packages), "--database", str(database), *scenario.arguments]
     printed: dict[str, Any] = {}
     for number, names in enumerate(scenario.replays):
-        printed = replay([*common, *(str(tmp_path / name) for name in names)])
+        printed = replay([*common, *(str(memory_path / name) for name in names)])
         assert printed["lines"] == scenario.lines(number)
     assert scenario.periods_in(printed) == scenario.periods(filled=False)
     assert records_in(database, scenario) == scenario.records
@@ -54,10 +54,10 @@ def test_scenario(scenario: Scenario, shape: str, tmp_path: Path) -> None:
     [scenario for scenario in SCENARIOS if len(scenario.replays) == 1],
     ids=lambda scenario: scenario.name,
 )
-def test_scenario_without_database(scenario: Scenario, shape: str, tmp_path: Path) -> None:
+def test_scenario_without_database(scenario: Scenario, shape: str, memory_path: Path) -> None:
     """Without a database all is the same, but for short silences, which are filled."""
-    packages = scenario.write(tmp_path, shape)
-    files = [str(tmp_path / name) for name in scenario.replays[0]]
+    packages = scenario.write(memory_path, shape)
+    files = [str(memory_path / name) for name in scenario.replays[0]]
     options = [*scenario.arguments, *scenario.arguments_without_database]
     printed = replay(["--packages", str(packages), *options, *files])
     assert printed["lines"] == scenario.lines(0)

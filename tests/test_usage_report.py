@@ -82,8 +82,8 @@ def states_of(month: int, days: int, visits: int) -> States:
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Iterator[Report]:
-    with Store.open(tmp_path / "metrics.db", ZONE) as store:
+def report(memory_path: Path) -> Iterator[Report]:
+    with Store.open(memory_path / "metrics.db", ZONE) as store:
         store.commit({**states_of(4, 30, 3), **states_of(5, 31, 4), **states_of(6, 3, 5)})
         yield Report(store.reader())
 
@@ -170,14 +170,14 @@ def test_only_equal_stretches_are_compared(
     assert ("There is no comparison" in text) is not fair
 
 
-def test_a_month_is_not_compared_with_a_part_of_one(tmp_path: Path) -> None:
+def test_a_month_is_not_compared_with_a_part_of_one(memory_path: Path) -> None:
     """Counting began in the middle of the month before."""
     states = {
         key: state
         for key, state in states_of(4, 30, 3).items()
         if key[0] > hour(date(2026, 4, 15), 0)
     }
-    with Store.open(tmp_path / "metrics.db", ZONE) as store:
+    with Store.open(memory_path / "metrics.db", ZONE) as store:
         store.commit({**states, **states_of(5, 31, 4)})
         assert not content(Report(store.reader()), "2026-05").fair
 
@@ -202,9 +202,9 @@ def test_changes_are_said_as_people_read_them(value: int, before: int, text: str
     assert change(figure, Language("en")).strip("\u2066\u2069") == text
 
 
-def test_a_clock_that_was_set_is_said(tmp_path: Path) -> None:
+def test_a_clock_that_was_set_is_said(memory_path: Path) -> None:
     """How often in the period, and by how much at most."""
-    with Store.open(tmp_path / "metrics.db", ZONE) as store:
+    with Store.open(memory_path / "metrics.db", ZONE) as store:
         store.commit(states_of(5, 2, 1))
         at = hour(date(2026, 5, 2), 9)
         store.add_clock_epoch("boot", at, 7200, trusted=True)

@@ -8,7 +8,7 @@ from functools import lru_cache
 _MAX_REMEMBERED_LENGTH = 120
 """Characters: real browsers send about 20; longer values are judged each time, not remembered."""
 
-_ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_ENTITY_TAG = re.compile(r'"([^"]*)"')
 _QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
@@ -27,7 +27,7 @@ def accepts_gzip(header: str) -> bool:
 def etag_matches(header: str, etag: str) -> bool:
     """True when `If-None-Match` names `etag` (opaque part, no quotes) or is `*`.
 
-    Weak and strong tags compare alike, as RFC 9110 asks for this header.
+    Weak tags (`W/"..."`) and strong ones compare alike, as RFC 9110 requires for this header.
     """
     if header.strip() == "*":
         return True

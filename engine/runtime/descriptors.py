@@ -51,7 +51,7 @@ def share_out() -> Share:
 
 
 def divide(limit: int) -> Share:
-    """The budgets out of a limit: connections get what logs leave, and at least a few."""
+    """The budgets out of a limit, which is at least `FEWEST`: connections get what logs leave."""
     free = limit - OWN
     logs = min(MAX_LOGS, max(FEWEST_LOGS, free // 4))
-    return Share(logs, min(MAX_CONNECTIONS, max(FEWEST_CONNECTIONS, free - logs)))
+    return Share(logs, min(MAX_CONNECTIONS, free - logs))

@@ -108,11 +108,13 @@ def test_the_operators_own_dashboard_replaces_ours(package: str, tmp_path: Path)
     (folder / "css").mkdir(parents=True)
     (folder / "index.html").write_text("<style>p{}</style>theirs")
     (folder / "css" / "site.css").write_text("p{}")
+    (folder / "LOGO.PNG").write_bytes(b"png")
     client = client_of(load_assets(folder, package=package))
     page = client.get("/")
     assert page.body == b"<style>p{}</style>theirs"
     assert page.headers["content-security-policy"] == "default-src 'self' 'unsafe-inline' data:"
     assert client.get("/css/site.css").headers["content-type"] == "text/css; charset=utf-8"
+    assert client.get("/LOGO.PNG").headers["content-type"] == "image/png"
     assert client.get("/favicon.svg").status == 404
     assert client.get("/health").headers["content-security-policy"] == STRICT_POLICY
 

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import random
+import select
 import socket
 import subprocess
 import sys
@@ -811,6 +812,56 @@ thread.join()
             assert [client.get("/").status for client in crowd[-28:]] == [200] * 28
         with Connection(there) as later:
             assert later.get("/").status == 200
+        process.stdin.close()
+        assert process.wait(DEADLINE) == 0
+
+
+def test_without_descriptors_it_waits() -> None:
+    """A connection that cannot be taken costs no processor time, and is served as soon as other
+    parts of the program have closed files.
+    """
+    program = """
+import os, sys, threading, time
+from engine.http.server import HttpServer
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+server = HttpServer(app, "127.0.0.1", 0)
+server.bind()
+thread = threading.Thread(target=server.run)
+thread.start()
+files = []
+try:
+    while True:
+        files.append(os.dup(0))
+except OSError:
+    print(server.port, flush=True)
+before = time.process_time()
+sys.stdin.readline()
+print(time.process_time() - before, flush=True)
+for file in files:
+    os.close(file)
+sys.stdin.read()
+server.stop()
+thread.join()
+"""
+    limit = f"ulimit -n 200; exec '{sys.executable}' -W ignore -c '{program}'"
+    with subprocess.Popen(
+        ["sh", "-c", limit],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        there = HttpServer(small, "127.0.0.1", int(process.stdout.readline()))
+        with Connection(there) as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert not select.select([client.socket], [], [], 2.0)[0]
+            print(file=process.stdin, flush=True)
+            assert float(process.stdout.readline()) < 0.2
+            assert client.answer().status == 200
         process.stdin.close()
         assert process.wait(DEADLINE) == 0
 

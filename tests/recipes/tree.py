@@ -20,6 +20,7 @@ COPIED = (
     "tests/api/web.py",
     "tests/golden",
     "tests/support/golden.py",
+    "tests/support/memory.py",
     "tests/test_golden.py",
 )
 MADE = ("__pycache__", "node_modules", "dist", "kpis.ts")
