@@ -47,6 +47,7 @@ def _page(spec: dict[str, Any]) -> Iterator[str]:
     yield f"<p>{_inline(info['description'])}</p>"
     yield '<p><a href="/">Dashboard</a> <a href="/api/v1/openapi.json">openapi.json</a></p>'
     yield "</header>\n"
+    yield from _recipes(spec)
     yield from _contents(spec)
     yield "<main>\n"
     for tag in spec["tags"]:
@@ -61,6 +62,17 @@ def _page(spec: dict[str, Any]) -> Iterator[str]:
     for name, schema in spec["components"]["schemas"].items():
         yield from _object(name, schema)
     yield "</section>\n</main>\n</body>\n</html>\n"
+
+
+def _recipes(spec: dict[str, Any]) -> Iterator[str]:
+    """What most people come for, before everything there is."""
+    yield '<section aria-labelledby="recipes"><h2 id="recipes">Three recipes</h2>'
+    for recipe in spec["x-recipes"]:
+        query = [{"name": name, "in": "query", "example": v} for name, v in recipe["query"].items()]
+        yield f"<article><h3>{_inline(recipe['title'])}</h3>"
+        yield f'<pre class="example" tabindex="0"><code>{escape(_curl(recipe["path"], query))}'
+        yield f"</code></pre><p>{_inline(recipe['note'])}</p></article>\n"
+    yield "</section>\n"
 
 
 def _contents(spec: dict[str, Any]) -> Iterator[str]:

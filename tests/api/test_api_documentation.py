@@ -77,6 +77,18 @@ def test_the_examples_are_true(client: Client, path: str) -> None:
     assert client.get(path + ("?" + "&".join(query) if query else "")).status == 200
 
 
+@pytest.mark.parametrize("number", range(3))
+def test_the_recipes_work_and_come_first(client: Client, number: int) -> None:
+    """Each command of the recipes is answered, and the page begins with them."""
+    recipe = SPEC["x-recipes"][number]
+    query = "&".join(f"{name}={value}" for name, value in recipe["query"].items())
+    assert client.get(f"{recipe['path']}?{query}").status == 200
+    page = client.get("/api/v1/").body.decode()
+    assert page.index("Three recipes") < page.index(recipe["title"]) < page.index("<nav")
+    for name, value in recipe["query"].items():
+        assert f"--data-urlencode &#x27;{name}={value}&#x27;" in page
+
+
 def put_in_order(query: dict[str, Any]) -> None:
     """What a schema cannot say of `from` and `to`: in that order, and of at most two years."""
     days = [str(query.get(name)) for name in ("from", "to")]
@@ -169,6 +181,6 @@ def test_the_page_says_everything_once(client: Client) -> None:
         assert path in html
     for name in SPEC["components"]["schemas"]:
         assert f'<article id="schema-{name}">' in html
-    assert html.count("curl ") == len(SPEC["paths"])
+    assert html.count("curl ") == len(SPEC["paths"]) + len(SPEC["x-recipes"])
     assert len(json_bytes(SPEC)) < 40_000
     assert len(client.get("/api/v1/", Accept_Encoding="gzip").body) < 10_000
