@@ -25,6 +25,7 @@ def report(config: Config) -> None:
     from engine.times import parse_period
     from engine.usage_report.content import content_of
     from engine.usage_report.language import Language, pick_language
+    from engine.usage_report.logo import data_address
     from engine.usage_report.page import Hotspot, page_of
 
     at = now()
@@ -33,7 +34,9 @@ def report(config: Config) -> None:
         content = content_of(figures, period, at)
         kept = figures.reader.get("packages")
         name = config.site or (Packages.from_json(str(kept)).name if kept is not None else "")
-        hotspot = Hotspot(name, str(figures.reader.get("site_id", "")), figures.zone)
+        identity = str(figures.reader.get("site_id", ""))
+    logo = data_address(config.logo) if config.logo else ""
+    hotspot = Hotspot(name, identity, figures.zone, config.note or "", logo)
     environment = os.environ.get("LC_ALL") or os.environ.get("LANG", "")
     language = Language(pick_language(config.language, environment))
     output.write_file(config.output, page_of(content, hotspot, language, at))

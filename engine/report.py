@@ -177,10 +177,14 @@ class Report:
     def _known(self, now: int) -> Known:
         return read_known(self.reader, self.zone, now, has_totals=self._stored_zone)
 
+    def figure_source(self, now: int) -> tuple[HourlyFigures, Known]:
+        """What figures of any stretch are made from; within one snapshot."""
+        return HourlyFigures(self.reader.connection), self._known(now)
+
     def figures(self, query: Query, now: int) -> Json:
         """Figures of any stretch of days."""
         with self.reader.snapshot():
-            return figures_answer(HourlyFigures(self.reader.connection), self._known(now), query)
+            return figures_answer(*self.figure_source(now), query)
 
     def packages(self) -> Json:
         """Every package, and when it was used."""
@@ -225,7 +229,7 @@ class Report:
         before, after = previous_period(period, self.zone), next_period(period, self.zone)
         return {
             **self._with_kpis(period, now, summary),
-            **period_answer(HourlyFigures(self.reader.connection), self._known(now), period),
+            **period_answer(*self.figure_source(now), period),
             "others": kpis.others(summary),
             "uptime": self.uptime(period),
             "previous": self._with_kpis(before, now, self.summary(before)) if before else None,

@@ -35,7 +35,7 @@ def plain(text: str) -> str:
 class Page(HTMLParser):
     """A page as a browser takes it apart: elements that are open, and what they hold."""
 
-    void = ("meta", "line", "rect")
+    void = ("meta", "line", "rect", "img")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -244,3 +244,61 @@ def test_every_language_has_every_text(code: str) -> None:
 def test_the_language_is_picked(wanted: str | None, environment: str, code: str) -> None:
     """The one that is asked for, else that of the environment, else English."""
     assert pick_language(wanted, environment) == code
+
+
+def test_a_note_and_a_logo_are_part_of_the_page(report: Report) -> None:
+    """The operator's text as text, and an image that is in the page itself."""
+    hotspot = Hotspot("Ségou", "0f", ZONE, f"For <you> {HOSTILE}", "data:image/png;base64,AAAA")
+    page = Page(page_of(content(report, "2026-05"), hotspot, Language("en"), LATER))
+    images = [attributes for tag, attributes in page.seen if tag == "img"]
+    assert images == [{"src": "data:image/png;base64,AAAA", "alt": ""}]
+    without = page_of(content(report, "2026-05"), HOTSPOT, Language("en"), LATER)
+    assert "<img" not in without
+    assert 'class="own"' not in without
+
+
+def test_a_name_ends_neither_the_style_nor_its_text(report: Report) -> None:
+    """What stands at the bottom of each page is written in numbers of characters."""
+    hotspot = Hotspot('"}</style><script>', "0f", ZONE)
+    text = page_of(content(report, "2026-05"), hotspot, Language("en"), LATER)
+    assert "script" not in {tag for tag, _ in Page(text).seen}
+    assert text.count("</style>") == 1
+
+
+def test_visits_are_the_chart_and_uptime_is_a_band(report: Report) -> None:
+    """A bar for each day with visits, and below it when the hotspot was on; a day without figures
+    has neither, which is not the same as a day on which nobody came.
+    """
+    text = page_of(content(report, "2026-06"), HOTSPOT, Language("en"), LATER)
+    kinds = [attributes["class"] for tag, attributes in Page(text).seen if tag == "rect"]
+    assert (kinds.count("bar"), kinds.count("on"), kinds.count("none")) == (3, 3, 3)
+    assert "Most visits: Jun 1, 48." in plain(text)
+
+
+def test_a_period_with_missing_days_is_not_compared(tmp_path: Path) -> None:
+    """Ten days of May without figures, on all days of the week: no change is shown, and why."""
+    states = states_of(5, 31, 4)
+    gone = [
+        key for key in states if hour(date(2026, 5, 11), 0) <= key[0] < hour(date(2026, 5, 21), 0)
+    ]
+    for key in gone:
+        del states[key]
+    with Store.open(tmp_path / "metrics.db", ZONE) as store:
+        store.commit({**states_of(4, 30, 3), **states})
+        report = Report(store.reader())
+        found = content(report, "2026-05")
+        assert (found.fair, found.missing_days) == (False, 10)
+        text = page_of(found, HOTSPOT, Language("en"), LATER)
+        assert "10 days have no figures" in text
+
+
+def test_use_is_shown_as_no_longer_than_uptime(tmp_path: Path) -> None:
+    """Six spells of two minutes in an hour: a slot of ten minutes each would be an hour."""
+    minutes = sum(0b11 << 10 * n for n in range(6))
+    at = hour(date(2026, 5, 4), 9)
+    with Store.open(tmp_path / "metrics.db", ZONE) as store:
+        store.commit({(at, 1004, ""): minutes, (at, 1005, ""): minutes, (at, 1006, "A"): minutes})
+        found = content(Report(store.reader()), "2026-05-04")
+    values = {figure.name: figure.value for figure in found.figures}
+    assert values["TotalUsage.totalMinutesActivity"] == values["Uptime.nbMinutesOn"] == 12
+    assert [package.minutes for package in found.packages] == [12]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from engine.figures.stretch import Span, Stretch, day_span, days_of, hours_of, rows_of
@@ -93,34 +93,49 @@ class Known:
         return found
 
 
+class Part(NamedTuple):
+    """An hour, day, week or month of a stretch."""
+
+    label: str
+    start: int
+    end: int
+    figures: HourFigures
+    state: str
+
+
 class Figures:
     """Figures of the hotspot or, with `package`, of one package. Within one snapshot."""
 
     def __init__(self, read: HourlyFigures, known: Known, package: str | None = None) -> None:
+        self.zone = known.zone
         self._read = read
         self._known = known
         self._package = package
 
+    def sum(self, span: Span) -> HourFigures:
+        """The figures of a span."""
+        only = self._known.whole_totals(span)
+        hours = self._hours(span).items()
+        counted = _sum(figures for hour, figures in hours if not _is_within(hour, only))
+        return _sum([counted, *(self._figures_of(total) for total in only)])
+
     def total(self, span: Span) -> Json:
         """`FiguresTotal` of `openapi.yaml`."""
         known = self._known
-        only = known.whole_totals(span)
         hours = self._hours(span)
-        counted = _sum(f for hour, f in hours.items() if not _is_within(hour, only))
-        figures = [counted, *(self._figures_of(total) for total in only)]
         begun = Span(span.start, min(span.end, known.now + 1))
         by_day = self._by_day(hours, begun)
         days = [day for day in by_day.values() if day is not None]
         since = known.counted_from
         used = None if self._package is not None else len(self.packages(span))
         return {
-            **total_json(_sum(figures), used),
+            **total_json(self.sum(span), used),
             "countedFrom": None if since is None or since >= span.end else max(since, span.start),
             "days": len(by_day),
             "daysOn": sum(1 for day in days if day.minutes_on),
             "daysInUse": sum(1 for day in days if day.minutes_in_use),
             "daysWithoutFigures": len(self._without_figures(by_day)),
-            "totalOnly": bool(only),
+            "totalOnly": bool(known.whole_totals(span)),
         }
 
     def packages(self, span: Span) -> dict[str, PackageUse]:
@@ -142,12 +157,25 @@ class Figures:
         return found
 
     def rows(self, stretch: Stretch, by: str) -> list[Json]:
-        """`FiguresRow` of every hour, day, week or month of a stretch, in order."""
+        """`FiguresRow` of every part of a stretch, in order."""
+        of_package = self._package is not None
+        return [
+            {
+                "label": part.label,
+                "start": part.start,
+                "end": part.end,
+                **part.figures.as_json(of_package=of_package),
+                "state": part.state,
+            }
+            for part in self.parts(stretch, by)
+        ]
+
+    def parts(self, stretch: Stretch, by: str) -> Iterator[Part]:
+        """Every hour, day, week or month of a stretch, in order."""
         hours = self._hours(Span(stretch.start, stretch.end))
         instants = sorted(hours)
         zone = self._known.zone
         parts = hours_of(stretch, zone) if by == "hour" else rows_of(stretch, KINDS[by], zone)
-        rows = []
         for label, start, end in parts:
             inside = instants[bisect_left(instants, start) : bisect_left(instants, end)]
             figures = _sum(hours[hour] for hour in inside)
@@ -155,16 +183,7 @@ class Figures:
             if state == "total-only":
                 whole = self._known.whole_totals(Span(start, end))
                 figures = _sum(self._figures_of(total) for total in whole)
-            rows.append(
-                {
-                    "label": label,
-                    "start": start,
-                    "end": end,
-                    **figures.as_json(of_package=self._package is not None),
-                    "state": state,
-                }
-            )
-        return rows
+            yield Part(label, start, end, figures, state)
 
     def hours_of_week(self, stretch: Stretch) -> list[Json]:
         """`HourOfWeek` of each hour of a week, from Monday 0:00 on, summed over a stretch."""

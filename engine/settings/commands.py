@@ -14,7 +14,7 @@ COMMANDS: Final = {
     ),
     "kpis": ("period", "figures_format", "database", "timezone"),
     "records": ("period", "records_format", "database", "timezone"),
-    "report": ("period", "output", "language", "site", "database", "timezone"),
+    "report": (*("period", "output", "language", "site", "note", "logo", "database", "timezone"),),
     "backup": ("target", "database"),
     "restore": ("source", "database"),
     "import": ("upstream", "database", "timezone", "findings_format", "quiet"),

@@ -207,6 +207,19 @@ class Config:
         words=choices.LANGUAGES,
         help="Language of the report (default: that of the environment, else en).",
     )
+    note: str | None = setting(
+        default=None,
+        group=OUTPUT,
+        metavar="TEXT",
+        help="A text below the heading of the report, such as whom it is for.",
+    )
+    logo: Path | None = setting(
+        default=None,
+        read=Path,
+        group=OUTPUT,
+        metavar="FILE",
+        help="An image at the top of the report: PNG, JPEG, GIF, WebP or SVG, at most 1 MiB.",
+    )
     probe: str = setting(
         default="live",
         read=values.one_of(choices.PROBES),

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import groupby
-from typing import Any
+from datetime import date
+from zoneinfo import ZoneInfo
 
 from engine import kpis
-from engine.indicators import package_home_visit, total_usage_by_package
+from engine.figures.answers import INSIDE
+from engine.figures.comparison import comparison, sides_of
+from engine.figures.figures import Figures, Part
+from engine.figures.stretch import Span, stretch_of_period
+from engine.kpis import total_usage
+from engine.kpis.hourly import PackageUse
 from engine.kpis.model import DURATION, NO_DATA, Summary
 from engine.report import Report
-from engine.times import HOUR_SECONDS, Period, local_day, local_hour, previous_period
+from engine.times import (
+    HOUR_SECONDS,
+    MINUTE_SECONDS,
+    Period,
+    latest_possible,
+    local_day,
+    local_hour,
+    previous_period,
+)
 
 DAY_SECONDS = 24 * HOUR_SECONDS
 
@@ -31,15 +43,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of the chart: minutes on in an hour, a day or a month."""
+    """One bar of the chart: visits and minutes on in an hour, a day or a month."""
 
     unit: str
     """`hour`, `day` or `month`."""
     day: date
     hour: int
+    visits: int
     minutes: int
     most: int
     """So many minutes there are in it."""
+    counted: bool
+    """Whether it has figures: zero visits are nobody who came then."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,8 @@ class Content:
     has_figures: bool
     fair: bool
     """Whether this period and the one before were both counted from beginning to end."""
+    missing_days: int
+    """Days without figures in the two, of weekdays that usually have some."""
     clock_steps: list[tuple[int, int]]
     """When the clock was set in the period, and by how many seconds."""
 
@@ -80,25 +97,70 @@ def content_of(report: Report, period: Period, now: int) -> Content:
         summary = report.summary(period)
         before = previous_period(period, report.zone)
         was = report.summary(before) if before else NO_DATA
-        since = report.reader.first_minute()
-        uptime = None if report.is_gone(period) else report.uptime(period)
+        since = report.reader.first_minute(latest_possible(now))
         steps = report.reader.clock_steps(period.start, period.end)
-        by_day = _minutes_by_day(report, period, uptime)
+        read, known = report.figure_source(now)
+        shown = _Shown(Figures(read, known), period, before)
+        sides = sides_of(shown.stretch, "before", known)
+        missing = comparison(shown.figures, sides, known)["missingDays"] if sides else 0
+        figures, packages = shown.of_kpis(summary, was), shown.packages()
+        days = shown.parts("day")
+        parts = days if period.kind in "WM" else shown.parts(INSIDE[period.kind])
     running = period.end > now
     return Content(
         period=period,
         before=before,
-        figures=_figures(summary, was),
-        packages=_packages(summary, was),
-        bars=_bars(report, period, uptime, by_day),
-        days_on=sum(1 for minutes in by_day.values() if minutes),
-        days=len(by_day),
+        figures=figures,
+        packages=packages,
+        bars=[_bar(part, INSIDE[period.kind], report.zone) for part in parts],
+        days_on=sum(1 for day in days if day.figures.minutes_on),
+        days=len(days),
         counted_from=since,
         running=running,
         has_figures=summary.has_data(),
-        fair=not running and _was_counted(before, was, since),
+        fair=not running and not missing and _was_counted(before, was, since),
+        missing_days=0 if running else missing,
         clock_steps=steps,
     )
+
+
+class _Shown:
+    """Figures of a period beside those of the period before."""
+
+    def __init__(self, figures: Figures, period: Period, before: Period | None) -> None:
+        self.figures = figures
+        self.stretch = stretch_of_period(period, figures.zone)
+        self._span = Span(period.start, period.end)
+        self._before = Span(before.start, before.end) if before else Span(0, 0)
+
+    def of_kpis(self, summary: Summary, was: Summary) -> list[Figure]:
+        """The headlines of every KPI. A time in use is at most the time on, in every hour."""
+        found = []
+        for kpi in kpis.ALL:
+            before, after = (kpi.headline(kpi.compute(of)) for of in (was, summary))
+            if kpi is total_usage:
+                [metric] = after
+                after = {metric: self.figures.sum(self._span).minutes_in_use}
+                before = {metric: self.figures.sum(self._before).minutes_in_use}
+            for metric, value in after.items():
+                name = f"{kpi.name}.{metric}"
+                is_duration = kpi.unit is DURATION
+                title = kpi.title.capitalize()
+                found.append(Figure(name, title, value, before[metric], is_duration))
+        return found
+
+    def packages(self) -> list[Package]:
+        """Every package, the most visited first."""
+        uses, before = self.figures.packages(self._span), self.figures.packages(self._before)
+        packages = [
+            Package(title, use.visits, before.get(title, PackageUse()).visits, use.minutes_in_use)
+            for title, use in uses.items()
+        ]
+        return sorted(packages, key=lambda it: (-it.visits, -it.minutes, it.title))
+
+    def parts(self, by: str) -> list[Part]:
+        """The hours, days or months of the period."""
+        return list(self.figures.parts(self.stretch, by))
 
 
 def _was_counted(before: Period | None, summary: Summary, since: int | None) -> bool:
@@ -108,54 +170,13 @@ def _was_counted(before: Period | None, summary: Summary, since: int | None) -> 
     return since <= before.start + (0 if before.kind == "D" else DAY_SECONDS)
 
 
-def _figures(summary: Summary, before: Summary) -> list[Figure]:
-    found = []
-    for kpi in kpis.ALL:
-        was = kpi.headline(kpi.compute(before))
-        for metric, value in kpi.headline(kpi.compute(summary)).items():
-            is_duration = kpi.unit is DURATION
-            found.append(
-                Figure(
-                    f"{kpi.name}.{metric}", kpi.title.capitalize(), value, was[metric], is_duration
-                )
-            )
-    return found
-
-
-def _packages(summary: Summary, before: Summary) -> list[Package]:
-    visits, was = summary.sums_of(package_home_visit), before.sums_of(package_home_visit)
-    minutes = summary.sums_of(total_usage_by_package)
-    packages = [
-        Package(title, visits.get(title, 0), was.get(title, 0), minutes.get(title, 0))
-        for title in {*visits, *minutes}
-    ]
-    return sorted(packages, key=lambda package: (-package.visits, -package.minutes, package.title))
-
-
-def _minutes_by_day(report: Report, period: Period, uptime: Any) -> dict[date, int]:
-    """Minutes on of every day of a period."""
-    first = local_day(period.start, report.zone)
-    days = (local_day(period.end - 1, report.zone) - first).days + 1
-    by_day = {first + timedelta(days=n): 0 for n in range(days)}
-    if uptime and uptime["unit"] == "hour":
-        for number, minutes in enumerate(uptime["minutes"]):
-            by_day[local_day(period.start + number * HOUR_SECONDS, report.zone)] += minutes
-    elif uptime:
-        by_day = dict(zip(by_day, uptime["minutes"], strict=True))
-    return by_day
-
-
-def _bars(report: Report, period: Period, uptime: Any, by_day: dict[date, int]) -> list[Bar]:
-    if period.kind == "D":
-        day = local_day(period.start, report.zone)
-        hours = -(-(period.end - period.start) // HOUR_SECONDS)
-        minutes = uptime["minutes"] if uptime else [0] * hours
-        return [
-            Bar("hour", day, local_hour(period.start + n * HOUR_SECONDS, report.zone), on, 60)
-            for n, on in zip(range(hours), minutes, strict=True)
-        ]
-    if period.kind == "Y":
-        months = groupby(by_day.items(), key=lambda item: item[0].replace(day=1))
-        named = [(month, [minutes for _, minutes in days]) for month, days in months]
-        return [Bar("month", day, 0, sum(found), 1440 * len(found)) for day, found in named]
-    return [Bar("day", day, 0, minutes, 1440) for day, minutes in by_day.items()]
+def _bar(part: Part, unit: str, zone: ZoneInfo) -> Bar:
+    return Bar(
+        unit,
+        local_day(part.start, zone),
+        local_hour(part.start, zone),
+        part.figures.visits,
+        part.figures.minutes_on,
+        (part.end - part.start) // MINUTE_SECONDS,
+        part.state == "counted",
+    )

@@ -7,7 +7,8 @@ from html import escape
 from importlib import resources
 from zoneinfo import ZoneInfo
 
-from engine.usage_report.content import Bar, Content, Figure
+from engine.usage_report.chart import chart_of
+from engine.usage_report.content import Content, Figure
 from engine.usage_report.language import Language
 
 FEW = 20
@@ -15,18 +16,17 @@ FEW = 20
 MANY_TIMES = 3
 """From three times as much on, a change is said as a multiple."""
 
-_WIDTH, _HEIGHT, _TOP, _BOTTOM = 720, 150, 16, 18
-_GRID = {"hour": 60, "day": 4 * 60, "month": 60 * 60}
-"""The line at the top of the chart is at a multiple of so many minutes."""
-
 
 @dataclass(frozen=True)
 class Hotspot:
-    """Whose report it is."""
+    """Whose report it is, and what the operator adds to it."""
 
     name: str
     identity: str
     zone: ZoneInfo
+    note: str = ""
+    logo: str = ""
+    """An image as a `data:` address."""
 
 
 def page_of(content: Content, hotspot: Hotspot, language: Language, now: int) -> str:
@@ -38,13 +38,16 @@ def page_of(content: Content, hotspot: Hotspot, language: Language, now: int) ->
     style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     days = "" if kind == "D" else f"<p>{escape(language.days(kind, label))}</p>"
     whose = f"<p>{escape(t('print.report'))} · <bdi>{escape(hotspot_name)}</bdi></p>"
+    logo = f'<img src="{escape(hotspot.logo)}" alt="">' if hotspot.logo else ""
+    note = f'<p class="own">{escape(hotspot.note)}</p>' if hotspot.note else ""
     foot = [
         t("print.made", date=language.instant(now, hotspot.zone)),
         t("report.timezone", timezone=hotspot.zone.key),
         t("report.id", id=hotspot.identity),
     ]
     parts = [
-        f"<header>{whose}<h1>{escape(name)}</h1>{days}</header>",
+        f"<header>{logo}{whose}<h1>{escape(name)}</h1>{days}</header>",
+        note,
         *(_figures(content, language) if content.has_figures else [_nothing(language)]),
         _completeness(content, hotspot, language, now),
         f'<p class="note">{escape(t("print.note"))}</p>',
@@ -55,7 +58,19 @@ def page_of(content: Content, hotspot: Hotspot, language: Language, now: int) ->
         '<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(f'{hotspot_name} – {name}')}</title>\n"
-        f"<style>\n{style}</style>\n</head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+        f"<style>\n{_every_page(hotspot_name, name)}{style}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _every_page(hotspot_name: str, period: str) -> str:
+    """The style that writes whose report of which period it is on every printed page."""
+    text = "".join(f"\\{ord(letter):x} " for letter in f"{hotspot_name} – {period}"[:120])
+    small = "color: #4a535a; font: 9px sans-serif;"
+    return (
+        f'@page {{\n  @bottom-left {{ content: "{text}"; {small} }}\n'
+        f'  @bottom-right {{ content: counter(page) " / " counter(pages); {small} }}\n}}\n'
     )
 
 
@@ -69,7 +84,7 @@ def _figures(content: Content, language: Language) -> list[str]:
         '<ul class="figures">'
         + "".join(_figure(figure, content, language) for figure in content.figures)
         + "</ul>",
-        _chart(content.bars, language),
+        chart_of(content.bars, language),
         _packages(content, language),
     ]
 
@@ -124,58 +139,6 @@ def change(figure: Figure, language: Language) -> str:
     return f"\u2066{text}\u2069"
 
 
-def _chart(bars: list[Bar], language: Language) -> str:
-    """Minutes on, as bars from left to right (or right to left) with a sentence below."""
-    step = _WIDTH / len(bars)
-    most = max(bars, key=lambda bar: bar.minutes)
-    floor = _HEIGHT - _BOTTOM
-    top = min(-(-most.minutes // _GRID[most.unit]) * _GRID[most.unit], most.most)
-    scale = (floor - _TOP) / (top or 1)
-    drawn = [f'<line class="axis" x1="0" x2="{_WIDTH}" y1="{y}" y2="{y}"/>' for y in (floor, _TOP)]
-    edge, anchor = (0, "start") if language.direction == "ltr" else (_WIDTH, "end")
-    drawn.append(
-        f'<text x="{edge}" y="{_TOP - 4}" text-anchor="{anchor}">'
-        f"\u2068{escape(language.duration(top))}\u2069</text>"
-    )
-    every = -(-len(bars) // 16)
-    for number, bar in enumerate(bars):
-        place = number if language.direction == "ltr" else len(bars) - 1 - number
-        x, width = place * step + step * 0.14, step * 0.72
-        height = max(bar.minutes * scale, 1.0)
-        kind = "bar" if bar.minutes else "none"
-        drawn.append(
-            f'<rect class="{kind}" x="{x:.1f}" y="{floor - height:.1f}" '
-            f'width="{width:.1f}" height="{height:.1f}"/>'
-        )
-        if number % every == 0:
-            drawn.append(
-                f'<text x="{x + width / 2:.1f}" y="{_HEIGHT - 5}" text-anchor="middle">'
-                f"{escape(_tick(bar, language))}</text>"
-            )
-    title = language.text(f"report.chart.{bars[0].unit}")
-    longest = language.text(
-        "report.chart.longest", name=_name(most, language), time=language.duration(most.minutes)
-    )
-    return (
-        f"<h2>{escape(title)}</h2>\n<figure>"
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}" '
-        f'direction="ltr">{"".join(drawn)}</svg>'
-        f"<figcaption>{escape(longest)}</figcaption></figure>"
-    )
-
-
-def _tick(bar: Bar, language: Language) -> str:
-    if bar.unit == "hour":
-        return language.number(bar.hour)
-    return language.month(bar.day) if bar.unit == "month" else language.number(bar.day.day)
-
-
-def _name(bar: Bar, language: Language) -> str:
-    if bar.unit == "hour":
-        return f"{bar.hour:02d}:00"
-    return language.month(bar.day) if bar.unit == "month" else language.day(bar.day)
-
-
 def _packages(content: Content, language: Language) -> str:
     t = language.text
     heading = f"<h2>{escape(t('report.packages'))}</h2>"
@@ -218,6 +181,8 @@ def _completeness(content: Content, hotspot: Hotspot, language: Language, now: i
         texts.append(t("report.from", time=language.instant(since, hotspot.zone)))
     if not texts and since is not None and since <= period.start:
         texts.append(t("report.whole"))
+    if content.missing_days:
+        texts.append(t("report.missing", n=content.missing_days))
     if content.before and not content.fair:
         texts.append(t("report.unfair", previous=t(f"previous.{period.kind}")))
     if content.clock_steps:

@@ -47,6 +47,40 @@ def test_it_goes_to_standard_output(database: Path, monkeypatch: pytest.MonkeyPa
     assert '<html lang="en" dir="ltr">' in again.out
 
 
+def test_a_note_and_a_logo(database: Path, place: Path) -> None:
+    """Both are in the file; the logo whatever it is called, told by its content."""
+    logo = place / "logo.txt"
+    logo.write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 9)
+    options = ("--database", database, "--period", "2026-06", "--note", "For <all>", "--logo", logo)
+    done = invoke("report", *options)
+    assert done.code == 0, done.err
+    assert "For &lt;all&gt;" in done.out
+    assert "data:image/png;base64,iVBORw0KGgp4eHh4eHh4eHg=" in done.out
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "why"),
+    [
+        (None, 66, "there is no logo"),
+        (b"GIF87", 2, "is no image"),
+        (b"<html><body>no</body></html>", 2, "is no image"),
+        (b"\xff\xd8\xff" + bytes(1 << 20), 2, "more than 1 MiB"),
+    ],
+)
+def test_a_logo_that_cannot_be_used_is_said(
+    database: Path, place: Path, content: bytes | None, code: int, why: str
+) -> None:
+    """What is wrong with it and what can be given; nothing is written."""
+    logo = place / "logo.png"
+    if content is not None:
+        logo.write_bytes(content)
+    done = invoke("report", "--database", database, "--logo", logo, "-o", place / "report.html")
+    assert done.code == code
+    assert why in done.err
+    assert "PNG, JPEG" in done.err
+    assert not (place / "report.html").exists()
+
+
 @pytest.mark.parametrize("name", ["none/report.html", "folder"])
 def test_a_file_that_cannot_be_written_is_said(database: Path, place: Path, name: str) -> None:
     """Exit 74, the reason and a way out; nothing is left behind."""
