@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,6 +84,14 @@ def test_csv_for_people(ask: Callable[..., Any], language: str, separator: str) 
     assert [bool(row[1]) for row in rows] == [False, True, True, False, True, False]
     assert all(row[-1] for row in rows if not row[1])
     assert len({row[-1] for row in rows}) == 5  # not yet, nothing, no figures, running, to come
+
+
+def test_csv_for_people_has_no_formulas(ask: Callable[..., Any]) -> None:
+    """Neither at a comma nor at a semicolon, whatever the spreadsheet takes for the separator."""
+    for language in LANGUAGES:
+        text = ask(f"format=csv&lang={language}").body.decode()
+        assert "'=HYPERLINK" in text
+        assert not re.search(r'(^|[,;"])=', text, re.M)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
