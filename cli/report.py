@@ -16,6 +16,7 @@ def report(config: Config) -> None:
     """
     import os
     from contextlib import closing
+    from pathlib import Path
 
     from cli import output
     from engine.packages import Packages
@@ -35,7 +36,7 @@ def report(config: Config) -> None:
         kept = figures.reader.get("packages")
         name = config.site or (Packages.from_json(str(kept)).name if kept is not None else "")
         identity = str(figures.reader.get("site_id", ""))
-    logo = data_address(config.logo) if config.logo else ""
+    logo = data_address(Path(config.logo)) if config.logo else ""
     hotspot = Hotspot(name, identity, figures.zone, config.note or "", logo)
     environment = os.environ.get("LC_ALL") or os.environ.get("LANG", "")
     language = Language(pick_language(config.language, environment))

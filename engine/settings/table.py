@@ -208,17 +208,10 @@ class Config:
         help="Language of the report (default: that of the environment, else en).",
     )
     note: str | None = setting(
-        default=None,
-        group=OUTPUT,
-        metavar="TEXT",
-        help="A text below the heading of the report, such as whom it is for.",
+        default=None, group=OUTPUT, metavar="TEXT", help="A text below the heading of the report."
     )
-    logo: Path | None = setting(
-        default=None,
-        read=Path,
-        group=OUTPUT,
-        metavar="FILE",
-        help="An image at the top of the report: PNG, JPEG, GIF, WebP or SVG, at most 1 MiB.",
+    logo: str | None = setting(
+        default=None, group=OUTPUT, metavar="FILE", help="An image for its top, at most 1 MiB."
     )
     probe: str = setting(
         default="live",
@@ -229,10 +222,7 @@ class Config:
         help="What to check: live (if not, a restart would help), or ready (default live).",
     )
     quiet: bool = setting(
-        default=False,
-        short="-q",
-        group=OUTPUT,
-        help="No progress bar, no speed.",
+        default=False, short="-q", group=OUTPUT, help="No progress bar, no speed."
     )
     processing: bool = setting(
         default=True,
