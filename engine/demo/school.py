@@ -37,6 +37,8 @@ OPEN: Final = (*[(time(7, 30), time(17, 45))] * 5, (time(8, 15), time(12, 40)), 
 """By weekday: when somebody switches the hotspot on, and off."""
 LEAST_TODAY: Final = 3 * 3600
 """However early it is, and on Sundays: the hotspot has been on for so long, within the day."""
+UNUSED: Final = "TED Talks"
+"""Nobody opens it, as happens on every hotspot."""
 POWER_CUTS: Final = 0.06
 """The part of the days on which the power fails for a while."""
 
@@ -117,7 +119,10 @@ class School:
     def _popularity(self, week: int) -> list[float]:
         """How often each package is chosen: the first ones more, and not the same every week."""
         chance = Random(f"{self.seed} week {week}")  # noqa: S311
-        return [chance.uniform(0.6, 1.4) / (rank + 2) ** 0.8 for rank in range(len(self.packages))]
+        return [
+            1e-9 if package.title == UNUSED else chance.uniform(0.6, 1.4) / (rank + 2) ** 0.8
+            for rank, package in enumerate(self.packages)
+        ]
 
     def _visit(self, at: float, chance: Random, popular: list[float]) -> Iterator[TimedLine]:
         """The lines of one visit that begins at this moment."""

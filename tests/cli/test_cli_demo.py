@@ -166,11 +166,16 @@ def test_what_cannot_be_shown(program: Program, temporary: Path, place: Path) ->
     wrong = place / "wrong.json"
     wrong.write_text("hello\n")
     log = week_files()[0]
+    empty, bad = place / "empty.yml", place / "bad.yml"
+    empty.write_text("packages: []\n")
+    bad.write_text("packages: [{kind: zim, title: X, url: nonsense}]\n")
     for code, words, options in (
         (66, "none.json", ["--packages", SAMPLES / "packages.yml", place / "none.json"]),
         (65, "no line of Caddy", ["--packages", SAMPLES / "packages.yml", wrong]),
         (78, "packages file /conf/packages.yml is not there", [log]),
         (78, "none.yml is not there", ["--packages", place / "none.yml"]),
+        (78, "no entry can be used", ["--packages", empty]),
+        (78, "X", ["--packages", bad]),
         (2, "--weeks", ["--weeks", "-1"]),
         (2, "--timezone", ["--timezone", "Mars"]),
     ):
