@@ -73,6 +73,7 @@ class NewestLines:
         sample = self.sample
         if read and not counted:
             lines = data[-SAMPLE_BYTES:].split(b"\n")[:-1]
+            lines = lines[1:] if len(data) > SAMPLE_BYTES else lines  # the first may be cut
             sample = (*sample, *lines[-MAX_SAMPLE:])[-MAX_SAMPLE:]
         return NewestLines(start, (*minutes[1 - HOUR_MINUTES :], now), sample)
 

@@ -51,10 +51,13 @@ def test_a_line_that_counts_ends_no_sample(counting: CountingLoop) -> None:
 
 
 def test_a_large_block_is_not_kept(counting: CountingLoop) -> None:
-    """Only the end of it, whatever its size."""
+    """Only the end of it, whatever its size, and no line without its beginning."""
     lines = [visit(HOUR + n, 0, host="new.test") for n in range(3000)]
     newest = added(NewestLines(), counting, *lines)
     assert list(newest.sample) == [line[:-1] for line in lines[-MAX_SAMPLE:]]
+    long = [visit(HOUR, 0, host="new.test", padding="x" * size) for size in (9000, 9000, 20_000)]
+    assert added(NewestLines(), counting, *long[:2]).sample == (long[1][:-1],)
+    assert added(NewestLines(), counting, long[2]).sample == ()
 
 
 def test_after_an_hour_lines_are_old(
