@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tools.cli_docs import commands
 
@@ -132,3 +133,20 @@ def test_the_list_of_decisions_has_each_once() -> None:
     """By its name."""
     listed = [target for _, target in _LINK.findall(text_of(DOCS / "adr/README.md"))]
     assert sorted(listed) == sorted(path.name for path in (DOCS / "adr").glob("0*.md"))
+
+
+def test_every_folder_is_explained(folders: set[str]) -> None:
+    """The developer's manual says what is in it."""
+    manual = text_of(ROOT / "CONTRIBUTING.md")
+    engine = (path.parent.name for path in (ROOT / "engine").glob("*/__init__.py"))
+    named = {f"engine/{name}/" for name in engine if name != "replay"}  # named with pipeline.py
+    named |= {f"{name}/" for name in folders if not name.startswith((".", "engine"))}
+    assert {name for name in named if f"`{name}" not in manual} == set()
+
+
+def test_every_route_is_explained() -> None:
+    """Each of the description of the API is in the integrator's reference."""
+    described = yaml.safe_load(text_of(ROOT / "engine/api/openapi.yaml"))["paths"]
+    routes = re.findall(r"`(?:GET )?(/[^`?]*)", text_of(DOCS / "api.md"))
+    known = {re.sub(r"\{[^}]*\}", "{}", route) for route in routes}
+    assert {path for path in described if re.sub(r"\{[^}]*\}", "{}", path) not in known} == set()
