@@ -141,6 +141,7 @@ def _become(system: _System, user: int, has: int) -> None:
                 with suppress(OSError):  # there are no more
                     system.control(_PR_CAPBSET_DROP, number)
     system.control(_PR_SET_KEEPCAPS, 1)
+    system.limit(has)  # if that is refused, it must be noticed before root is left
     if user:
         os.setgroups([])
         os.setresgid(user, user, user)

@@ -119,6 +119,27 @@ def test_a_folder_that_cannot_be_given_away_keeps_its_root(data: Path) -> None:
     assert bound["CapEff"] == READ
 
 
+@pytest.mark.parametrize("call", ["capset", "prctl", "setresuid"])
+def test_what_a_profile_refuses_is_said_and_no_obstacle(
+    data: Path, tmp_path: Path, call: str
+) -> None:
+    """Where a system call is refused the program goes on, with one line that says so."""
+    under = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
+    under += ["-e", f"inject={call}:error=EPERM"]
+    code = CODE.replace("print(", "open(sys.argv[2], 'w').write(")
+    done = subprocess.run(
+        [*under, sys.executable, "-I", "-c", code, str(ROOT), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"DATABASE_URL": str(data / "metrics.db"), "HOME": "/"},
+    )
+    assert done.returncode == 0, done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith("WARNING: the rights of root could not be given up: ")
+    assert "Operation not permitted" in line
+
+
 def test_another_user_and_a_full_root_stay_what_they_are(data: Path) -> None:
     """Who was started as another user has nothing to give up; root outside of a container, which
     does not call `leave_root`, is not touched when the port is bound.
