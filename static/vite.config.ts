@@ -25,7 +25,12 @@ export default defineConfig({
     cssCodeSplit: false,
     // What the page begins with is one file: in two, the second would be asked for after the first.
     rolldownOptions: {
-      output: { codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }] } },
+      output: {
+        codeSplitting: { groups: [{ name: 'page', tags: ['$initial'] }] },
+        // Both parts of a catalogue would have the same name.
+        chunkFileNames: ({ moduleIds }) =>
+          `assets/${moduleIds.some((id) => id.endsWith('?later')) ? 'later-' : ''}[name]-[hash].js`,
+      },
     },
   },
   server: { proxy: { '/api': process.env.API ?? 'http://127.0.0.1:8000' } },

@@ -1,5 +1,6 @@
 // Texts in the reader's language, by their keys in the flat JSON catalogues of i18n/, with values for their
-// {places}. English is the fallback, for a missing key as for a missing language.
+// {places}. English is the fallback, for a missing key as for a missing language. The build divides each
+// catalogue: what only views beyond the first one say (`?later`) is fetched with these.
 
 import { computed, ref, shallowRef, watch } from 'vue'
 import en from './i18n/en.json'
@@ -13,18 +14,31 @@ export type Params = Record<string, string | number>
 
 /** A catalogue as the build packs it: its texts in the order of the English keys. */
 type Packed = Catalogue | (Entry | null)[]
+type Part = () => Promise<{ default: Packed }>
 
 interface Language {
   name: string
   rtl?: boolean
-  load: () => Promise<{ default: Packed }>
+  /** the texts of the first view, and those of the others */
+  parts: [Part, Part]
 }
-/** A new language is one line here and one catalogue. */
+const enLater = () => import('./i18n/en.json?later') as Promise<{ default: Catalogue }>
+/** A new language is an entry here and one catalogue. */
 export const LANGUAGES = {
-  en: { name: 'English', load: async () => ({ default: en }) },
-  fr: { name: 'Français', load: () => import('./i18n/fr.json') },
-  es: { name: 'Español', load: () => import('./i18n/es.json') },
-  ar: { name: 'العربية', rtl: true, load: () => import('./i18n/ar.json') },
+  en: { name: 'English', parts: [async () => ({ default: en }), enLater] },
+  fr: {
+    name: 'Français',
+    parts: [() => import('./i18n/fr.json'), () => import('./i18n/fr.json?later')],
+  },
+  es: {
+    name: 'Español',
+    parts: [() => import('./i18n/es.json'), () => import('./i18n/es.json?later')],
+  },
+  ar: {
+    name: 'العربية',
+    rtl: true,
+    parts: [() => import('./i18n/ar.json'), () => import('./i18n/ar.json?later')],
+  },
 } satisfies Record<string, Language>
 export type Lang = keyof typeof LANGUAGES
 
@@ -73,18 +87,48 @@ let wanted: Lang = 'en'
 
 export const isRtl = (): boolean => 'rtl' in LANGUAGES[lang.value]
 
-export function zip(packed: Packed): Catalogue {
+export function zip(packed: Packed, english: Catalogue = en): Catalogue {
   if (!Array.isArray(packed)) return packed
-  const keys = Object.keys(en) as Key[]
-  return Object.fromEntries(keys.map((key, i) => [key, packed[i] ?? en[key]])) as Catalogue
+  const keys = Object.keys(english) as Key[]
+  return Object.fromEntries(keys.map((key, i) => [key, packed[i] ?? english[key]])) as Catalogue
+}
+
+/** Whether the texts of all views are wanted. */
+let isWhole = false
+
+async function textsOf(code: Lang): Promise<Catalogue> {
+  const [first, later] = LANGUAGES[code].parts
+  const [texts, others, english] = await Promise.all([
+    first(),
+    isWhole ? later() : null,
+    isWhole ? enLater() : null,
+  ])
+  return {
+    ...zip(texts.default),
+    ...(others && english && zip(others.default, english.default)),
+  }
+}
+
+/** Fetches the texts of the views beyond the first. Rejects if it cannot; the next call tries again. */
+export async function wantAllTexts(): Promise<void> {
+  if (isWhole) return
+  isWhole = true
+  try {
+    const code = lang.value
+    const texts = await textsOf(code)
+    if (lang.value === code) catalogue.value = texts
+  } catch (error) {
+    isWhole = false
+    throw error
+  }
 }
 
 export async function useLanguage(next: Lang): Promise<void> {
   wanted = next
   try {
-    const loaded = await LANGUAGES[next].load()
+    const texts = await textsOf(next)
     if (wanted !== next) return
-    catalogue.value = zip(loaded.default)
+    catalogue.value = texts
     lang.value = next
   } catch {
     // The catalogue could not be fetched: the language on screen stays.
@@ -129,5 +173,5 @@ export function t(key: Key, params: Params = {}): string {
 
 /** For keys put together at run time, such as fates of lines: undefined when there is no text. */
 export function maybe(key: string, params: Params = {}): string | undefined {
-  return key in en ? t(key as Key, params) : undefined
+  return key in catalogue.value || key in en ? t(key as Key, params) : undefined
 }

@@ -1,6 +1,8 @@
 // Vite plugins that keep the page with its four languages within the budget. Only the build uses them.
 // * Keys that stand whole in the source ('uptime.share') become short there and in the catalogues. Those
 //   that are put together at run time (`kind.${k}`) stay: they begin with one of the PREFIXES.
+// * Texts of views beyond the first, those that begin with one of LATER, are a part of their own in each
+//   language (`?later`), which is fetched with such a view.
 // * Translations travel as the bare list of their texts, in the order of the English keys, which every
 //   page has anyway. `zip` in src/i18n.ts undoes it.
 
@@ -23,6 +25,23 @@ const PREFIXES = [
   'verdict.',
 ]
 
+const LATER = [
+  'about.',
+  'clock.',
+  'content.',
+  'fate.',
+  'package.',
+  'packages.',
+  'reader.',
+  'reason.',
+  'remedy.',
+  'status.',
+  'when.',
+]
+
+const startsWithOne = (key: string, prefixes: string[]) =>
+  prefixes.some((prefix) => key.startsWith(prefix))
+
 /** 'a0': a key that looked like a number would lose its place in the object. */
 const FIRST = 360
 
@@ -33,7 +52,7 @@ export function shortTexts(): Plugin {
   const english = Object.keys(read(new URL('../src/i18n/en.json', import.meta.url)))
   const shortened = new Map(
     english
-      .filter((key) => !PREFIXES.some((prefix) => key.startsWith(prefix)))
+      .filter((key) => !startsWithOne(key, PREFIXES))
       .map((key, i) => [key, (FIRST + i).toString(36)]),
   )
   return {
@@ -43,13 +62,16 @@ export function shortTexts(): Plugin {
     load(id) {
       // A language chunk loads nothing else, so Vite's helper for that is not needed.
       if (id.includes('vite/preload-helper')) return 'export const __vitePreload = (load) => load()'
-      if (!/[\\/]src[\\/]i18n[\\/]\w+\.json$/.test(id)) return null
-      const texts = read(id)
-      if (basename(id) !== 'en.json')
-        return JSON.stringify(english.map((key) => texts[key] ?? null))
-      return JSON.stringify(
-        Object.fromEntries(english.map((key) => [shortened.get(key) ?? key, texts[key]])),
+      if (!/[\\/]src[\\/]i18n[\\/]\w+\.json(\?later)?$/.test(id)) return null
+      const [file = '', later] = id.split('?')
+      const texts = read(file)
+      const keys = english.filter((key) => startsWithOne(key, LATER) === (later !== undefined))
+      const packed = JSON.stringify(
+        basename(file) === 'en.json'
+          ? Object.fromEntries(keys.map((key) => [shortened.get(key) ?? key, texts[key]]))
+          : keys.map((key) => texts[key] ?? null),
       )
+      return later === undefined ? packed : { code: `export default ${packed}`, moduleType: 'js' }
     },
     transform(code, id) {
       if (!/[\\/]src[\\/].*\.(ts|vue)$/.test(id)) return null

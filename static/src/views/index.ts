@@ -2,6 +2,7 @@
 // when they are opened, and again when that failed and the hotspot answers.
 
 import { ref, shallowReactive, type Component } from 'vue'
+import { wantAllTexts } from '../i18n'
 import type { View } from '../route'
 import { packageStyles } from '../styles/later'
 import OverviewView from './OverviewView.vue'
@@ -26,7 +27,8 @@ export async function fetchView(view: View): Promise<void> {
   isViewMissing.value = false
   if (view === 'overview' || views[view]) return
   try {
-    views[view] = (await LOADERS[view]()).default
+    const [part] = await Promise.all([LOADERS[view](), wantAllTexts()])
+    views[view] = part.default
   } catch {
     isViewMissing.value = true
   }
