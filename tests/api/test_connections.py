@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.http.connection import Connection
+from engine.http.parsing import RequestParser
 from engine.http.workers import Workers
-from engine.http.wsgi import Response
+from engine.http.wsgi import Responder, Response
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 MEBIBYTE = 1024 * 1024
@@ -133,3 +135,35 @@ def test_a_worker_waits_until_its_result_is_taken() -> None:
     assert not done[2].wait(0.2)
     workers.stop(30)
     assert not done[2].is_set()
+
+
+def test_what_an_application_returns_is_closed() -> None:
+    """As WSGI asks for: once it is read, also when reading it fails."""
+
+    class Result(list[bytes]):
+        closed = False
+        fails = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from super().__iter__()
+            if self.fails:
+                raise ValueError("the application fails")
+
+        def close(self) -> None:
+            self.closed = True
+
+    for fails in (False, True):
+        result = Result([b"x"])
+        result.fails = fails
+
+        def app(
+            _environ: dict[str, Any], start_response: Callable[..., Any], found: Result = result
+        ) -> Result:
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return found
+
+        request = RequestParser()
+        request.received(GET)
+        response = Responder(app, ("127.0.0.1", 80)).respond(request, ("127.0.0.1", 1))
+        assert (b"500" in response.parts[0]) is fails
+        assert result.closed
