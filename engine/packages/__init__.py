@@ -4,7 +4,6 @@
 that cannot be used; `model` has the packages.
 """
 
-from engine.packages.document import MAX_NODES
 from engine.packages.file import MAX_FILE_BYTES, parse_packages, read_packages
 from engine.packages.model import (
     EDUPI,
@@ -20,7 +19,6 @@ __all__ = [
     "EDUPI",
     "FILE_MANAGER",
     "MAX_FILE_BYTES",
-    "MAX_NODES",
     "PACKAGE_KINDS",
     "Library",
     "Package",

@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-import yaml
-
 from engine.errors import ConfigError, InputUnreadable
 from engine.hosts import host_of_url, why_impossible, without_port
-from engine.packages.document import load_document
 from engine.packages.model import PACKAGE_KINDS, Package, Packages
 from engine.text import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean_scalar, cut_text, visible_text
 
@@ -107,6 +104,10 @@ def parse_packages(content: bytes, origin: str) -> Packages:
 
 def _load(content: bytes, origin: str) -> dict[Any, Any]:
     """The document, which has `packages`."""
+    import yaml
+
+    from engine.packages.document import load_document
+
     try:
         document = load_document(content)
     except (yaml.YAMLError, UnicodeError, ValueError, RecursionError) as error:
