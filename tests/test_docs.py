@@ -80,8 +80,10 @@ def test_every_path_exists(page: Path, folders: set[str]) -> None:
         for word in re.findall(r"(?<![\w/.-])[\w.][\w./*-]*/[\w./*-]*", code):
             if word.partition("/")[0] not in folders or word.startswith(BUILT):
                 continue
-            test = ROOT / "tests" / f"{word}.py"  # as reliability.md names them
-            if not any(ROOT.glob(word.rstrip("/."))) and not test.exists():
+            name = word.rstrip("/.")  # or as dashboard.md and reliability.md name it
+            if not any(
+                any(ROOT.glob(each)) for each in (name, f"static/{name}", f"tests/{name}.py")
+            ):
                 missing.append(word)
     assert missing == []
 
