@@ -13,10 +13,8 @@ from engine import kpis
 from engine.figures.answers import Query, figures_answer, period_answer
 from engine.figures.figures import Known
 from engine.figures.known import impossible, read_known
-from engine.figures.packages import package_list
 from engine.indicators import uptime
 from engine.kpis.model import NO_DATA, Summary
-from engine.packages import Packages
 from engine.store.hourly_figures import HourlyFigures
 from engine.store.reader import Reader
 from engine.times import (
@@ -188,6 +186,9 @@ class Report:
 
     def packages(self) -> Json:
         """Every package, and when it was used."""
+        from engine.figures.packages import package_list
+        from engine.packages import Packages
+
         with self.reader.snapshot():
             stored = self.reader.get("packages")
             used = self.reader.hours_of_use()

@@ -191,6 +191,15 @@ def test_a_host_that_cannot_exist_is_a_warning(url: str) -> None:
     assert "entry 1 (Games) is ignored: its url" in found.warnings[0]
 
 
+@pytest.mark.parametrize("url", ["games.box", "games", "games.box?a=1", "games.box#a"])
+def test_a_host_without_slashes_is_no_url(url: str) -> None:
+    """It may be the name of a file next to the page; `games.box/` is what people type."""
+    found = files(url, "my.hotspot")
+    assert found.entries == ()
+    assert "is not of the form //host/..." in found.warnings[0]
+    assert files("games.box/", "my.hotspot").entries
+
+
 POSSIBLE = {
     "//_x/": "_x",
     "//my_box/": "my_box",
