@@ -29,14 +29,15 @@ def make(tmp_path: Path, unpacked: Callable[[str], Image]) -> Callable[..., Cont
     def container(
         *,
         data_of: int = 0,
+        data_mode: int = 0o755,
         log_of: int = 0,
         data: str = "rw",
         mounts: Mapping[str, tuple[Path, str]] | None = None,
         environment: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Container:
-        for name, owner in (("data", data_of), ("logs", log_of)):
-            (tmp_path / name).mkdir(mode=0o700)
+        for name, mode, owner in (("data", data_mode, data_of), ("logs", 0o700, log_of)):
+            (tmp_path / name).mkdir(mode=mode)
             os.chown(tmp_path / name, owner, owner)
         log = tmp_path / "logs" / LOG
         log.touch(mode=0o600)
@@ -66,6 +67,11 @@ REFUSED: dict[str, tuple[dict[str, Any], int, list[str]]] = {
         {"user": SOMEBODY},
         74,
         ["/data/metrics.db cannot be written: Permission denied", f"chown {SOMEBODY} /data"],
+    ),
+    "a data folder that only another user may enter": (
+        {"user": SOMEBODY, "data_mode": 0o700},
+        77,
+        ["/data/metrics.db may not be opened", "run as the user that owns it"],
     ),
     "no data folder in a read-only root": (
         {"data": ""},
@@ -106,7 +112,7 @@ def test_what_stands_in_the_way_is_named_with_a_way_out(
         for text in texts:
             assert text in " ".join(container.text.split()), container.text
         assert "Traceback" not in container.text
-    if code in (74, 78):  # before there was a database to open
+    if code in (74, 77, 78):  # before there was a database to open
         assert not list((tmp_path / "data").glob("*.db"))
 
 
