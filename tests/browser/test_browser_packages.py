@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
-from tests.browser.hotspot import Hotspot, running
+from tests.browser.hotspot import NAME, Hotspot, running
 from tests.browser.library import LOST, NEVER, figures_path, library, recorded
 from tests.browser.pages import (
     PHONE,
@@ -171,21 +172,62 @@ def test_never_used_packages_are_told_with_what_they_take(browser: Browser, shel
         assert group.locator(".big").inner_text().replace("\u00a0", " ").endswith("7.8 GB\u2069")
 
 
-def test_a_hundred_packages_are_readable_on_a_phone(browser: Browser, tmp_path: Any) -> None:
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotspot]:
+    """A hotspot with more than a hundred packages."""
+    with running(library(tmp_path_factory.mktemp("hundred"), more=90)) as hotspot:
+        yield hotspot
+
+
+def test_a_hundred_packages_are_readable_on_a_phone(browser: Browser, hundred: Hotspot) -> None:
     """The first 25 and the rest of the page are within reach; one press shows all."""
-    hotspot = library(tmp_path, more=90)
-    with running(hotspot), opened(browser, f"{hotspot.url}/about", viewport=PHONE) as (page, _):
-        open_list(page, hotspot, f"packages/{MONTH}")
+    with opened(browser, f"{hundred.url}/about", viewport=PHONE) as (page, _):
+        open_list(page, hundred, f"packages/{MONTH}")
         assert len(titles(page)) == 25
-        assert page.locator(".package-rows tbody tr").count() > 95
+        rows = page.locator(".package-rows tbody tr").count()
+        assert rows > 95
         assert wider_than_window(page) <= 0
         page.get_by_label("Sort by").select_option("name")
         page.get_by_role("button", name=re.compile("^Show all")).click()
-        expect(shown_rows(page)).to_have_count(page.locator(".package-rows tbody tr").count())
-        tallest = max(row.bounding_box()["height"] for row in shown_rows(page).all()[:40])  # type: ignore[index]
-        assert tallest < 110
+        expect(shown_rows(page)).to_have_count(rows)
+        heights = page.evaluate(
+            "[...document.querySelectorAll('.package-rows tbody tr')].map((e) => e.offsetHeight)"
+        )
+        assert max(heights) < 110
         assert outside(page) == []
         assert violations(page) == []
+
+
+def test_on_paper_all_are_listed_and_each_page_has_the_name(
+    browser: Browser, hundred: Hotspot, tmp_path: Path
+) -> None:
+    """Also those that are folded on screen; at the foot: period, hotspot, page of pages."""
+    file = tmp_path / "packages.pdf"
+    with opened(browser, f"{hundred.url}/about") as (page, _):
+        open_list(page, hundred, f"packages/{MONTH}")
+        page.pdf(path=file, prefer_css_page_size=True)
+        listed = page.locator(".package-rows tbody tr").all()
+        expected = [str(row.get_attribute("data-package")) for row in listed]
+    done = subprocess.run(
+        ["pdftotext", "-layout", file, "-"], check=True, capture_output=True, text=True, timeout=60
+    )
+    pages = done.stdout.split("\f")[:-1]
+    assert len(pages) > 1
+    for number, text in enumerate(pages, 1):
+        assert f"August 2026 · {NAME}" in text
+        assert re.search(rf"{number}\s?/\s?{len(pages)}", text)
+    missing = [title for title in expected if title.isascii() and title not in done.stdout]
+    assert missing == []
+
+
+def test_an_empty_period_on_paper_has_no_buttons(browser: Browser, shelf: Hotspot) -> None:
+    """What leads to the latest figures is for the screen."""
+    with opened(browser, f"{shelf.url}/2025-01") as (page, _):
+        settled(page)
+        link = page.locator(".notice-action")
+        expect(link).to_be_visible()
+        page.emulate_media(media="print")
+        expect(link).to_be_hidden()
 
 
 def figures_of(page: Page) -> list[int]:
