@@ -113,7 +113,7 @@ def make_app(config: Config, status: ServiceStatus, work: Collector | ReadOnlyDa
         health={"": status.health, "/live": status.liveness, "/ready": status.readiness},
         metrics=status.metrics,
         now=clock.now,
-        verdict=lambda: status.verdict().summary(),
+        verdict=lambda: status.verdict().summary() if config.processing else {},
         site_name=lambda: status.site_name,
     )
     settings = ApiSettings(
