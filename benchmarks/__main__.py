@@ -41,6 +41,7 @@ def groups(options: argparse.Namespace) -> dict[str, Callable[[], list[Row]]]:
         "written": figures.written,
         "requests": lambda: serving.requests(3, runs),
         "figures": lambda: figures.rows(runs),
+        "any-stretch": lambda: figures.any_stretch(runs),
         "start": lambda: serving.start(max(runs, 7)),
         "size": serving.size,
     }

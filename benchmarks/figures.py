@@ -9,18 +9,25 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from benchmarks import workload
 from benchmarks.measure import Sample
-from benchmarks.table import RECORDED, Row
+from benchmarks.table import ALONE, RECORDED, Row
+from engine.api.answers import json_bytes
+from engine.figures.answers import Query
 from engine.indicators.model import States
 from engine.report import Report
+from engine.store.reader import Reader
 from engine.store.store import Store
 from lab.writes import bytes_a_minute
 
+GROUPS: Final = ("package", "day", "week", "month", "hour-of-week")
+GOAL_FIGURES: Final = 0.050
 YEAR: Final = 1767225600  # 2026-01-01T00:00:00Z
 HOUR: Final = 3600
 UPSTREAM_HOURLY, UPSTREAM_YEAR = 0.025, 0.107
@@ -37,13 +44,13 @@ def an_hour(hour: int, packages: int, *, first: int = 0) -> States:
     return states
 
 
-def a_year(database: Path, packages: int, *, hours_a_day: int = 3) -> None:
-    """A database with a year of records."""
+def a_year(database: Path, packages: int, *, hours_a_day: int = 3, first: int = YEAR) -> None:
+    """Write a year of records into a database."""
     with Store.open(database, UTC) as store, store.transaction():
         for day in range(365):
             states: States = {}
             for number in range(hours_a_day):
-                states |= an_hour(YEAR + day * 24 * HOUR + number * HOUR, packages)
+                states |= an_hour(first + day * 24 * HOUR + number * HOUR, packages)
             store.commit(states)
 
 
@@ -117,6 +124,40 @@ def _row(row: str, what: str, found: Sample, upstream: float) -> Row:
         RECORDED,
         tuple(upstream / seconds for seconds in found.values),
     )
+
+
+def any_stretch(runs: int) -> list[Row]:
+    """Figures of two years of 100 packages, grouped in each way, made anew each time."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=workload.FOLDER) as folder:
+        database = Path(folder) / "metrics.db"
+        for first in (YEAR - 365 * 24 * HOUR, YEAR):
+            a_year(database, 100, first=first)
+        with closing(Report(Reader.open(database), UTC)) as report:
+            found = {by: _figures_seconds(report, by, runs) for by in GROUPS}
+    slowest = max(found, key=lambda by: found[by].median)
+    return [
+        Row(
+            "any-stretch",
+            f"`GET /api/v1/figures` over two years of 100 packages, slowest `by={slowest}`",
+            f"{found[slowest].median * 1000:.0f} ms",
+            "",
+            f"{GOAL_FIGURES * 1000:.0f} ms",
+            found[slowest].median <= GOAL_FIGURES,
+            ALONE,
+            span=", ".join(f"{by} {of.median * 1000:.0f} ms" for by, of in found.items()),
+        )
+    ]
+
+
+def _figures_seconds(report: Report, by: str, runs: int) -> Sample:
+    """Seconds of processor time for an answer as it is sent; a stretch that ends within weeks."""
+    query = Query(date(2025, 1, 10), date(2026, 12, 30), by)
+    seconds = []
+    for _ in range(runs):
+        begun = time.process_time()
+        json_bytes(report.figures(query, YEAR + 364 * 24 * HOUR))
+        seconds.append(time.process_time() - begun)
+    return Sample(tuple(seconds))
 
 
 def written() -> list[Row]:

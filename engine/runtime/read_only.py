@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from engine.errors import InputMissing, MetricsError
 from engine.packages import Packages, read_packages
 from engine.report import Report
+from engine.runtime import clock
 from engine.runtime.inbox import Item
 from engine.runtime.notify import Progress
 from engine.runtime.service_status import ServiceStatus
@@ -24,6 +25,7 @@ from engine.settings import Config
 from engine.store import database
 from engine.store.reader import Reader
 from engine.store.transactions import storage_errors
+from engine.times import latest_possible
 
 if TYPE_CHECKING:
     from engine.api.answer_cache import AnswerCache
@@ -137,7 +139,7 @@ class ReadOnlyDashboard:
         with reader.snapshot():
             status.timezone = self._timezone or str(reader.get("timezone", "UTC"))
             status.site_id = str(reader.get("site_id", ""))
-            status.collecting_since = reader.first_minute()
+            status.collecting_since = reader.first_minute(latest_possible(clock.now()))
             status.last_line_at = reader.last_line_at()
             status.saved_at = int(reader.get("saved_at", 0)) or None
             status.fates = reader.fates()

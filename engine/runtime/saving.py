@@ -26,6 +26,7 @@ from engine.sources.model import Look
 from engine.store.positions import KEPT_LOG_FILES
 from engine.store.repair.notes import current_notes
 from engine.store.store import Store
+from engine.times import latest_possible
 
 MAX_UNPRUNED: Final = 200
 """So many logs more than are remembered, and the oldest are forgotten before the hour ends."""
@@ -176,7 +177,7 @@ class Saving:
         self.status.timezone = self.store.zone.key
         self.status.notes = [*self.store.notes, *current_notes(self.store.meta, self.store.path)]
         if self.status.collecting_since is None:
-            self.status.collecting_since = reader.first_minute()
+            self.status.collecting_since = reader.first_minute(latest_possible(clock.now()))
         self.status.fates = self.fates_before.copy()
         if self.status.last_line_at is None:
             self.status.last_line_at = reader.last_line_at()

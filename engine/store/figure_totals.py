@@ -1,7 +1,8 @@
 """Keeps what figures of any stretch are read from: sums by hour, and by package and week.
 
-They change by the difference that an hour's records make, in the transaction of that hour. Weeks
-are of 604,800 seconds, so that no zone moves them.
+They change in the transaction of an hour's records. The sums of a week are made when a later week
+has records, so that the end of an hour costs nothing for them, and move by the difference that late
+lines make. Weeks are of 604,800 seconds, so that no zone moves them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ WEEK_SECONDS: Final = 604_800
 _FILES: Final = shared_files_operations.id
 _HOURLY_VALUES: Final = HOURLY_VALUES.format(first="?1", end="?2")
 _NOTHING: Final = PackageUse()
+Uses = dict[int, PackageUse]
+"""Dimension id -> use."""
 _FIRST: Final = 0
 _END: Final = 1 << 60
 
@@ -52,6 +55,17 @@ sum(minutes_in_use) AS minutes_in_use FROM ({PACKAGES_OF_RECORDS}) GROUP BY week
 """
 
 
+def week_of(hour: int) -> int:
+    """The week of an hour, by its start."""
+    return hour // WEEK_SECONDS * WEEK_SECONDS
+
+
+def newest_week(connection: sqlite3.Connection) -> int | None:
+    """The newest week with records, whose sums are made when it is over."""
+    (hour,) = connection.execute("SELECT max(hour) FROM hour_figures").fetchone()
+    return None if hour is None else week_of(hour)
+
+
 class FigureTotals:
     """Writes both tables through one connection."""
 
@@ -60,29 +74,41 @@ class FigureTotals:
 
     def change(self, hour: int, before: Values, after: Values) -> None:
         """An hour's records had some values, and have others. Dimensions are ids."""
-        figures = figures_of(after, self._dimensions())
+        week, newest = week_of(hour), newest_week(self._connection)
         table = tables_at()["hour_figures"]
+        figures = figures_of(after, self._dimensions())
         self._connection.execute(table.insert(*table.columns, replace=True), (hour, *figures))
-        week = hour // WEEK_SECONDS * WEEK_SECONDS
-        was, uses = package_uses(before, nothing=0), package_uses(after, nothing=0)
-        changed = [dimension for dimension, use in uses.items() if was.get(dimension) != use]
+        if newest is None or week == newest:
+            return
+        if week < newest:
+            self._change_week(week, package_uses(before, nothing=0), package_uses(after, nothing=0))
+        else:
+            self._remake_week(newest)
+
+    def _change_week(self, week: int, before: Uses, after: Uses) -> None:
+        """Move the sums of a week by the difference between two uses of one of its hours."""
         known = self._week(week)
         rows = []
-        for dimension in changed:
-            old = known.get(dimension, _NOTHING)
-            less, more = was.get(dimension, _NOTHING), uses[dimension]
-            visits = old.visits + more.visits - less.visits
-            minutes = old.minutes_in_use + more.minutes_in_use - less.minutes_in_use
-            rows.append((week, dimension, visits, minutes))
+        for dimension, use in after.items():
+            less = before.get(dimension, _NOTHING)
+            if use != less:
+                old = known.get(dimension, _NOTHING)
+                visits = old.visits + use.visits - less.visits
+                minutes = old.minutes_in_use + use.minutes_in_use - less.minutes_in_use
+                rows.append((week, dimension, visits, minutes))
         table = tables_at()["package_figures"]
         self._connection.executemany(table.insert(*table.columns, replace=True), rows)
 
+    def _remake_week(self, week: int, first: int = 0) -> None:
+        """Make the sums of a week from its records, of the hours from `first` on."""
+        self._connection.execute("DELETE FROM package_figures WHERE week = ?", (week,))
+        self._add_packages(max(first, week), week + WEEK_SECONDS)
+
     def remove(self, before: int) -> None:
         """The records of hours before an instant were removed."""
-        week = before // WEEK_SECONDS * WEEK_SECONDS
         self._connection.execute("DELETE FROM hour_figures WHERE hour < ?", (before,))
-        self._connection.execute("DELETE FROM package_figures WHERE week <= ?", (week,))
-        self._add_packages(before, week + WEEK_SECONDS)
+        self._connection.execute("DELETE FROM package_figures WHERE week < ?", (week_of(before),))
+        self._remake_week(week_of(before), before)
 
     def recompute(self) -> None:
         """Make all rows again from the records."""

@@ -19,7 +19,7 @@ from engine.kpis.hourly import (
     figures_of,
     package_uses,
 )
-from engine.store.figure_totals import PACKAGES_OF_RECORDS, WEEK_SECONDS
+from engine.store.figure_totals import PACKAGES_OF_RECORDS, WEEK_SECONDS, newest_week, week_of
 from engine.store.hourly_records import read_hourly_records
 from engine.store.merging import Part, merged_value
 from engine.times import HOUR_SECONDS
@@ -88,8 +88,11 @@ class HourlyFigures:
         return self._packages[start, end]
 
     def _read_packages(self, start: int, end: int) -> dict[str, PackageUse]:
-        """Whole weeks are read as such; only the hours around them are summed up here."""
-        first, last = -(-start // WEEK_SECONDS) * WEEK_SECONDS, end // WEEK_SECONDS * WEEK_SECONDS
+        """Whole weeks are read as such; the hours around them, and those of the newest week, of
+        which there are no sums yet, are summed up here.
+        """
+        newest = newest_week(self._connection) or 0
+        first, last = week_of(start + WEEK_SECONDS - 1), min(week_of(end), newest)
         parts = [(_PACKAGES, start, end)]
         if first < last:
             parts = [(_PACKAGES, start, first), (_WEEKS, first, last), (_PACKAGES, last, end)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from engine.figures.answers import BY, Query, figures_answer
 from engine.figures.figures import Known
+from engine.store.database import MEMORY
 from engine.store.hourly_figures import HourlyFigures
 from engine.store.origins import Origin
 from engine.store.store import Store
@@ -220,3 +221,61 @@ def check_packages(rows: list[Any], inside: dict[int, Any], package: str | None)
         if use["visits"] or use["minutesInUse"]:
             expected[title] = (use["visits"], use["minutesInUse"])
     assert {row["package"]: (row["visits"], row["minutesInUse"]) for row in rows} == expected
+
+
+offsets = st.sampled_from([*range(-900, 0, 90), -1, 0])
+"""Hours of six weeks; few, so that one is often changed again."""
+near_weeks = st.lists(
+    st.tuples(offsets, st.sampled_from([1001, 1004, 1006]), st.integers(1, 2**60 - 1)),
+    min_size=4,
+    max_size=12,
+)
+
+
+@settings(QUICK, max_examples=25)
+@given(
+    st.lists(st.tuples(near_weeks, offsets), min_size=3, max_size=4),
+    st.lists(st.tuples(st.integers(-930, -300), st.integers(1, 930)), min_size=4, max_size=4),
+    st.integers(-900, -400),
+)
+def test_packages_of_any_span_are_the_sums_of_its_hours(
+    saves: list[tuple[list[tuple[int, int, int]], int]],
+    spans: list[tuple[int, int]],
+    removed: int,
+) -> None:
+    """Whatever weeks a span begins and ends in, however late their lines came, with an hour that
+    runs anywhere, and after the oldest hours were removed.
+    """
+    base = hour_of(BASE)
+    with closing(Store.open(MEMORY)) as store:
+        for counted, running in saves:
+            states: dict[tuple[int, int, str], int] = {}
+            for offset, indicator, minutes in counted:
+                title = "" if indicator == 1004 else f"P{minutes % 2}"
+                state = minutes % 50 + 1 if indicator == 1001 else minutes
+                states[base + offset * HOUR, indicator, title] = state
+                states[base + running * HOUR, 1001, "P0"] = 1
+            store.commit(states, running_hour=base + running * HOUR)
+        check_spans(store, [(base + start * HOUR, length * HOUR) for start, length in spans])
+        store.purge(base + removed * HOUR)
+        check_spans(store, [(base + start * HOUR, length * HOUR) for start, length in spans])
+        lost = store.connection.execute("PRAGMA foreign_key_check(package_figures)").fetchall()
+        assert lost == []
+
+
+def check_spans(store: Store, spans: list[tuple[int, int]]) -> None:
+    """Compare what each package was used in some spans."""
+    hours = hours_of(store)
+    read = HourlyFigures(store.connection)
+    for start, length in spans:
+        expected: dict[str, Counter[str]] = defaultdict(Counter)
+        for hour, values in hours.items():
+            for title in {t for i, t in values if i in {1001, 1006}}:
+                if start <= hour < start + length:
+                    expected[title].update(shown(values, title))
+        found = read.packages(start, start + length)
+        assert {title: tuple(use) for title, use in found.items()} == {
+            title: (use["visits"], use["minutesInUse"])
+            for title, use in expected.items()
+            if use["visits"] or use["minutesInUse"]
+        }
