@@ -126,7 +126,7 @@ test-dates: packages build $(DEV) ## run the date-dependent tests on the worst d
 	done
 
 test-full: export TEST_BROWSER = /usr/bin/chromium
-test-full: packages build filebeat ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
+test-full: packages build filebeat build/filebeat-amd64 build/filebeat-arm64 ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
 	@tools/install_packages.sh $(IMAGE_PACKAGES) $(FULL_PACKAGES)
 	$(MAKE) $(CHECKS)
 	@rm -f $(SECOND_CHANCES) $(NOT_RUN)

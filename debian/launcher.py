@@ -10,13 +10,16 @@ SETTINGS = Path("/etc/default/offspot-metrics")
 
 
 def read_settings() -> None:
-    """Put the settings into the environment, which goes before them. Lines are NAME=value."""
+    """Put the settings into the environment, which goes before them. Lines are NAME=value;
+    of two with one name the last holds, as in a shell.
+    """
     try:
         lines = SETTINGS.read_text("utf-8", "surrogateescape").splitlines()
     except FileNotFoundError:
         return
     except OSError as error:
         stop(f"{SETTINGS} cannot be read: {error.strerror}", f"chmod a+r {SETTINGS}")
+    found = {}
     for number, line in enumerate(lines, 1):
         name, separator, value = line.strip().partition("=")
         if not name or name.startswith("#"):
@@ -25,6 +28,8 @@ def read_settings() -> None:
             stop(f"{SETTINGS}, line {number} is not of the form NAME=value", "correct it")
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
+        found[name] = value
+    for name, value in found.items():
         if value:
             os.environ.setdefault(name, value)
 

@@ -159,7 +159,7 @@ def put_together(stage: Path, version: str, seconds: int) -> None:
     write(copyright_file(parts), "utf-8")
 
 
-def pack(stage: Path, architectures: Iterable[str], seconds: int) -> list[Path]:
+def pack(stage: Path, only: str | None, seconds: int) -> list[Path]:
     """Run debhelper for the program, and for Filebeat of each architecture."""
     make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
     environment = {name: value for name, value in os.environ.items() if name not in make}
@@ -172,8 +172,9 @@ def pack(stage: Path, architectures: Iterable[str], seconds: int) -> list[Path]:
         if done.returncode != 0:
             raise SystemExit(f"build_deb: {' '.join(command)} fails:\n{done.stdout}{done.stderr}")
 
-    run("debian/rules", "binary-indep")
-    for architecture in architectures:
+    if only != "filebeat":
+        run("debian/rules", "binary-indep")
+    for architecture in ARCHITECTURES if only != "program" else ():
         shutil.copy(ROOT / f"build/filebeat-{architecture}", stage / "filebeat")
         run("dh_clean")
         run("dpkg-architecture", "-f", "-a", architecture, "-c", "debian/rules binary-arch")
@@ -197,18 +198,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the Debian packages.")
     parser.add_argument("--version", default=f"{__version__}-1")
     parser.add_argument("--output", type=Path, default=ROOT / "dist")
-    parser.add_argument("--program-only", action="store_true", help="without Filebeat")
+    parser.add_argument("--only", choices=("program", "filebeat"))
     options = parser.parse_args()
     seconds = source_date()
     options.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="offspot-metrics-deb-") as folder:
         stage = Path(folder) / "offspot-metrics"
         put_together(stage, options.version, seconds)
-        if not options.program_only:
+        if options.only != "program":
             licences = copyright_file(modules_of_filebeat(ROOT / "filebeat"))
             (stage / "debian/offspot-metrics-filebeat.copyright").write_text(licences, "utf-8")
-        architectures = () if options.program_only else ARCHITECTURES
-        for path in pack(stage, architectures, seconds):
+        for path in pack(stage, options.only, seconds):
             print(shutil.copy(path, options.output))
     return 0
 

@@ -8,22 +8,18 @@ from tests.install.packages import build
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program() -> Path:
     """The package of the program."""
-    (path,) = build(tmp_path_factory.mktemp("deb"), "--program-only")
-    return path
+    return build("--only", "program")[0]
 
 
 @pytest.fixture(scope="session")
-def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def older() -> Path:
     """The same as a version before."""
-    folder = tmp_path_factory.mktemp("older")
-    (path,) = build(folder, "--program-only", "--version", "0.0.9-1")
-    return path
+    return build("--only", "program", "--version", "0.0.9-1")[0]
 
 
 @pytest.fixture(scope="session")
-def filebeat(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def filebeat() -> dict[str, Path]:
     """The packages of Filebeat, by architecture."""
-    built = build(tmp_path_factory.mktemp("filebeat"))
-    return {path.stem.rpartition("_")[2]: path for path in built if "filebeat" in path.name}
+    return {path.stem.rpartition("_")[2]: path for path in build("--only", "filebeat")}

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def build(folder: Path, *options: str) -> list[Path]:
-    """The packages, built into a folder."""
-    command = [sys.executable, str(ROOT / "tools/build_deb.py"), "--output", str(folder), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return [Path(line) for line in done.stdout.splitlines()]
+def build(*options: str) -> list[Path]:
+    """The packages of these options; built when something that they are made from has changed."""
+    folder = ROOT / "build/deb" / _digest(options)
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory(dir=ROOT / "build") as partial:
+            script = str(ROOT / "tools/build_deb.py")
+            command = [sys.executable, script, "--output", partial, *options]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            shutil.copytree(partial, folder, dirs_exist_ok=True)
+    return sorted(folder.glob("*.deb"))
+
+
+def _digest(options: tuple[str, ...]) -> str:
+    """Of all that the packages are made from."""
+    if "filebeat" in options:
+        patterns = ["debian/control", "debian/rules", "debian/*filebeat*", "build/filebeat-a*64"]
+    else:
+        patterns = ["debian/*", "CHANGELOG.md", "dist/offspot-metrics"]
+    made_from = sorted(path for pattern in patterns for path in ROOT.glob(pattern))
+    digest = hashlib.blake2b(repr(options).encode(), digest_size=8)
+    for path in [ROOT / "tools/build_deb.py", *made_from]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def field(package: Path, name: str) -> str:

@@ -84,12 +84,12 @@ def test_the_licences_of_all_that_is_inside(program: Path, tmp_path: Path) -> No
 
 
 def test_its_settings_are_those_of_every_command(program: Path, tmp_path: Path) -> None:
-    """The launcher reads them from a file, which the environment goes before; a line that is none
-    is named, and ends it with 78.
+    """The launcher reads them from a file, which the environment goes before; of two lines the last
+    holds; a line that is none is named, and ends it with 78.
     """
     root = unpacked(program, tmp_path)
     settings = root / "etc/default/offspot-metrics"
-    settings.write_text("# a comment\nPORT=9001\n\nTZ='Africa/Bamako'\nSITE_NAME=\n")
+    settings.write_text("# a comment\nPORT=9000\nPORT=9001\n\nTZ='Africa/Bamako'\nSITE_NAME=\n")
     launcher = root / "usr/lib/offspot-metrics/offspot-metrics"
     assert launcher.read_text().startswith("#!/usr/bin/python3 -IS\n")
     launcher.write_text(launcher.read_text().replace("/etc/default/", f"{root}/etc/default/"))
