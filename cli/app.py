@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand
 
-from cli import (
-    backup,
-    config,
-    demo,
-    doctor,
-    healthcheck,
-    import_upstream,
-    kpis,
-    records,
-    replay,
-    report,
-    restore,
-    serve,
-)
 from cli.options import Command, located, with_options
 from cli.version import print_version
 from engine.settings.commands import COMMANDS
 
-FUNCTIONS: Final[dict[str, Command]] = {
-    "serve": serve.serve,
-    "demo": demo.demo,
-    "replay": replay.replay,
-    "kpis": kpis.kpis,
-    "records": records.records,
-    "report": report.report,
-    "backup": backup.backup,
-    "restore": restore.restore,
-    "import": import_upstream.import_upstream,
-    "doctor": doctor.doctor,
-    "healthcheck": healthcheck.healthcheck,
-    "config show": config.show,
-}
+_NOT_AS_NAMED: Final = {"import": "import_upstream.import_upstream", "config show": "config.show"}
+"""Commands that are not the function of their name in the module of their name."""
+
+
+def function_of(name: str) -> Command:
+    """The function of a command, whose module is loaded."""
+    module, _, function = _NOT_AS_NAMED.get(name, f"{name}.{name}").partition(".")
+    found: Command = getattr(import_module(f"cli.{module}"), function)
+    return found
 
 
 class GroupedCommand(TyperCommand):
@@ -83,7 +65,7 @@ def make_app(*, drawn: bool | None = None, called: str = "") -> typer.Typer:
     for name in [called] if called in COMMANDS else COMMANDS:
         settings = COMMANDS[name]
         group = config_group if name.startswith("config ") else app
-        command = FUNCTIONS[name]
+        command = function_of(name)
         if group is app and {"database", "merge_into"} & {*settings}:  # `config` opens none
             command = located(command)
         declared = with_options(command, settings)

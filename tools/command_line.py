@@ -80,10 +80,10 @@ def groups() -> Iterator[Group]:
 
 
 def _commands() -> Iterator[Command]:
-    from cli.app import FUNCTIONS
+    from cli.app import function_of
 
     for name, settings in COMMANDS.items():
-        summary, *paragraphs = _paragraphs(FUNCTIONS[name])
+        summary, *paragraphs = _paragraphs(function_of(name))
         declared = [SETTINGS[each] for each in settings]
         arguments = tuple(_parameter(one) for one in declared if one.is_argument)
         options = tuple(_parameter(one) for one in declared if not one.is_argument)
