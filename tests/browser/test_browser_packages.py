@@ -248,6 +248,11 @@ def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
         expect(page.locator(".package-title")).to_have_text(title)
         expect(page).to_have_title(re.compile(title))
         assert figures_of(page) == [total["visits"], total["minutesInUse"]]
+        rows = shelf.ask(figures_path(first, last, by="day", package=title))["rows"]
+        drawn = page.locator("tr[data-label] td").all()
+        values = [int(cell.get_attribute("data-value") or "-1") for cell in drawn]
+        assert values == [row["visits"] for row in rows]
+        assert sum(values) == total["visits"]
         facts = page.locator(".facts").inner_text()
         assert "First used" in facts
         assert "Last used" in facts
