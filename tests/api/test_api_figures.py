@@ -217,3 +217,28 @@ def test_use_is_never_longer_than_being_on(tmp_path: Path) -> None:
     assert ask(client, today)["rows"] == [{"package": "Bees", "visits": 0, "minutesInUse": 2}]
     assert ask(client, f"{today}&by=day&package=Bees")["total"]["minutesInUse"] == 2
     hotspot.close()
+
+
+def test_a_year_of_which_only_totals_are_known(tmp_path: Path) -> None:
+    """It is in the total and in a stretch around it; its months and days say why they are empty."""
+    hotspot = Hotspot(tmp_path)
+    totals = {(1001, "Bees"): 5, (1004, ""): 600, (1005, ""): 50, (1006, "Bees"): 900}
+    with hotspot.store.transaction():
+        hotspot.store.records.save_whole_period("Y", "2025", totals)
+    hotspot.save(an_hour(NOON - HOUR))
+    client = Client(an_app(hotspot.open_report))
+    answer = ask(client, "from=2025-01-01&to=2026-06-14&by=month")
+    assert answer["total"]["visits"] == 5 + 11
+    assert answer["total"]["minutesInUse"] == 50 + 10
+    assert answer["total"]["totalOnly"] is True
+    states = [row["state"] for row in answer["rows"]]
+    assert states == [*["total-only"] * 12, *["no-figures"] * 5, "counted"]
+    [bees, _] = sorted(
+        ask(client, "from=2025-01-01&to=2026-06-14")["rows"], key=lambda row: -row["minutesInUse"]
+    )
+    assert bees == {"package": "Bees", "visits": 10, "minutesInUse": 610}
+    half = ask(client, "from=2025-01-01&to=2025-06-30")
+    assert (half["total"]["visits"], half["rows"]) == (0, [])
+    found = client.get("/api/v1/periods/Y/2026").json["comparisons"]["before"]
+    assert (found["fair"], found["reason"]) == (False, "total-only")
+    hotspot.close()
