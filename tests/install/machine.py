@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.install.packages import ROOT
+from tests.install.packages import ROOT, alone
 
 ROOTS = ROOT / "build/roots"
 MIRROR = "http://deb.debian.org/debian"
@@ -75,8 +75,13 @@ sys.stdout.buffer.write(answer.read())
 def clean_root(suite: str) -> Path:
     """A clean Debian of this suite, made when it is not there yet. Skips where it cannot be."""
     root = ROOTS / suite
-    if root.is_dir():
-        return root
+    with alone("roots"):
+        if not root.is_dir():
+            _make_root(suite, root)
+    return root
+
+
+def _make_root(suite: str, root: Path) -> None:
     if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
         pytest.skip("mmdebstrap, or root, is not here")
     partial = ROOTS / f"{suite}.partial"
@@ -90,7 +95,6 @@ def clean_root(suite: str) -> Path:
     )
     assert done.returncode == 0, done.stderr
     partial.rename(root)
-    return root
 
 
 def own_group() -> Path:

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """Of all test processes, one makes what they share; the others wait for it."""
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    with (folder / f".{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(*options: str) -> list[Path]:
     """The packages of these options; built when something that they are made from has changed."""
     folder = ROOT / "build/deb" / _digest(options)
-    if not folder.is_dir():
-        with tempfile.TemporaryDirectory(dir=ROOT / "build") as partial:
+    with alone("deb"):
+        if not folder.is_dir():
+            partial = folder.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
             script = str(ROOT / "tools/build_deb.py")
-            command = [sys.executable, script, "--output", partial, *options]
+            command = [sys.executable, script, "--output", str(partial), *options]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
-            shutil.copytree(partial, folder, dirs_exist_ok=True)
+            partial.rename(folder)
     return sorted(folder.glob("*.deb"))
 
 
