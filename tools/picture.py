@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSER = "/usr/bin/chromium"
-WIDTH, HEIGHT = 1120, 1000
+WIDTH, HEIGHT = 1120, 860
 
 
 def main() -> int:
-    """Start the demo, open the page of this month, save what is seen of it first."""
+    """Start the demo, open the page of the last week, and save what is seen of it first."""
     target = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "docs/dashboard.png"
-    path = sys.argv[2] if sys.argv[2:] else f"/{datetime.now(UTC):%G-W%V}"
+    path = sys.argv[2] if sys.argv[2:] else f"/{datetime.now(UTC) - timedelta(days=7):%G-W%V}"
     command = [sys.executable, str(ROOT / "dist/offspot-metrics"), "demo", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as demo:
         assert demo.stderr is not None
