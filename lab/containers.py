@@ -114,6 +114,7 @@ class Container:
         if self._process is not None:
             self._process.wait(30)
             self._process = None
+        _quietly("ip", "link", "delete", self._link)  # the kernel would do it, but later
         _quietly("ip", "netns", "delete", self.name)
 
     def kill(self) -> None:
