@@ -4,13 +4,17 @@
 import {
   KPIS,
   type Comparison,
+  type Figures,
+  type FiguresRow,
+  type FiguresTotal,
   type Headlines,
   type KpiValues,
   type Others as KnownOthers,
   type PackageFigures,
 } from './kpis'
-import type { Kind } from './periods'
+import type { AnyKind, Kind } from './periods'
 
+export type { Comparison, FiguresRow, FiguresTotal, PackageFigures }
 export type KpiName = keyof KpiValues
 /** A KPI as engine/kpis/ defines it. One that this page does not know is exported all the same. */
 export interface Kpi {
@@ -25,8 +29,16 @@ export interface Kpi {
   addsUp: boolean
 }
 
+export type RowState = FiguresRow['state']
+export type InsideUnit = 'hour' | 'day' | 'week' | 'month'
+export interface Inside {
+  by: InsideUnit
+  rows: FiguresRow[]
+}
+export type FiguresOf<Row> = Omit<Figures, 'rows'> & { rows: Row[] }
+
 export interface Snapshot {
-  aggKind: Kind
+  aggKind: AnyKind
   aggValue: string
   start?: number
   end?: number
@@ -47,12 +59,13 @@ export interface Period extends Snapshot {
   others: Others
   previous: Snapshot | null
   trend: TrendEntry[]
-  /** every package with any figure; older servers do not send it */
-  packages?: PackageFigures[]
-  /** what changes may be made of; older servers do not send it */
-  comparisons?: { before: Comparison | null; year: Comparison | null }
   /** minutes on in each consecutive hour or day of the period; older servers do not send it */
   uptime?: { unit: 'hour' | 'day'; minutes: number[] } | null
+  /** not from the plain v1 API, as all that follows */
+  total?: FiguresTotal
+  packages?: PackageFigures[]
+  comparisons?: { before: Comparison | null; year: Comparison | null }
+  inside?: Inside
 }
 export interface PeriodEntry {
   aggKind: Kind

@@ -6,8 +6,8 @@ import { computed, reactive, readonly, shallowReactive, watch } from 'vue'
 import type { Period, PeriodList, Status } from './api'
 import { get, NotThere, OutOfReach } from './api'
 import { dayAt, slug, span } from './periods'
-import { plainPeriod, plainPeriods } from './plain'
 import { route } from './route'
+import { stretchPeriod } from './stretch'
 
 const REFRESH_MS = 60_000
 /** Waits between tries while the hotspot is out of reach; the last one repeats. */
@@ -100,9 +100,12 @@ async function orNull<T>(promise: Promise<T>): Promise<T | null> {
 }
 
 async function fetchPeriod(label: string): Promise<Period | null> {
-  if (plain && span(label).kind === 'S') return null
+  const { kind } = span(label)
+  if (kind === 'S') return plain ? null : orNull(stretchPeriod(label))
   const period = await orNull(
-    plain ? plainPeriod(label) : get<Period>(`periods/${span(label).kind}/${slug(label)}`),
+    plain
+      ? (await import('./plain')).plainPeriod(label)
+      : get<Period>(`periods/${kind}/${slug(label)}`),
   )
   // A young hotspot is not ten empty columns and a full one: neighbours begin with the first known.
   if (period) {
@@ -127,7 +130,7 @@ export async function refresh(): Promise<void> {
     if (request !== latestRequest) return
     const guessed = plain !== null || ours !== null
     plain = ours === null
-    const list = ours ?? (await plainPeriods())
+    const list = ours ?? (await (await import('./plain')).plainPeriods())
     if (request !== latestRequest) return
     state.status = status
     state.hasStatus = status !== null

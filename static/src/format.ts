@@ -99,11 +99,16 @@ export function clock(epochSeconds: number, timezone: string): string {
   return instant(epochSeconds, timezone, { hour: '2-digit', minute: '2-digit' })
 }
 
-export function dateTime(epochSeconds: number, timezone: string): string {
-  const date = withOrdinal(
+/** The day of an instant. */
+export function date(epochSeconds: number, timezone: string): string {
+  return withOrdinal(
     instant(epochSeconds, timezone, { day: 'numeric', month: 'long', year: 'numeric' }),
   )
-  return t('time.onDate', { date, time: clock(epochSeconds, timezone) })
+}
+
+export function dateTime(epochSeconds: number, timezone: string): string {
+  const day = date(epochSeconds, timezone)
+  return t('time.onDate', { date: day, time: clock(epochSeconds, timezone) })
 }
 
 /** "5 minutes ago", counted on the hotspot's own clock: the reader's may be wrong. */
@@ -147,16 +152,14 @@ export function periodName(label: string): string {
   if (kind === 'Y') return calendar(first, { year: 'numeric' })
   if (kind === 'S')
     return calendarRange(first, after - DAY_MS, { day: 'numeric', month: 'short', year: 'numeric' })
-  const [year, week] = label.split(' W')
-  return t('period.week', { week: number(Number(week)), year: yearNumber(Number(year)) })
+  return calendarRange(first, after - DAY_MS, { day: 'numeric', month: 'long', year: 'numeric' })
 }
 
-const yearNumber = (year: number) => numberFormat(locale.value, { useGrouping: false }).format(year)
-
-/** The days that a period covers; empty for a day, whose name is its date. */
+/** What the name of a period leaves open: its days, or its number. */
 export function periodDates(label: string): string {
   const { kind, first, after } = span(label)
   if (kind === 'D') return ''
+  if (kind === 'W') return t('period.weekOnly', { week: number(Number(label.split(' W')[1])) })
   if (kind === 'S') return t('time.d', { n: Math.round((after - first) / DAY_MS) })
   return calendarRange(first, after - DAY_MS, { day: 'numeric', month: 'long', year: 'numeric' })
 }
@@ -185,6 +188,10 @@ export function periodTick(label: string): [string, string] {
   }
   return [calendar(first, { year: 'numeric' }), '']
 }
+
+/** A month or a year by its name alone. */
+export const calendarName = (ms: number, part: 'month' | 'year'): string =>
+  calendar(ms, part === 'month' ? { month: 'short' } : { year: 'numeric' })
 
 export const dayOfMonth = (ms: number): string => calendar(ms, { day: 'numeric' })
 export const weekdayShort = (ms: number): string => calendar(ms, { weekday: 'short' })
@@ -252,4 +259,22 @@ export function dayOfUse(day: number, today: number): string {
   if (days < 0 || days > RECENT_DAYS)
     return calendar(day, { day: 'numeric', month: 'short', year: 'numeric' })
   return new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto' }).format(-days, 'day')
+}
+
+/** The name of an hour, day, week or month inside a stretch. */
+export function rowName(label: string, withDay: boolean, minute = 0): string {
+  if (label[10] !== 'T') return periodShort(label)
+  const hour = hourName(Number(label.slice(11)), minute)
+  return withDay ? `${periodShort(label.slice(0, 10))}, ${hour}` : hour
+}
+
+/** Lines below its column, of which there are `count`. */
+export function rowTick(label: string, count: number): string[] {
+  if (label[10] === 'T') return [number(Number(label.slice(11)))]
+  const { kind, first } = span(label)
+  if (kind === 'D' && count > 7)
+    return count > 31
+      ? [calendar(first, { day: 'numeric' }), calendar(first, { month: 'short' })]
+      : [calendar(first, { day: 'numeric' })]
+  return periodTick(label).filter(Boolean)
 }

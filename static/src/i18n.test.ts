@@ -123,8 +123,10 @@ describe('figures', () => {
 
 describe('names of periods', () => {
   it('say the dates of a week', () => {
-    expect(periodName('2026 W24')).toBe('Week 24, 2026')
-    expect(periodDates('2026 W24')).toMatch(/June 8\s–\s14, 2026/)
+    expect(periodName('2026 W24')).toMatch(/June 8\s–\s14, 2026/)
+    expect(periodDates('2026 W24')).toBe('Week 24')
+    expect(periodName('2026-09-01..2026-11-30')).toMatch(/Sep 1\s–\sNov 30, 2026/)
+    expect(periodDates('2026-09-01..2026-11-30')).toBe('91 days')
     expect(periodDates('2026-06-14')).toBe('')
   })
   it.each(Object.keys(LANGUAGES) as Lang[])('exist in %s', async (lang) => {

@@ -6,6 +6,7 @@ import './styles/tokens.css'
 import './styles/base.css'
 import './styles/layout.css'
 import './styles/charts.css'
+import './styles/dashboard.css'
 import { printStyles } from './styles/later'
 
 // The figures travel while the language is fetched.

@@ -12,17 +12,21 @@ import type { Plugin } from 'vite'
 
 const PREFIXES = [
   'clock.',
+  'compare.',
   'content.',
   'fate.',
   'go.now.',
+  'inside.',
   'kind.',
   'nav.',
   'previous.',
   'reader.',
   'reason.',
   'remedy.',
+  'rows.',
   'theme.',
   'verdict.',
+  'year.',
 ]
 
 const LATER = [

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from urllib.request import urlopen
 
 from lab.clock import starting_at
@@ -178,6 +178,12 @@ class Hotspot:
         """The JSON that the API answers."""
         url = f"{self.url}/api/v1/{quote(path, safe='/?=&+%')}"
         with urlopen(url, timeout=START_SECONDS) as answer:
+            return json.load(answer)
+
+    def figures(self, first: str, last: str, **wanted: str) -> Any:
+        """What the API answers of the days from one to another."""
+        query = urlencode({"from": first, "to": last, **wanted})
+        with urlopen(f"{self.url}/api/v1/figures?{query}", timeout=START_SECONDS) as answer:
             return json.load(answer)
 
     def newest(self, kind: str) -> Any:

@@ -105,7 +105,7 @@ def opened(
 def settled(page: Page) -> None:
     """Wait until the view has its figures, or says why it has none."""
     page.wait_for_selector("main :is(.cards.whole, .fact-groups, .notice, .prose)")
-    page.wait_for_function("document.querySelector('link[media=print]')?.sheet")
+    page.wait_for_function("() => document.querySelector('link[media=print]')?.sheet")
 
 
 def saved(page: Page, choice: str) -> tuple[str, bytes]:

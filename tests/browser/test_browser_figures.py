@@ -12,10 +12,17 @@ from tests.browser.hotspot import Hotspot, random_weeks, running
 from tests.browser.pages import count, minutes, neighbours, opened, settled
 
 KINDS = ("D", "W", "M", "Y")
+DAY = 24 * 3600
 
 
 def values(period: dict[str, Any]) -> dict[int, dict[str, Any]]:
     return {kpi["kpiId"]: kpi["value"] for kpi in period["kpis"]}
+
+
+def listed(period: dict[str, Any], figure: str) -> list[tuple[str, int]]:
+    """The ten packages with most of a figure."""
+    found = [(p["package"], p[figure]) for p in period["packages"] if p[figure]]
+    return sorted(found, key=lambda item: -item[1])[:10]
 
 
 def rows(card: Locator) -> dict[str, str]:
@@ -28,8 +35,19 @@ def rows(card: Locator) -> dict[str, str]:
 
 def check_cards(page: Page, period: dict[str, Any]) -> None:
     kpis = values(period)
-    uptime = page.locator('[data-kpi="2004"] .big')
-    assert minutes(uptime.inner_text()) == kpis[2004]["nbMinutesOn"]
+    total = period["total"]
+    uptime = page.locator('[data-kpi="2004"]')
+    in_all = uptime.locator(".big" if period["aggKind"] == "D" else "[data-total]").inner_text()
+    assert minutes(in_all) == kpis[2004]["nbMinutesOn"] == total["minutesOn"]
+    if period["aggKind"] != "D":
+        counted = counted_days(period)
+        assert minutes(uptime.locator(".big").inner_text()) == int(
+            total["minutesOn"] / counted + 0.5
+        )
+        assert uptime.locator("[data-days]").inner_text() == (
+            f"on {total['daysOn']} of {counted} day{'' if counted == 1 else 's'}"
+        )
+    check_inside(page, period)
     files = page.locator('[data-kpi="2005"] .big')
     assert [count(text) for text in files.all_inner_texts()] == [
         kpis[2005]["filesCreated"],
@@ -37,6 +55,38 @@ def check_cards(page: Page, period: dict[str, Any]) -> None:
     ]
     check_visits(page, period)
     check_usage(page, period)
+
+
+def counted_days(period: dict[str, Any]) -> int:
+    """Days that have begun, from the one on which counting began."""
+    since = max(period["start"], period["total"]["countedFrom"] or 0)
+    return max(1, int(period["total"]["days"] - (since // DAY - period["start"] // DAY)))
+
+
+def check_inside(page: Page, period: dict[str, Any]) -> None:
+    """Each hour, day or month of the main chart, drawn and as a table, is that of the API."""
+    inside = period["inside"]
+    figures = ("visits", "minutesInUse", "minutesOn")
+    known = {"counted", "total-only"}
+    shown = page.evaluate(
+        """[...document.querySelectorAll('.inside-table tbody tr')].map((tr) => [
+          tr.dataset.row, tr.dataset.state,
+          ...[...tr.querySelectorAll('td[data-value]')].map((td) => Number(td.dataset.value))])"""
+    )
+    assert shown == [
+        [row["label"], row["state"], *(row[f] for f in figures if row["state"] in known)]
+        for row in inside["rows"]
+    ]
+    drawn = page.evaluate(
+        """[...document.querySelectorAll('.column')].map((column) => [
+          column.dataset.row, Number(column.querySelector('.bar')?.getAttribute('height') ?? 0)])"""
+    )
+    top = max(row["visits"] for row in inside["rows"])
+    tallest = max(height for _, height in drawn)
+    for row, (label, height) in zip(inside["rows"], drawn, strict=True):
+        assert label == row["label"]
+        expected = row["visits"] / top * tallest
+        assert abs(height - expected) < 0.1 or (row["visits"] and height == 3 > expected)
 
 
 def check_visits(page: Page, period: dict[str, Any]) -> None:
@@ -53,10 +103,11 @@ def check_visits(page: Page, period: dict[str, Any]) -> None:
 def check_usage(page: Page, period: dict[str, Any]) -> None:
     card = page.locator('[data-kpi="2003"]')
     value = values(period)[2003]
-    assert minutes(card.locator(".big").inner_text()) == value["totalMinutesActivity"]
-    assert [(name, minutes(text)) for name, text in rows(card).items()] == [
-        (item["package"], item["minutesActivity"]) for item in value["items"]
-    ]
+    assert minutes(card.locator(".big").inner_text()) == period["total"]["minutesInUse"]
+    assert period["total"]["minutesInUse"] <= value["totalMinutesActivity"]
+    shown = {name: minutes(text.split("\n")[0]) for name, text in rows(card).items()}
+    assert sorted(shown.values(), reverse=True) == list(shown.values())
+    assert sorted(shown.items()) == sorted(listed(period, "minutesInUse"))
     # Times of packages overlap: those beyond the ten are counted, and their times not added up.
     beyond = card.locator("[data-others] td").all_inner_texts()
     assert set(beyond) == ({""} if period["others"]["minutesActivity"] else set())

@@ -108,16 +108,18 @@ def test_a_hundred_packages(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_one_package(browser: Browser, tmp_path: Path) -> None:
-    """A single package fills the donut and the table, without others."""
+    """A single package fills the bar and the table, without others."""
     hotspot = Hotspot(tmp_path, ["Bees"])
     hotspot.fill(line(NOW - 60, "/content/package_0/") for _ in range(3))
     with running(hotspot), opened(browser, hotspot.url) as (page, watch):
         settled(page)
         card = page.locator('[data-kpi="2001"]')
-        expect(card.locator(".big")).to_have_text("3 visits")
+        expect(card.locator(".big")).to_have_text("3")
         assert card.locator("tr[data-package]").count() == 1
         assert card.locator("[data-others]").count() == 0
-        assert card.locator(".donut path").count() == 1
+        assert card.locator(".bar-fill").evaluate_all(
+            "(all) => all.map((bar) => bar.getAttribute('width'))"
+        ) == ["100%"]
         assert watch.errors == []
         assert violations(page) == []
 
@@ -141,7 +143,13 @@ def test_what_was_never_counted_is_no_zero(browser: Browser, tmp_path: Path) -> 
         year = hotspot.newest("Y")["aggValue"]
         with opened(browser, f"{hotspot.url}/{year}") as (page, _):
             settled(page)
-            expect(page.locator(".uptime-card .twin tbody tr")).to_have_count(1)
+            months = page.locator(".inside-table tbody tr")
+            states = months.evaluate_all("(all) => all.map((row) => row.dataset.state)")
+            assert states == ["not-yet"] * 8 + ["counted"] + ["to-come"] * 3
+            assert months.first.locator("[data-value]").count() == 0
+            expect(months.first).to_contain_text("Not counted yet")
+            expect(months.last).to_contain_text("Still to come")
+            assert page.locator(".column.not-yet .bar, .column.to-come .bar").count() == 0
             expect(page.locator("tr[data-label]")).to_have_count(0)
             page.goto(f"{hotspot.url}/{int(year) - 3}")
             expect(page.locator(".notice")).to_contain_text("Counting since")

@@ -70,7 +70,7 @@ def test_the_dashboard_is_used_by_keyboard_alone(browser: Browser, hotspot: Hots
         settled(page)
         export.press("Enter")
         page.keyboard.press("Tab")
-        expect(page.get_by_role("button", name="Spreadsheet (CSV)")).to_be_focused()
+        expect(page.get_by_role("link", name="Packages (Excel)")).to_be_focused()
         page.keyboard.press("Escape")
         expect(export).to_be_focused()
         expect(page.locator(".panel")).to_have_count(0)
@@ -112,20 +112,124 @@ def test_every_view_and_period_has_its_address(browser: Browser, hotspot: Hotspo
 
 
 def test_a_period_is_chosen_from_those_with_figures(browser: Browser, hotspot: Hotspot) -> None:
-    """The list of the jump panel holds every month of the API; choosing one goes there."""
+    """Of the twelve cells, the months of the API lead somewhere; choosing one goes there."""
     months = [p["aggValue"] for p in hotspot.ask("periods")["periods"] if p["aggKind"] == "M"]
     with opened(browser, f"{hotspot.url}/{months[0]}") as (page, _):
         settled(page)
         page.get_by_role("button", name="Choose a period").click()
-        known = page.get_by_label("Periods with figures")
-        values = known.locator("option").evaluate_all("(all) => all.map((o) => o.value)")
-        assert values == ["", *months]
-        known.press("ArrowDown")  # looking through the list is no choice yet
-        expect(known).to_be_focused()
-        known.select_option(months[-1])
-        known.press("Tab")
-        page.keyboard.press("Enter")
+        cells = page.locator(".picker-months li")
+        expect(cells).to_have_count(12)
+        found = []
+        back = page.get_by_role("button", name="Previous year")
+        while True:
+            links = page.locator(".picker-months a")
+            here = links.evaluate_all("(all) => all.map((a) => a.dataset.month)")
+            found += reversed(here)
+            if back.get_attribute("aria-disabled") == "true":
+                break
+            back.press("Enter")  # looking through the years is no choice yet
+            expect(back).to_be_focused()
+        assert found == months
+        page.locator(f".picker-months a[data-month='{months[-1]}']").press("Enter")
         expect(page).to_have_url(f"{hotspot.url}/{months[-1]}")
+        expect(page.locator(".panel")).to_have_count(0)
+
+
+def test_any_days_are_chosen_and_kept_as_a_term(browser: Browser, hotspot: Hotspot) -> None:
+    """From one day to another: its address, its figures, Back, and a name that stays."""
+    wanted = "2026-08-20..2026-09-10"
+    figures = hotspot.figures("2026-08-20", "2026-09-10")
+    with opened(browser, hotspot.url) as (page, watch):
+        settled(page)
+        page.get_by_role("button", name="Any days, from–to").click()
+        page.get_by_label("From", exact=True).fill("2026-09-10")
+        page.get_by_label("To", exact=True).fill("2026-08-20")
+        expect(page.locator(".wrong")).to_contain_text("before the first")
+        page.get_by_label("From", exact=True).fill("2026-08-20")
+        page.get_by_label("To", exact=True).fill("2026-09-10")
+        page.get_by_role("button", name="Show", exact=True).click()
+        expect(page).to_have_url(f"{hotspot.url}/{wanted}")
+        visits = page.locator("[data-kpi='2001'] .big")
+        expect(visits).to_have_attribute("data-value", str(figures["total"]["visits"]))
+        expect(page.locator(".headline-notes")).to_contain_text("22 days")
+        page.get_by_role("button", name="Any days, from–to").click()
+        page.get_by_label("Name of a term").fill("Term 1")
+        page.get_by_role("button", name="Keep").click()
+        page.reload()
+        expect(visits).to_have_attribute("data-value", str(figures["total"]["visits"]))
+        page.get_by_role("link", name="Month", exact=True).click()
+        page.get_by_role("button", name="Any days, from–to").click()
+        page.get_by_role("link", name="Term 1").click()
+        expect(page).to_have_url(f"{hotspot.url}/{wanted}")
+        page.go_back()
+        expect(page).to_have_url(f"{hotspot.url}/2026-09")
+        assert watch.errors == []
+
+
+def test_keys_lead_to_other_periods_unless_switched_off(browser: Browser, hotspot: Hotspot) -> None:
+    """D W M Y, arrows as they point, T and ?; not in fields, and not when they are switched off."""
+    with opened(browser, f"{hotspot.url}/2026-09-15") as (page, _):
+        settled(page)
+        for key, path in [
+            ("w", "2026-W38"),
+            ("m", "2026-09"),
+            ("ArrowLeft", "2026-08"),
+            ("ArrowRight", "2026-09"),
+            ("ArrowRight", "2026-09"),
+            ("y", "2026"),
+            ("d", ""),
+            ("ArrowLeft", "2026-09-15"),
+            ("t", ""),
+        ]:
+            page.keyboard.press(key)
+            expect(page).to_have_url(f"{hotspot.url}/{path}")
+        page.keyboard.press("?")
+        switch = page.get_by_label("Use these keys")
+        expect(switch).to_be_checked()
+        switch.uncheck()
+        page.keyboard.press("Escape")
+        page.keyboard.press("m")
+        page.reload()
+        settled(page)
+        page.keyboard.press("m")
+        expect(page).to_have_url(f"{hotspot.url}/")
+    with opened(browser, f"{hotspot.url}/2026-09-15", lang="ar") as (page, _):
+        settled(page)
+        page.keyboard.press("ArrowRight")
+        expect(page).to_have_url(f"{hotspot.url}/2026-09-14")
+
+
+def test_columns_tell_their_figures_and_lead_to_their_day(
+    browser: Browser, hotspot: Hotspot
+) -> None:
+    """By keyboard, by mouse and by finger: the figures of a column, and the way to its day."""
+    rows = hotspot.ask("periods/M/2026-09")["inside"]["rows"]
+    place = next(i for i, row in enumerate(rows) if row["visits"] > 1)
+    day, visits = rows[place]["label"], f"{rows[place]['visits']} visits"
+    with opened(browser, f"{hotspot.url}/2026-09") as (page, _):
+        settled(page)
+        columns = page.get_by_label("Go along the columns")
+        columns.press("Home")
+        for _ in range(place):
+            columns.press("ArrowRight")
+        assert visits in str(columns.get_attribute("aria-valuetext"))
+        expect(page.locator(".readout")).to_contain_text(visits)
+        columns.press("Enter")
+        expect(page).to_have_url(f"{hotspot.url}/{day}")
+        page.go_back()
+        column = page.locator(f".column[data-row='{day}'] .hit")
+        column.hover()
+        expect(page.locator(".readout")).to_contain_text(visits)
+        column.click()
+        expect(page).to_have_url(f"{hotspot.url}/{day}")
+    options = {"viewport": PHONE, "has_touch": True}
+    with opened(browser, f"{hotspot.url}/2026-09", **options) as (page, _):
+        settled(page)
+        page.locator(f".column[data-row='{day}'] .hit").tap()
+        expect(page.locator(".readout")).to_contain_text(visits)
+        expect(page).to_have_url(f"{hotspot.url}/2026-09")
+        page.get_by_role("link", name="Open:").tap()
+        expect(page).to_have_url(f"{hotspot.url}/{day}")
 
 
 def test_the_focus_stays_on_the_button_that_has_no_further(
@@ -201,7 +305,8 @@ def test_a_package_has_one_colour_everywhere(browser: Browser, hotspot: Hotspot)
         with opened(browser, hotspot.url + path) as (page, _):
             settled(page)
             pairs = page.evaluate(
-                """[...document.querySelectorAll('.package')].map((p) =>
+                """[...document.querySelectorAll('.package')]
+                .filter((p) => p.querySelector('rect')).map((p) =>
                 [p.querySelector('bdi')?.textContent,
                  p.querySelector('rect').getAttribute('fill')])"""
             )

@@ -112,7 +112,7 @@ export const card: Card = {
 <script setup lang="ts">
 import { computed } from 'vue'
 import type { Period } from '../api'
-import PackageTable from '../charts/PackageTable.vue'
+import PackageBars from '../charts/PackageBars.vue'
 import { number } from '../format'
 import { t } from '../i18n'
 import { ranking as rankingOf, type Card } from './model'
@@ -125,7 +125,7 @@ const ranking = computed(() => rankingOf(props.period, card.kpi))
   <article class="card">
     <h2>{{ t(card.title) }}</h2>
     <p class="big" :data-value="ranking.total">{{ number(ranking.total) }}</p>
-    <PackageTable
+    <PackageBars
       :period="period"
       :caption="t(card.title)"
       :ranking="ranking"
@@ -165,8 +165,8 @@ def add_card(copy: Copy) -> None:
     copy.insert(
         "static/src/cards/index.ts",
         (
-            "import UptimeCard",
-            f"{imported}\nimport UptimeCard",
+            "import UsageCard",
+            f"{imported}\nimport UsageCard",
         ),
         ("...files },\n", "...files },\n  { component: RequestsCard, ...requests },\n"),
     )

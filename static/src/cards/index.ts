@@ -1,15 +1,17 @@
-// The cards of the dashboard, in reading order. A new KPI is one component and one line here.
+// The cards of the dashboard below its key figures, in reading order. A new KPI is one component and one line
+// here.
 
 import { ref, type Component } from 'vue'
 import { kpiOf } from '../api'
 import FilesCard, { card as files } from './FilesCard.vue'
 import type { Card, RankingView } from './model'
 import PopularityCard, { card as popularity } from './PopularityCard.vue'
-import UptimeCard, { card as uptime } from './UptimeCard.vue'
+import { card as uptime } from './uptime'
 import UsageCard, { card as usage } from './UsageCard.vue'
 
-export const ALL: (Card & { component: Component })[] = [
-  { component: UptimeCard, ...uptime },
+export const ALL: (Card & { component?: Component })[] = [
+  // among the key figures, and in the band below the main chart
+  uptime,
   { component: PopularityCard, ...popularity },
   { component: UsageCard, ...usage },
   { component: FilesCard, ...files },

@@ -1,6 +1,14 @@
 // What a card declares next to its component: views, exports and the print are made from it.
 
-import { kpiOf, type KpiName, type Period, type Snapshot } from '../api'
+import {
+  kpiOf,
+  valueOf,
+  type FiguresTotal,
+  type KpiName,
+  type PackageFigures,
+  type Period,
+  type Snapshot,
+} from '../api'
 import type { IconName } from '../components/Icon.vue'
 import type { Key } from '../i18n'
 import type { Headlines } from '../kpis'
@@ -52,6 +60,12 @@ export interface Ranking {
   addsUp: boolean
 }
 
+/** The figure of a package that a KPI lists, and its name in the comparison. */
+const FIGURES: Partial<Record<KpiName, 'visits' | 'minutesInUse'>> = {
+  PackagePopularity: 'visits',
+  TotalUsage: 'minutesInUse',
+}
+
 /** The packages of a KPI that lists them, whatever their figure is called. */
 export function ranking(period: Period, name: KpiName): Ranking {
   const { id, addsUp, headline, others } = kpiOf(name)
@@ -64,19 +78,66 @@ export function ranking(period: Period, name: KpiName): Ranking {
       package: String(item.package),
       value: Number(Object.values(item).find((n) => typeof n === 'number')),
     }))
-  const totalOf = (of: Snapshot | null) => {
+  const totalOfKpi = (of: Snapshot | null) => {
     const value = valueOf(of)
     return value && total && Number(value[total])
   }
+  const figure = FIGURES[name]
+  if (figure && period.packages && period.total)
+    return rankingOf(period.packages, figure, period.total, addsUp)
   const items = itemsOf(period)
   const earlier = new Map(itemsOf(period.previous).map((item) => [item.package, item.value]))
   const rest = beyond && period.others[beyond]
   const all = packages && period.others[packages]
   return {
     items: items.map((item) => ({ ...item, before: earlier.get(item.package) })),
-    total: totalOf(period) || 0,
-    before: totalOf(period.previous) as number | undefined,
+    total: totalOfKpi(period) || 0,
+    before: totalOfKpi(period.previous) as number | undefined,
     others: rest ? { value: rest, packages: all ? Math.max(0, all - items.length) : null } : null,
     addsUp,
   }
+}
+
+const LISTED = 10
+
+/** Of each package that is listed, what it had before, not only of those that were last time's ten. */
+export function rankingOf(
+  packages: readonly PackageFigures[],
+  figure: 'visits' | 'minutesInUse',
+  total: FiguresTotal,
+  addsUp: boolean,
+): Ranking {
+  const named = packages.filter((one) => one.package && one[figure])
+  const nameless = packages.filter((one) => !one.package && one[figure])
+  const sorted = [...named].sort((a, b) => b[figure] - a[figure])
+  const rest = [...sorted.slice(LISTED), ...nameless]
+  return {
+    items: sorted.slice(0, LISTED).map((one) => ({
+      package: one.package,
+      value: one[figure],
+      before: one[`${figure}Before`],
+    })),
+    total: total[figure],
+    before: undefined,
+    others: rest.length
+      ? {
+          value: rest.reduce((sum, one) => sum + one[figure], 0),
+          packages: nameless.length ? null : rest.length,
+        }
+      : null,
+    addsUp,
+  }
+}
+
+/** The totals of a period; from the plain v1 API what its KPIs say. */
+export function totalOf(period: Period): Partial<FiguresTotal> {
+  return (
+    period.total ?? {
+      visits: valueOf(period, 'PackagePopularity')?.totalVisits,
+      minutesInUse: valueOf(period, 'TotalUsage')?.totalMinutesActivity,
+      minutesOn: valueOf(period, 'Uptime')?.nbMinutesOn,
+      filesCreated: valueOf(period, 'SharedFiles')?.filesCreated,
+      filesDeleted: valueOf(period, 'SharedFiles')?.filesDeleted,
+    }
+  )
 }
