@@ -295,23 +295,3 @@ def test_colours_follow_the_device_unless_chosen(browser: Browser, hotspot: Hots
         page.reload()
         settled(page)
         assert page.evaluate(ground) == light
-
-
-def test_a_package_has_one_colour_everywhere(browser: Browser, hotspot: Hotspot) -> None:
-    """The colour of a title is the same in every view and period."""
-    seen: dict[str, set[str]] = {}
-    month = hotspot.newest("M")["aggValue"]
-    for path in ("/", f"/{month}", f"/popularity/{month}", f"/usage/{month}", "/status"):
-        with opened(browser, hotspot.url + path) as (page, _):
-            settled(page)
-            pairs = page.evaluate(
-                """[...document.querySelectorAll('.package')]
-                .filter((p) => p.querySelector('rect')).map((p) =>
-                [p.querySelector('bdi')?.textContent,
-                 p.querySelector('rect').getAttribute('fill')])"""
-            )
-            for title, color in pairs:
-                if title:
-                    seen.setdefault(title, set()).add(color)
-    assert len(seen) > 5
-    assert all(len(colors) == 1 for colors in seen.values()), seen
