@@ -222,8 +222,7 @@ def test_columns_tell_their_figures_and_lead_to_their_day(
         expect(page.locator(".readout")).to_contain_text(visits)
         column.click()
         expect(page).to_have_url(f"{hotspot.url}/{day}")
-    options = {"viewport": PHONE, "has_touch": True}
-    with opened(browser, f"{hotspot.url}/2026-09", **options) as (page, _):
+    with opened(browser, f"{hotspot.url}/2026-09", viewport=PHONE, has_touch=True) as (page, _):
         settled(page)
         page.locator(f".column[data-row='{day}'] .hit").tap()
         expect(page.locator(".readout")).to_contain_text(visits)
