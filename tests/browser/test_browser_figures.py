@@ -119,7 +119,7 @@ def check_list(page: Page, period: dict[str, Any], column: str, figure: str) -> 
     kpis = values(period)
     visits, in_use = (page.locator(f'[data-kpi="{kpi}"] .big').inner_text() for kpi in (2001, 2003))
     assert count(visits) == kpis[2001]["totalVisits"]
-    assert minutes(in_use) == kpis[2003]["totalMinutesActivity"]
+    assert minutes(in_use) == period["total"]["minutesInUse"]
     shown = {
         str(row.get_attribute("data-package")): int(
             row.locator(f"td.{column}").get_attribute("data-value") or "-1"
