@@ -6,16 +6,12 @@ database, and where an answer depends on the time, `now` is an argument.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from engine import kpis
-from engine.figures.answers import Query, figures_answer, period_answer
-from engine.figures.figures import Known
-from engine.figures.known import impossible, read_known
 from engine.indicators import uptime
 from engine.kpis.model import NO_DATA, Summary
-from engine.store.hourly_figures import HourlyFigures
 from engine.store.reader import Reader
 from engine.times import (
     EARLIEST_POSSIBLE,
@@ -34,6 +30,11 @@ from engine.times import (
     previous_period,
     run_ending_at,
 )
+
+if TYPE_CHECKING:  # figures of any stretch are loaded by those who show them
+    from engine.figures.answers import Query
+    from engine.figures.figures import Known
+    from engine.store.hourly_figures import HourlyFigures
 
 Json = dict[str, Any]
 
@@ -156,10 +157,12 @@ class Report:
 
     def periods(self, now: int) -> Json:
         """Every period of a possible date, newest first, and what was counted of other dates."""
+        from engine.figures.known import impossible
+
         latest = latest_possible(now)
         with self.reader.snapshot():
             periods = self.known_periods()
-            counted_from = self._known(now).counted_from
+            counted_from = self.figure_source(now)[1].counted_from
             apart = impossible(self.reader, now)
         return {
             "timezone": self.zone.key,
@@ -172,15 +175,18 @@ class Report:
             ],
         }
 
-    def _known(self, now: int) -> Known:
-        return read_known(self.reader, self.zone, now, has_totals=self._stored_zone)
-
     def figure_source(self, now: int) -> tuple[HourlyFigures, Known]:
         """What figures of any stretch are made from; within one snapshot."""
-        return HourlyFigures(self.reader.connection), self._known(now)
+        from engine.figures.known import read_known
+        from engine.store.hourly_figures import HourlyFigures
+
+        known = read_known(self.reader, self.zone, now, has_totals=self._stored_zone)
+        return HourlyFigures(self.reader.connection), known
 
     def figures(self, query: Query, now: int) -> Json:
         """Figures of any stretch of days."""
+        from engine.figures.answers import figures_answer
+
         with self.reader.snapshot():
             return figures_answer(*self.figure_source(now), query)
 
@@ -226,6 +232,8 @@ class Report:
             return None if self.is_gone(period) else self._period(period, now)
 
     def _period(self, period: Period, now: int) -> Json:
+        from engine.figures.answers import period_answer
+
         summary = self.summary(period)
         before, after = previous_period(period, self.zone), next_period(period, self.zone)
         return {
