@@ -50,7 +50,8 @@ def test_every_control_is_reached_by_keyboard(
     with opened(browser, url, viewport=viewport) as (page, _):
         settled(page)
         controls = page.evaluate(
-            """[...document.querySelectorAll('a[href], button:not(:disabled), select, input')]
+            """[...document.querySelectorAll(
+              'a[href], button:not(:disabled), select, input, summary, [tabindex="0"]')]
             .filter((e) => e.getClientRects().length).length"""
         )
         assert len(walk(page)) == controls
