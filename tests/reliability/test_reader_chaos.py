@@ -142,6 +142,6 @@ def test_burst(reader: str, tmp_path: Path, seconds: int) -> None:
             pause.wait(0.05)
         following.wait_for(lambda: len(following.ledger.applied) >= written, "all is read")
     measured(f"{reader}: {written:,} lines, {rolls} rolls, at most {worst:,} behind")
-    assert worst < 20_000
+    assert worst < 19_000  # a look each ten seconds would be 19,900 behind
     assert following.ledger.has(lines(range(written)))
     assert (following.ledger.lost_bytes, following.ledger.lost_at_least) == (0, False)
