@@ -18,7 +18,7 @@ from typing import Final
 
 from engine.doctor.logs import FoundFile
 from engine.doctor.model import Check, Examination, State, problem
-from engine.errors import DatabaseDamaged, InputMissing, MetricsError, StorageError
+from engine.errors import ConfigError, DatabaseDamaged, InputMissing, MetricsError, StorageError
 from engine.inputs.model import FATES
 from engine.runtime.evidence import read_silence
 from engine.settings import Config
@@ -137,7 +137,7 @@ def _read_state(reader: Reader, now: int) -> StoredState:
             fates=reader.fates() + Counter({"lost": int(reader.get("lost_bytes", 0))}),
             known=load_log_files(reader.connection),
             has_packages=reader.get("packages") is not None,
-            silence=read_silence(reader, load_zone(str(reader.get("timezone", "UTC"))), now),
+            silence=_silence(reader, now),
         )
 
 
@@ -212,6 +212,14 @@ def _first_line(path: Path) -> bytes | None:
         return first_line(read_at)
     except OSError:
         return None
+
+
+def _silence(reader: Reader, now: int) -> Silence:
+    """Nothing is known of it in a zone that is not known, which is reported by itself."""
+    try:
+        return read_silence(reader, load_zone(str(reader.get("timezone", "UTC"))), now)
+    except ConfigError:
+        return Silence()
 
 
 def _ago(seconds: int) -> str:

@@ -145,12 +145,12 @@ OUTSIDE = """() => {
       found.push(`${what}: ${inner.left.toFixed()}..${inner.right.toFixed()}` +
         ` not in ${left.toFixed()}..${right.toFixed()}`);
   };
-  const look = (element) => {
+  const look = (element, scrolls) => {  // a table as wide as it must be may scroll in its frame
     const style = getComputedStyle(element);
     if (style.display === 'none' || style.clip !== 'auto' || element.matches('option, .skip'))
       return;
     const name = `${element.tagName} ${element.getAttribute('class') || ''}`;
-    beyond(name, element.getBoundingClientRect(), 0, root.clientWidth);
+    if (!scrolls) beyond(name, element.getBoundingClientRect(), 0, root.clientWidth);
     for (const node of element.childNodes) {
       if (node.nodeType !== Node.TEXT_NODE || !node.data.trim()) continue;
       if (style.textOverflow === 'ellipsis') continue;
@@ -160,9 +160,10 @@ OUTSIDE = """() => {
       const box = element.closest(boxes).getBoundingClientRect();
       beyond(`${name} "${node.data.trim().slice(0, 40)}"`, text, box.left, box.right);
     }
-    for (const child of element.children) look(child);
+    const frame = scrolls || element.matches('.twin') && style.overflowX === 'auto';
+    for (const child of element.children) look(child, frame);
   };
-  look(document.body);
+  look(document.body, false);
   return [...new Set(found)];
 }"""
 

@@ -62,7 +62,7 @@ def change(now: int, before: int) -> str:
     if now / before > 3:
         times = now / before
         return f"{round(times, 1) if times < 10 else round(times):g} times"
-    return f"{sign}{int(by / before * 100 + 0.5)}%" if by * 100 >= before else f"{sign}<\u00a01%"
+    return f"{sign}{int(by / before * 100 + 0.5)}%" if by * 100 >= before else "<\u00a01%"
 
 
 @pytest.mark.parametrize("kind", ["D", "W", "M"])
