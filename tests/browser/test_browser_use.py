@@ -70,8 +70,10 @@ def test_the_dashboard_is_used_by_keyboard_alone(browser: Browser, hotspot: Hots
         export = page.get_by_role("button", name="Export")
         settled(page)
         export.press("Enter")
+        first = page.get_by_role("link", name="Packages (Excel)")
+        expect(first).to_be_visible()  # the panel is fetched when it is opened
         page.keyboard.press("Tab")
-        expect(page.get_by_role("link", name="Packages (Excel)")).to_be_focused()
+        expect(first).to_be_focused()
         page.keyboard.press("Escape")
         expect(export).to_be_focused()
         expect(page.locator(".panel")).to_have_count(0)
