@@ -111,6 +111,8 @@ class Figures:
         self._read = read
         self._known = known
         self._package = package
+        self._hours_of: dict[Span, dict[int, HourFigures]] = {}
+        """What was read already."""
 
     def sum(self, span: Span) -> HourFigures:
         """The figures of a span."""
@@ -211,6 +213,11 @@ class Figures:
         return bool(self._hours(span)) or bool(self._known.whole_totals(span))
 
     def _hours(self, span: Span) -> dict[int, HourFigures]:
+        if span not in self._hours_of:
+            self._hours_of[span] = self._read_hours(span)
+        return self._hours_of[span]
+
+    def _read_hours(self, span: Span) -> dict[int, HourFigures]:
         hours = self._read.hours(span.start, span.end)
         if self._package is None:
             return hours
