@@ -113,6 +113,24 @@ def test_it_comes_back_where_there_is_no_database(database: Path, place: Path) -
     assert visits_in(new) == 3
 
 
+def test_a_restore_leaves_no_draft(program: Program, database: Path, place: Path) -> None:
+    """Neither its files when it succeeds, nor a half of it when there is no room for the rest."""
+    backup = place / "copy.db"
+    assert invoke("backup", backup, "--database", database).code == 0
+    assert restored(database, backup).code == 0
+    assert not list(place.glob("*.new*"))
+    before = database.read_bytes()
+    limit = ["prlimit", f"--fsize={backup.stat().st_size // 2}"]
+    command = [*limit, *program.command("restore", backup, "--database", database)]
+    done = subprocess.run(
+        command, env=program.environment, cwd=program.home, capture_output=True, check=False
+    )
+    assert done.returncode == os.EX_IOERR, done.stderr
+    assert b"File too large" in done.stderr
+    assert not list(place.glob("*.new*"))
+    assert database.read_bytes() == before
+
+
 def test_the_hotspot_keeps_its_identity(
     program: Program, setup: SetUp, place: Path, packages: Path
 ) -> None:

@@ -41,18 +41,17 @@ def restore(path: Path, source: Path, now: int) -> str:
 
     with storage_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = recovery.draft_of(path, source, finish)
         done = f"{source} is the database now"
-        if path.exists():
-            folder = recovery.new_folder(path, f"restoring {source.name} was interrupted", now)
-            recovery.move_into(folder, path)
+        with recovery.draft_of(path, source, finish) as draft:
+            folder = None
+            if path.exists():
+                folder = recovery.new_folder(path, f"restoring {source.name} was interrupted", now)
+                recovery.move_into(folder, path)
             draft.rename(path)
             sync_path(path.parent)
+        if folder is not None:
             recovery.close_folder(folder)
             done += f"; the one before it is in {folder}" + recovery.remove_oldest(path)
-        else:
-            draft.rename(path)
-            sync_path(path.parent)
         mark_as_ours(path)
         return done
 
