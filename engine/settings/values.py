@@ -224,6 +224,10 @@ def read_folder(text: str) -> Path | None:
     path = read_path(text)
     if not os.path.isdir(path):  # noqa: PTH112 (that of pathlib raises)
         raise BadValue(f"{text!r} is not a folder that this user can see")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise BadValue(f"folder {text!r} may not be read: let this user list and enter it")
+    try:  # os.access knows nothing of capabilities
+        with os.scandir(path):
+            os.stat(f"{path}/.")  # noqa: PTH116 (pathlib drops the dot)
+    except OSError as error:
+        problem = f"folder {text!r} cannot be read ({error.strerror})"
+        raise BadValue(f"{problem}: let this user list and enter it") from error
     return path
