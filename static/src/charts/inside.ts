@@ -71,10 +71,13 @@ function fine(period: Period, rows: readonly FiguresRow[], now: number): BandCel
   const { start = 0, end = 0, uptime, total } = period
   const minutes = uptime?.minutes ?? []
   const seconds = (end - start) / minutes.length
+  // Days of some zones begin within an hour.
+  const first = seconds > 3600 ? start : Math.ceil(start / 3600) * 3600
   return minutes.flatMap((on, i) => {
-    const [from, to] = [start + i * seconds, start + (i + 1) * seconds]
-    // By its middle: where clocks have changed, days do not begin a multiple of 24 hours after the first.
-    const at = rows.findIndex((row) => row.start <= (from + to) / 2 && (from + to) / 2 < row.end)
+    const [from, to] = [first + i * seconds, first + (i + 1) * seconds]
+    // Where clocks have changed, days do not begin a multiple of 24 hours after the first.
+    const inside = seconds > 3600 ? (from + to) / 2 : from
+    const at = rows.findIndex((row) => row.start <= inside && inside < row.end)
     const row = rows[at]
     if (!row) return []
     const place = (time: number) => {
