@@ -184,8 +184,7 @@ class Routes:
     def _packages(self) -> Answer:
         if problems := unknown_parameters(_given(), {}):
             return invalid_answer(*problems)
-        now = self._sources.now()
-        return self._figures(lambda report: json_answer(report.packages(now)), minute=now // 60)
+        return self._figures(lambda report: json_answer(report.packages()))
 
     def _status(self) -> Answer:
         defer()

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 from engine import kpis
 from engine.figures.answers import INSIDE
 from engine.figures.comparison import comparison, sides_of
-from engine.figures.figures import Figures, Json, Part
+from engine.figures.figures import Figures, Part
 from engine.figures.stretch import Span, stretch_of_period
 from engine.kpis import total_usage
 from engine.kpis.hourly import PackageUse
 from engine.kpis.model import DURATION, NO_DATA, Summary
 from engine.report import Report
 from engine.times import (
+    HOUR_SECONDS,
     MINUTE_SECONDS,
     Period,
     latest_possible,
@@ -23,6 +24,8 @@ from engine.times import (
     local_hour,
     previous_period,
 )
+
+DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,8 @@ class Content:
     packages: list[Package]
     """The most visited first."""
     bars: list[Bar]
-    days_on: int | None
-    """None where of a part only the total is known."""
+    days_on: int
     days: int
-    """Those that have begun, from the one on which counting began."""
     counted_from: int | None
     """The first minute that was ever counted."""
     running: bool
@@ -101,23 +102,24 @@ def content_of(report: Report, period: Period, now: int) -> Content:
         read, known = report.figure_source(now)
         shown = _Shown(Figures(read, known), period, before)
         sides = sides_of(shown.stretch, "before", known)
-        found = comparison(shown.figures, sides, known) if sides and period.end <= now else {}
+        missing = comparison(shown.figures, sides, known)["missingDays"] if sides else 0
         figures, packages = shown.of_kpis(summary, was), shown.packages()
-        parts = list(shown.figures.parts(shown.stretch, INSIDE[period.kind]))
-        total = shown.figures.total(Span(period.start, period.end))
+        days = shown.parts("day")
+        parts = days if period.kind in "WM" else shown.parts(INSIDE[period.kind])
+    running = period.end > now
     return Content(
         period=period,
         before=before,
         figures=figures,
         packages=packages,
         bars=[_bar(part, INSIDE[period.kind], report.zone) for part in parts],
-        days_on=None if total["totalOnly"] else total["daysOn"],
-        days=_counted_days(total, period, report.zone),
+        days_on=sum(1 for day in days if day.figures.minutes_on),
+        days=len(days),
         counted_from=since,
-        running=period.end > now,
+        running=running,
         has_figures=summary.has_data(),
-        fair=found.get("fair", False),
-        missing_days=found.get("missingDays", 0),
+        fair=not running and not missing and _was_counted(before, was, since),
+        missing_days=0 if running else missing,
         clock_steps=steps,
     )
 
@@ -156,11 +158,16 @@ class _Shown:
         ]
         return sorted(packages, key=lambda it: (-it.visits, -it.minutes, it.title))
 
+    def parts(self, by: str) -> list[Part]:
+        """The hours, days or months of the period."""
+        return list(self.figures.parts(self.stretch, by))
 
-def _counted_days(total: Json, period: Period, zone: ZoneInfo) -> int:
-    first = local_day(total["countedFrom"] or period.start, zone)
-    days: int = total["days"] - (first - local_day(period.start, zone)).days
-    return max(1, days)
+
+def _was_counted(before: Period | None, summary: Summary, since: int | None) -> bool:
+    """Whether the period before was counted from its beginning, but for hours of its first day."""
+    if before is None or since is None or not summary.has_data():
+        return False
+    return since <= before.start + (0 if before.kind == "D" else DAY_SECONDS)
 
 
 def _bar(part: Part, unit: str, zone: ZoneInfo) -> Bar:

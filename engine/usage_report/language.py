@@ -110,9 +110,7 @@ class Language:
 
     def weekday_name(self, day: date) -> str:
         """The name of a day of the week."""
-        from babel.dates import format_date  # noqa: PLC0415
-
-        return format_date(day, "EEEE", locale=self.locale)
+        return self._date(day, "EEEE")
 
     @property
     def decimal_mark(self) -> str:

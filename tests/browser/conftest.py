@@ -1,26 +1,20 @@
-"""The browser, and a hotspot that most tests look at.
-
-Pages are opened in Chromium's headless shell where it is installed: the same engine without the
-windows, which starts a page with a third of the work. What is measured in time or bytes is measured
-in the whole of Chromium; TEST_BROWSER=/usr/bin/chromium runs all of it there.
-"""
+"""The browsers, and a hotspot that most tests look at."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright
 
-from lab.clock import FAKED
+from tests.browser.browsers import launched, started_playwright
 from tests.browser.hotspot import Hotspot, random_weeks, running
 from tests.support.archive import require_current
 
-CHROMIUM = "/usr/bin/chromium"
-SHELL = "/usr/bin/chromium-headless-shell"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 SEED = 20260614
 
 
@@ -31,32 +25,45 @@ def _current_program() -> None:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    # A browser hangs under libfaketime; its pages have a clock of their own.
-    with pytest.MonkeyPatch.context() as patch:
-        for name in FAKED:
-            patch.delenv(name, raising=False)
-        started = sync_playwright().start()
-    yield started
-    started.stop()
+    with started_playwright() as playwright:
+        yield playwright
 
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    program = os.environ.get("TEST_BROWSER") or (SHELL if Path(SHELL).exists() else CHROMIUM)
-    browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-    yield browser
-    browser.close()
+    with launched(playwright) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
 def whole_browser(playwright: Playwright) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-    yield browser
-    browser.close()
+    with launched(playwright, whole=True) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
-def hotspot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotspot]:
+def files_of_weeks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of some weeks of visitors, made once in a run; tests must not change them."""
+    base = tmp_path_factory.getbasetemp()
+    whole_run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, done = whole_run / "weeks", whole_run / "weeks.done"
+    with (whole_run / "weeks.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            random_weeks(folder, SEED)
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hotspot(files_of_weeks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotspot]:
     """Some weeks of visitors, served; tests must not stop it."""
-    with running(random_weeks(tmp_path_factory.mktemp("hotspot"), SEED)) as hotspot:
+    folder = shutil.copytree(files_of_weeks, tmp_path_factory.mktemp("hotspot") / "weeks")
+    with running(Hotspot(folder)) as hotspot:
         yield hotspot
+
+
+@pytest.fixture
+def own_hotspot(files_of_weeks: Path, tmp_path: Path) -> Hotspot:
+    """The same visitors on a hotspot that a test starts, stops and fills for itself."""
+    return Hotspot(shutil.copytree(files_of_weeks, tmp_path / "weeks"))

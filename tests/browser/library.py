@@ -1,12 +1,8 @@
-"""A hotspot with more packages than are used, the room they take, and sums of its records."""
+"""A hotspot with more packages than are used, and the room they take."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -42,31 +38,3 @@ def library(folder: Path, *, more: int = 0, seed: int = SEED) -> Hotspot:
 def figures_path(first: str, last: str, **query: str) -> str:
     """The query of `/api/v1/figures` for a stretch of days."""
     return f"figures?{urlencode({'from': first, 'to': last, **query})}"
-
-
-@dataclass
-class Visits:
-    """Visits of a period, added up from its records by this code alone."""
-
-    of_package: Counter[str]
-    at: Counter[tuple[int, int]]
-    """by weekday (Monday is 1) and hour"""
-    of_package_at: Counter[tuple[str, int, int]]
-
-
-def recorded(hotspot: Hotspot, period: str) -> Visits:
-    """What the command `records` says of a period that is over."""
-    command = [*hotspot.program, "records", "--period", period, "--format", "json"]
-    command += ["--database", str(hotspot.folder / "metrics.db")]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
-    visits = Visits(Counter(), Counter(), Counter())
-    for record in json.loads(done.stdout)["records"]:
-        if record["indicator"] != "PackageHomeVisit":
-            continue
-        at = datetime.fromisoformat(record["startLocal"])
-        title, hour = record["dimension"], (at.isoweekday(), at.hour)
-        visits.of_package[title] += record["value"]
-        visits.at[hour] += record["value"]
-        visits.of_package_at[title, *hour] += record["value"]
-    assert visits.of_package.total() > 0
-    return visits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,10 @@ PHONE: ViewportSize = {"width": 360, "height": 740}
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+COMPLETE = "main :is(.cards.whole, .fact-groups, .notice, .prose)"
+"""A view that has its figures, or says why it has none."""
 
 WATCH_POLICY = """
 window.policyViolations = [];
@@ -104,7 +108,7 @@ def opened(
 
 def settled(page: Page) -> None:
     """Wait until the view has its figures, or says why it has none."""
-    page.wait_for_selector("main :is(.cards.whole, .fact-groups, .notice, .prose)")
+    page.wait_for_selector(COMPLETE)
     page.wait_for_function("() => document.querySelector('link[media=print]')?.sheet")
 
 
@@ -136,7 +140,8 @@ def wider_than_window(page: Page) -> int:
     return int(page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
 
 
-OUTSIDE = """() => {
+OUTSIDE = """(sizes) => sizes.flatMap((size) => {
+  if (size !== null) document.documentElement.style.fontSize = size;
   const root = document.documentElement;
   const found = root.scrollWidth > root.clientWidth ? [`the page: ${root.scrollWidth}`] : [];
   const boxes = '.card, .button, .segments a, .pill, .notice, .verdict, .panel, td, th, body';
@@ -164,13 +169,16 @@ OUTSIDE = """() => {
     for (const child of element.children) look(child, frame);
   };
   look(document.body, false);
-  return [...new Set(found)];
-}"""
+  return [...new Set(found)].map((text) => (size ? `with text of ${size}, ${text}` : text));
+})"""
 
 
-def outside(page: Page) -> list[str]:
-    """What is wider than the window, and each text that leaves its card, cell or button."""
-    found: list[str] = page.evaluate(OUTSIDE)
+def outside(page: Page, sizes: Sequence[str | None] = (None,)) -> list[str]:
+    """What is wider than the window, and each text that leaves its card, cell or button.
+
+    `sizes`: of text, such as 200%; "" is the usual one, None the one that is set.
+    """
+    found: list[str] = page.evaluate(OUTSIDE, list(sizes))
     return found
 
 

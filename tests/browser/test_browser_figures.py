@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.hotspot import Hotspot, random_weeks, running
 from tests.browser.pages import count, minutes, neighbours, opened, settled
+from tests.browser.tables import by_package
 
 KINDS = ("D", "W", "M", "Y")
 DAY = 24 * 3600
@@ -27,10 +28,7 @@ def listed(period: dict[str, Any], figure: str) -> list[tuple[str, int]]:
 
 def rows(card: Locator) -> dict[str, str]:
     """Package to the text of its number, in the order of the page."""
-    return {
-        str(row.get_attribute("data-package")): row.locator("td.strong").inner_text()
-        for row in card.locator("tr[data-package]").all()
-    }
+    return by_package(card.locator("tr[data-package]"), "td.strong")
 
 
 def check_cards(page: Page, period: dict[str, Any]) -> None:
@@ -120,12 +118,13 @@ def check_list(page: Page, period: dict[str, Any], column: str, figure: str) -> 
     visits, in_use = (page.locator(f'[data-kpi="{kpi}"] .big').inner_text() for kpi in (2001, 2003))
     assert count(visits) == kpis[2001]["totalVisits"]
     assert minutes(in_use) == period["total"]["minutesInUse"]
-    shown = {
-        str(row.get_attribute("data-package")): int(
-            row.locator(f"td.{column}").get_attribute("data-value") or "-1"
+    shown = dict(
+        page.locator(".package-rows tbody tr").evaluate_all(
+            """(all, column) => all.map((tr) => [
+              tr.dataset.package, Number(tr.querySelector(`td.${column}`).dataset.value)])""",
+            column,
         )
-        for row in page.locator(".package-rows tbody tr").all()
-    }
+    )
     assert list(shown.values()) == sorted(shown.values(), reverse=True)
     expected = {row["package"]: row[figure] for row in period["packages"]}
     assert {title: value for title, value in shown.items() if value} == {
@@ -137,12 +136,12 @@ def check_list(page: Page, period: dict[str, Any], column: str, figure: str) -> 
 
 def check_trend(card: Locator, period: dict[str, Any], *metrics: str) -> None:
     """The table twin of a chart of neighbouring periods."""
-    shown = {
-        str(row.get_attribute("data-label")): [
-            int(cell.get_attribute("data-value") or "-1") for cell in row.locator("td").all()
-        ]
-        for row in card.locator("tr[data-label]").all()
-    }
+    shown = dict(
+        card.locator("tr[data-label]").evaluate_all(
+            """(all) => all.map((tr) => [tr.dataset.label,
+              [...tr.querySelectorAll('td')].map((cell) => Number(cell.dataset.value ?? -1))])"""
+        )
+    )
     trend = neighbours(period)
     expected = {entry["aggValue"]: [entry[metric] for metric in metrics] for entry in trend}
     assert shown == (expected if len(trend) > 1 else {})

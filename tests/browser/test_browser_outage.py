@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.hotspot import NOW, Hotspot, line, random_weeks, running
+from tests.browser.failing import MINUTE
+from tests.browser.hotspot import NOW, Hotspot, line, running
 from tests.browser.pages import count, opened, settled
-
-MINUTE = 61_000
-"""Milliseconds: a little more than the page waits between two looks."""
 
 
 def with_own_clock(page: Page) -> None:
@@ -26,9 +23,9 @@ def visits(page: Page) -> int:
 
 
 @pytest.mark.dated
-def test_figures_stay_while_the_server_is_away(browser: Browser, tmp_path: Path) -> None:
+def test_figures_stay_while_the_server_is_away(browser: Browser, own_hotspot: Hotspot) -> None:
     """The server stops: figures stay, with the time they are of. It comes back: so do they."""
-    hotspot = random_weeks(tmp_path, 3)
+    hotspot = own_hotspot
     with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
         settled(page)
         before = visits(page)
@@ -54,10 +51,10 @@ def test_figures_stay_while_the_server_is_away(browser: Browser, tmp_path: Path)
 
 @pytest.mark.dated
 def test_a_view_that_could_not_be_fetched_is_fetched_later(
-    browser: Browser, tmp_path: Path
+    browser: Browser, own_hotspot: Hotspot
 ) -> None:
     """A view opened for the first time while the server is away says so, and comes with it."""
-    hotspot = random_weeks(tmp_path, 6, days=3)
+    hotspot = own_hotspot
     with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
         settled(page)
         hotspot.stop()
@@ -130,9 +127,9 @@ def test_a_late_answer_does_not_replace_a_newer_one(browser: Browser, hotspot: H
 
 
 @pytest.mark.dated
-def test_the_page_refreshes_itself_with_etags(browser: Browser, tmp_path: Path) -> None:
+def test_the_page_refreshes_itself_with_etags(browser: Browser, own_hotspot: Hotspot) -> None:
     """Each minute the page asks with the ETag it has, and shows what was counted since."""
-    hotspot = random_weeks(tmp_path, 4)
+    hotspot = own_hotspot
     with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
         settled(page)
         before = visits(page)

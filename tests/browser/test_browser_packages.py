@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.browser import sums
 from tests.browser.hotspot import NAME, Hotspot, running
-from tests.browser.library import LOST, NEVER, figures_path, library, recorded
+from tests.browser.library import LOST, NEVER, figures_path, library
 from tests.browser.pages import (
     PHONE,
     count,
@@ -22,6 +23,7 @@ from tests.browser.pages import (
     violations,
     wider_than_window,
 )
+from tests.browser.tables import by_package, packages, values
 
 MONTH = "2026-08"
 WEEK = "2026-W36"
@@ -40,13 +42,11 @@ def shown_rows(page: Page) -> Locator:
 
 
 def titles(page: Page) -> list[str]:
-    rows = shown_rows(page).all()
-    return [str(row.get_attribute("data-package")) for row in rows]
+    return packages(shown_rows(page))
 
 
 def column(page: Page, name: str) -> list[int]:
-    cells = page.locator(f".package-rows tbody tr:not(.folded) td.{name}").all()
-    return [int(cell.get_attribute("data-value") or "-1") for cell in cells]
+    return values(shown_rows(page).locator(f"td.{name}"))
 
 
 def open_list(page: Page, hotspot: Hotspot, path: str) -> None:
@@ -58,24 +58,27 @@ def open_list(page: Page, hotspot: Hotspot, path: str) -> None:
 def test_every_package_equals_the_api_and_the_records(
     browser: Browser, shelf: Hotspot, label: str
 ) -> None:
-    """Each package with its visits and time; visits are also the sums of the records."""
+    """Each package with its visits and time, which are also the sums of the records."""
     first, last = STRETCHES[label]
     rows = shelf.ask(figures_path(first, last))["rows"]
     expected = {row["package"]: row for row in rows}
-    visits = recorded(shelf, label).of_package
+    hours = sums.recorded(shelf, label)
+    used = sums.titles(hours)
     with opened(browser, f"{shelf.url}/about") as (page, watch):
         open_list(page, shelf, f"packages/{label}")
-        for row in shown_rows(page).all():
-            title = str(row.get_attribute("data-package"))
-            shown = count(row.locator("td.visits").inner_text())
-            assert shown == visits.pop(title, 0)
+        in_use = by_package(shown_rows(page), "td.time")
+        for title, visits in by_package(shown_rows(page), "td.visits").items():
+            shown = count(visits)
+            total = sums.total(hours, title)
+            assert shown == total.visits
             assert shown == expected.get(title, {"visits": 0})["visits"]
-            in_use = minutes(row.locator("td.time").inner_text())
-            assert in_use == expected.pop(title, {"minutesInUse": 0})["minutesInUse"]
-        assert not visits
+            assert minutes(in_use[title]) == total.in_use
+            assert total.in_use == expected.pop(title, {"minutesInUse": 0})["minutesInUse"]
+            used.discard(title)
+        assert not used
         assert not expected
-        used = [item for item in shelf.ask("packages")["packages"] if item["lastUsedAt"]]
-        assert sorted(titles(page)) == sorted(item["title"] for item in used)
+        listed = [item for item in shelf.ask("packages")["packages"] if item["lastUsedAt"]]
+        assert sorted(titles(page)) == sorted(item["title"] for item in listed)
         gone = page.locator(f'tr[data-package="{LOST}"] small')
         expect(gone).to_have_text("no longer in the packages file")
         assert watch.errors == []
@@ -93,8 +96,9 @@ def test_changes_are_those_of_the_comparison(browser: Browser, shelf: Hotspot) -
         order = [changes.get(title, 0) for title in titles(page)]
         assert order == sorted(order, reverse=True)
         assert len(set(order)) > 3
+        told = by_package(shown_rows(page), "td.change")
         for title, change in changes.items():
-            text = page.locator(f'tr[data-package="{title}"] td.change').inner_text()
+            text = told[title]
             assert ("+" in text) == (change > 0), title
             assert ("−" in text) == (change < 0), title
 
@@ -163,12 +167,13 @@ def test_never_used_packages_are_told_with_what_they_take(browser: Browser, shel
     with opened(browser, f"{shelf.url}/about") as (page, _):
         open_list(page, shelf, f"packages/{MONTH}")
         group = page.locator("[data-never]")
-        shown = [item.get_attribute("data-package") for item in group.locator("li").all()]
-        assert sorted(map(str, shown)) == sorted(nobody)
+        shown = packages(group.locator("li"))
+        assert sorted(shown) == sorted(nobody)
         assert shown[:2] == ["Unread atlas", "Unread songs"]
-        numbers = group.locator(".big [data-value]").all()
-        values = [int(one.get_attribute("data-value") or 0) for one in numbers]
-        assert values == [answer["neverUsed"], answer["neverUsedBytes"]]
+        assert values(group.locator(".big [data-value]")) == [
+            answer["neverUsed"],
+            answer["neverUsedBytes"],
+        ]
         assert group.locator(".big").inner_text().replace("\u00a0", " ").endswith("7.8 GB\u2069")
 
 
@@ -206,8 +211,7 @@ def test_on_paper_all_are_listed_and_each_page_has_the_name(
     with opened(browser, f"{hundred.url}/about") as (page, _):
         open_list(page, hundred, f"packages/{MONTH}")
         page.pdf(path=file, prefer_css_page_size=True)
-        listed = page.locator(".package-rows tbody tr").all()
-        expected = [str(row.get_attribute("data-package")) for row in listed]
+        expected = packages(page.locator(".package-rows tbody tr"))
     done = subprocess.run(
         ["pdftotext", "-layout", file, "-"], check=True, capture_output=True, text=True, timeout=60
     )
@@ -231,8 +235,7 @@ def test_an_empty_period_on_paper_has_no_buttons(browser: Browser, shelf: Hotspo
 
 
 def figures_of(page: Page) -> list[int]:
-    cells = page.locator("article[data-package] .big").all()
-    return [int(cell.get_attribute("data-value") or "-1") for cell in cells]
+    return values(page.locator("article[data-package] .big"))
 
 
 def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
@@ -240,7 +243,7 @@ def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
     title = "ويكيبيديا العربية"
     first, last = STRETCHES[WEEK]
     total = shelf.ask(figures_path(first, last, by="day", package=title))["total"]
-    assert total["visits"] == recorded(shelf, WEEK).of_package[title] > 0
+    assert total["visits"] == sums.total(sums.recorded(shelf, WEEK), title).visits > 0
     with opened(browser, f"{shelf.url}/about") as (page, watch):
         open_list(page, shelf, f"packages/{WEEK}")
         page.get_by_role("link", name=title).click()
@@ -249,10 +252,9 @@ def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
         expect(page).to_have_title(re.compile(title))
         assert figures_of(page) == [total["visits"], total["minutesInUse"]]
         rows = shelf.ask(figures_path(first, last, by="day", package=title))["rows"]
-        drawn = page.locator("tr[data-label] td").all()
-        values = [int(cell.get_attribute("data-value") or "-1") for cell in drawn]
-        assert values == [row["visits"] for row in rows]
-        assert sum(values) == total["visits"]
+        drawn = values(page.locator("tr[data-label] td"))
+        assert drawn == [row["visits"] for row in rows]
+        assert sum(drawn) == total["visits"]
         facts = page.locator(".facts").inner_text()
         assert "First used" in facts
         assert "Last used" in facts
@@ -278,18 +280,16 @@ def test_a_page_of_a_package_without_figures_says_so(
         assert violations(page) == []
 
 
-@pytest.mark.parametrize("width", [320, 480, 801, 1024, 1280, 1920])
 @pytest.mark.parametrize("lang", ["en", "ar"])
-def test_lists_fit_at_any_width(browser: Browser, shelf: Hotspot, width: int, lang: str) -> None:
+def test_lists_fit_at_any_width(browser: Browser, shelf: Hotspot, lang: str) -> None:
     """From the narrowest phone to a projector, also with text of twice the size."""
-    viewport: ViewportSize = {"width": width, "height": 900}
     found: list[str] = []
-    with opened(browser, f"{shelf.url}/about", viewport=viewport, lang=lang) as (page, _):
+    with opened(browser, f"{shelf.url}/about", viewport=PHONE, lang=lang) as (page, _):
         for path in (f"packages/{MONTH}?sort=time", f"package/{MONTH}?title=Bees", f"when/{MONTH}"):
             page.goto(f"{shelf.url}/{path}")
             settled(page)
             page.wait_for_selector(".heat-cell, .package-rows td.last")
-            for size in ("", "200%"):
-                page.evaluate("(size) => { document.documentElement.style.fontSize = size }", size)
-                found += [f"{path} {size}: {text}" for text in outside(page)]
+            for width in (320, 480, 801, 1024, 1280, 1920):
+                page.set_viewport_size({"width": width, "height": 900})
+                found += [f"{path} at {width}: {text}" for text in outside(page, ("", "200%"))]
     assert not found, "\n".join(found[:60])

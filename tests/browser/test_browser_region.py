@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
@@ -13,11 +15,12 @@ VISITS = 1234
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Hotspot:
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotspot]:
     """A hotspot with more than a thousand visits on one day, and none before."""
     hotspot = Hotspot(tmp_path_factory.mktemp("busy"))
     hotspot.fill(line(NOW - 3000 + number, "/content/package_0/") for number in range(VISITS))
-    return hotspot
+    with running(hotspot):
+        yield hotspot
 
 
 def text_of(page: Page) -> str:
@@ -40,7 +43,7 @@ def test_numbers_and_dates_are_those_of_the_region(
     browser: Browser, busy: Hotspot, region: str, number: str, date: str
 ) -> None:
     """Not only of the language: Mexico and Spain write other numbers; months are Gregorian."""
-    with running(busy), opened(browser, busy.url, lang=region) as (page, _):
+    with opened(browser, busy.url, lang=region) as (page, _):
         settled(page)
         text = text_of(page)
         assert number in text
@@ -49,7 +52,7 @@ def test_numbers_and_dates_are_those_of_the_region(
 
 def test_forced_colours_leave_nothing_invisible(browser: Browser, busy: Hotspot) -> None:
     """Bars and cells take the colours of the device, and axe has no objection."""
-    with running(busy), opened(browser, busy.url, forced_colors="active") as (page, _):
+    with opened(browser, busy.url, forced_colors="active") as (page, _):
         for path in ("packages", "when"):
             page.goto(f"{busy.url}/{path}")
             settled(page)
@@ -75,10 +78,7 @@ def test_the_navigation_grows_with_the_text(browser: Browser, busy: Hotspot, lan
     """At 200 % its names are twice as large, whole, and inside the window."""
     names = ".views a span"
     size = f"parseFloat(getComputedStyle(document.querySelector('{names}')).fontSize)"
-    with (
-        running(busy),
-        opened(browser, f"{busy.url}/about", viewport=NARROW, lang=lang) as (page, _),
-    ):
+    with opened(browser, f"{busy.url}/about", viewport=NARROW, lang=lang) as (page, _):
         settled(page)
         before = page.evaluate(size)
         page.evaluate("document.documentElement.style.fontSize = '200%'")

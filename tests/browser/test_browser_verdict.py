@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.pages import DESKTOP, PHONE, opened, outside, settled, violations
-from tests.verdict.setups import SETUPS, Hotspot, Setup
+from tests.browser.failing import MINUTE, fail_now, failing, with_own_clock
+from tests.browser.pages import DESKTOP, PHONE, go, opened, outside, settled, violations
+from tests.browser.pictures import draw_sheet, take
+from tests.support.archive import PROGRAM
+from tests.verdict.setups import ALL, GONE, SETUPS, Setup
 
-BY_NAME = {setup.name: setup for setup in SETUPS}
+BY_NAME = {setup.name: setup for setup in ALL}
 VIEWS = ("", "2026", "packages", "when", "about")
-
-
-@contextmanager
-def failing(setup: Setup, folder: Path) -> Iterator[tuple[Hotspot, str]]:
-    """A hotspot that fails in one way, and its address."""
-    hotspot = Hotspot(folder)
-    setup.before(hotspot)
-    with hotspot:
-        setup.after(hotspot)
-        hotspot.wait(lambda: setup.code in hotspot.verdict()["codes"])
-        yield hotspot, f"http://127.0.0.1:{hotspot.port}"
 
 
 def tab_icon(page: Page) -> str:
@@ -54,51 +45,58 @@ def test_a_page_of_a_hotspot_that_does_not_count(
         assert outside(page) == []
 
 
+@pytest.fixture(scope="module")
+def renamed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a hotspot whose lines are for another name."""
+    with failing(BY_NAME["renamed"], tmp_path_factory.mktemp("renamed")) as (_, url):
+        yield url
+
+
 @pytest.mark.parametrize("lang", ["en", "ar"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_the_strip_is_on_every_page(
-    browser: Browser, tmp_path: Path, viewport: dict[str, int], lang: str
-) -> None:
-    """With the reason, within the window, without an obstacle for anybody."""
-    with failing(BY_NAME["renamed"], tmp_path) as (_, url):
+def test_the_strip_is_on_every_page(browser: Browser, renamed: str, lang: str) -> None:
+    """With the reason, within the window of a phone and a desktop, an obstacle for nobody."""
+    with opened(browser, f"{renamed}/?lang={lang}", viewport=PHONE, lang=lang) as (page, _):
         for view in VIEWS:
-            address = f"{url}/{view}?lang={lang}"
-            with opened(browser, address, viewport=viewport, lang=lang) as (page, _watch):  # type: ignore[arg-type]
-                expect(page.locator(".strip.visible")).to_contain_text("kiwix.new.hotspot")
-                settled(page)
+            go(page, f"/{view}?lang={lang}")
+            expect(page.locator(".strip.visible")).to_contain_text("kiwix.new.hotspot")
+            for viewport in (PHONE, DESKTOP):
+                page.set_viewport_size(viewport)
                 assert violations(page) == []
                 assert outside(page) == []
 
 
+@pytest.mark.full
+def test_pictures_are_taken_of_every_set_up(browser: Browser, tmp_path: Path) -> None:
+    """Eight of each, and a sheet of them; the page that is pictured is never green."""
+    for setup in ALL:
+        folder = tmp_path / setup.name
+        folder.mkdir()
+        told = take(browser, setup, PROGRAM, folder)
+        assert {file.name for file in folder.iterdir()} == {picture.file for picture in told}
+        assert not any(text.startswith(("GREEN", "nothing")) for text in told.values())
+        draw_sheet(browser, setup, folder)
+        assert (tmp_path / f"{setup.name}.png").exists()
+
+
 def test_a_server_that_is_gone_is_not_shown_as_counting(browser: Browser, tmp_path: Path) -> None:
     """It was counting; now it is not known, since when is said, and the tab has its dot."""
-
-    def with_own_clock(page: Page) -> None:
-        page.clock.install()
-
-    with Hotspot(tmp_path) as hotspot:
-        hotspot.visits(30)
-        hotspot.wait(lambda: hotspot.verdict()["state"] == "counting")
-        url = f"http://127.0.0.1:{hotspot.port}"
-        with opened(browser, f"{url}/status", prepare=with_own_clock) as (page, _):
-            expect(page.locator(".verdict.good")).to_be_visible()
-            assert page.locator(".strip.visible").count() == 0
-            assert tab_icon(page) == "favicon.svg"
-            assert hotspot.stop()[0] == 0
-            page.clock.fast_forward(61_000)
-            strip = page.locator(".strip.visible")
-            expect(strip).to_contain_text(re.compile(r"No answer since \d\d:\d\d"))
-            expect(page.locator(".verdict")).to_contain_text("not known")
-            assert page.locator(".verdict.good").count() == 0
-            assert tab_icon(page) == "dot"
+    with (
+        failing(GONE, tmp_path) as (hotspot, url),
+        opened(browser, f"{url}/status", prepare=with_own_clock) as (page, _),
+    ):
+        expect(page.locator(".verdict.good")).to_be_visible()
+        assert page.locator(".strip.visible").count() == 0
+        assert tab_icon(page) == "favicon.svg"
+        fail_now(hotspot, GONE, page)
+        strip = page.locator(".strip.visible")
+        expect(strip).to_contain_text(re.compile(r"No answer since \d\d:\d\d"))
+        expect(page.locator(".verdict")).to_contain_text("not known")
+        assert page.locator(".verdict.good").count() == 0
+        assert tab_icon(page) == "dot"
 
 
 def test_a_hotspot_that_counts_has_no_strip(browser: Browser, tmp_path: Path) -> None:
     """When the packages file comes, the strip and the dot go by themselves."""
-
-    def with_own_clock(page: Page) -> None:
-        page.clock.install()
-
     setup = BY_NAME["no-packages"]
     with (
         failing(setup, tmp_path) as (hotspot, url),
@@ -109,6 +107,6 @@ def test_a_hotspot_that_counts_has_no_strip(browser: Browser, tmp_path: Path) ->
             'packages: [{kind: zim, title: Bees, url: "//lib.box/viewer#bees_en"}]'
         )
         hotspot.wait(hotspot.counted(30))
-        page.clock.fast_forward(61_000)
+        page.clock.fast_forward(MINUTE)
         expect(page.locator(".strip.visible")).to_have_count(0)
         assert tab_icon(page) == "favicon.svg"

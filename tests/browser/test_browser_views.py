@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
@@ -9,7 +11,8 @@ from tests.browser.hotspot import Hotspot
 from tests.browser.pages import (
     DESKTOP,
     PHONE,
-    Scheme,
+    SCHEMES,
+    go,
     opened,
     settled,
     violations,
@@ -19,25 +22,25 @@ from tests.browser.pages import (
 VIEWS = ("", "popularity", "usage", "packages", "package", "when", "status", "about")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["en", "ar"])
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_every_view_is_clean(
-    browser: Browser, hotspot: Hotspot, viewport: ViewportSize, lang: str, scheme: Scheme
-) -> None:
-    """Axe finds nothing, the policy is kept, nothing leaves the host, nothing scrolls sideways."""
+def test_every_view_is_clean(browser: Browser, hotspot: Hotspot, lang: str) -> None:
+    """On a phone and a desktop, light and dark: axe finds nothing, the policy is kept, nothing
+    leaves the host, nothing scrolls sideways.
+    """
     week = hotspot.newest("W")["aggValue"].replace(" ", "-")
     found: list[str] = []
-    start = hotspot.url + "/about"
-    with opened(browser, start, viewport=viewport, lang=lang, scheme=scheme) as (page, watch):
+    with opened(browser, f"{hotspot.url}/about", viewport=PHONE, lang=lang) as (page, watch):
         for view in VIEWS:
             path = f"/{view}" if view in {"status", "about"} else f"/{view}/{week}"
             path += "?title=Bees" if view == "package" else ""
             page.goto(hotspot.url + path.replace("//", "/"))
             settled(page)
             expect(page.locator("html")).to_have_attribute("dir", "rtl" if lang == "ar" else "ltr")
-            assert wider_than_window(page) <= 0, path
-            found += violations(page)
+            for viewport, scheme in product((PHONE, DESKTOP), SCHEMES):
+                page.set_viewport_size(viewport)
+                page.emulate_media(color_scheme=scheme)
+                assert wider_than_window(page) <= 0, path
+                found += [f"{viewport['width']} {scheme} {text}" for text in violations(page)]
             assert page.evaluate("window.policyViolations") == [], path
             assert watch.errors == [], path
         page.wait_for_load_state("networkidle")
@@ -45,27 +48,27 @@ def test_every_view_is_clean(
     assert found == []
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/popularity", "/usage", "/package?title=Bees", "/when", "/status", "/about"]
-)
 def test_the_narrowest_phone_needs_no_sideways_scrolling(
-    browser: Browser, hotspot: Hotspot, path: str
+    browser: Browser, hotspot: Hotspot
 ) -> None:
     """At 320 pixels, and with text of twice the size, a view fits, and targets are 44 pixels."""
     narrow: ViewportSize = {"width": 320, "height": 600}
-    with opened(browser, hotspot.url + path, viewport=narrow) as (page, _):
+    with opened(browser, hotspot.url, viewport=narrow) as (page, _):
         settled(page)
-        assert wider_than_window(page) <= 0
-        small = page.evaluate(
-            """[...document.querySelectorAll('a, button, select, input')]
-            .filter((e) => e.offsetParent && !e.classList.contains('skip'))
-            .map((e) => [e.outerHTML.slice(0, 90), e.getBoundingClientRect()])
-            .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
-            .map(([html, box]) => `${html} ${box.width}x${box.height}`)"""
-        )
-        assert small == []
-        page.evaluate("document.documentElement.style.fontSize = '200%'")
-        assert wider_than_window(page) <= 0
+        for view in ("", "popularity", "usage", "package?title=Bees", "when", "status", "about"):
+            go(page, f"/{view}")
+            assert wider_than_window(page) <= 0, view
+            small = page.evaluate(
+                """[...document.querySelectorAll('a, button, select, input')]
+                .filter((e) => e.offsetParent && !e.classList.contains('skip'))
+                .map((e) => [e.outerHTML.slice(0, 90), e.getBoundingClientRect()])
+                .filter(([, box]) => box.height < 43.5 || box.width < 43.5)
+                .map(([html, box]) => `${html} ${box.width}x${box.height}`)"""
+            )
+            assert small == [], view
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            assert wider_than_window(page) <= 0, view
+            page.evaluate("document.documentElement.style.fontSize = ''")
 
 
 @pytest.mark.parametrize("lang", ["en", "ar"])
@@ -94,10 +97,10 @@ def test_large_text_leaves_room_for_names(browser: Browser, hotspot: Hotspot, la
         devtools = page.context.new_cdp_session(page)
         devtools.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
 
-    for path in (month, f"popularity/{month}", f"usage/{month}", "status", "about"):
-        url = f"{hotspot.url}/{path}"
-        with opened(browser, url, viewport=narrow, lang=lang, prepare=large) as (page, _):
-            settled(page)
+    with opened(browser, hotspot.url, viewport=narrow, lang=lang, prepare=large) as (page, _):
+        settled(page)
+        for path in (month, f"popularity/{month}", f"usage/{month}", "status", "about"):
+            go(page, f"/{path}")
             assert wider_than_window(page) <= 0, path
             widths = page.evaluate(
                 """[...document.querySelectorAll('.package-name')]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.hotspot import NOW, TITLES, Hotspot, line, running, visitors
-from tests.browser.library import Visits, figures_path, recorded
+from tests.browser.library import figures_path
 from tests.browser.pages import DESKTOP, PHONE, opened, settled, violations
+from tests.browser.sums import Hour, grouped, recorded, weekday_and_hour
+from tests.browser.tables import heat_cells
 
 MONTH = "2026-08"
 FIRST, LAST = "2026-08-01", "2026-08-31"
@@ -31,44 +34,40 @@ def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotspot]:
         yield hotspot
 
 
-def cells(page: Page) -> dict[tuple[int, int], int | None]:
-    """Weekday and hour to the number in the cell; None where it shows none."""
-    found: dict[tuple[int, int], int | None] = {}
-    for cell in page.locator(".heat-cell").all():
-        day, hour = divmod(int(cell.get_attribute("data-at") or "0"), 24)
-        value, text = cell.get_attribute("data-value"), cell.inner_text()
-        assert (value is None) == (text == "")
-        found[day, hour] = None if value is None else int(value)
-    assert len(found) == 7 * 24
-    return found
+def visits_at(hours: list[Hour], title: str | None = None) -> Counter[tuple[int, int]]:
+    """By weekday and hour, added up from records."""
+    sums = grouped(hours, weekday_and_hour, title)
+    return Counter({at: figures.visits for at, figures in sums.items()})
 
 
-def check_hours(page: Page, hotspot: Hotspot, visits: Visits) -> None:
+def check_hours(page: Page, hotspot: Hotspot, visits: Counter[tuple[int, int]]) -> None:
     rows = hotspot.ask(figures_path(FIRST, LAST, by="hour-of-week"))["rows"]
-    shown = cells(page)
+    shown = heat_cells(page)
     for row in rows:
         at = row["weekday"], row["hour"]
         assert shown[at] == (row["visits"] if row["hoursCounted"] else None), at
-        assert (shown[at] or 0) == visits.at[at], at
+        assert (shown[at] or 0) == visits[at], at
     assert None in shown.values()
 
 
 def test_every_hour_equals_the_api_and_the_records(browser: Browser, weeks: Hotspot) -> None:
     """Visits by weekday and hour, zero apart from no figures, in the drawing and its table."""
-    visits = recorded(weeks, MONTH)
+    visits = visits_at(recorded(weeks, MONTH))
     with opened(browser, f"{weeks.url}/when/{MONTH}") as (page, watch):
         page.wait_for_selector(".heat-cell")
         check_hours(page, weeks, visits)
-        assert cells(page)[2, 20] == 0
-        for hour in range(24):
-            row = page.locator(f'.heat-table tr[data-hour="{hour}"] td')
-            table = [text.split("\n")[0] for text in row.all_inner_texts()]
-            drawn = [cells(page)[day, hour] for day in range(1, 8)] if hour in {9, 12} else None
-            if drawn:
-                assert table == ["–" if n is None else f"{n}" for n in drawn]
-        most = max(visits.at.values())
+        cells = heat_cells(page)
+        assert cells[2, 20] == 0
+        table = page.locator(".heat-table tr[data-hour]").evaluate_all(
+            "(all) => all.map((tr) => [...tr.querySelectorAll('td')].map((td) => td.innerText))"
+        )
+        assert [[text.split("\n")[0] for text in row] for row in table] == [
+            ["–" if (n := cells[day, hour]) is None else f"{n}" for day in range(1, 8)]
+            for hour in range(24)
+        ]
+        most = max(visits.values())
         names = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-        best = {names[at[0] - 1] for at, n in visits.at.items() if n == most}
+        best = {names[at[0] - 1] for at, n in visits.items() if n == most}
         assert page.locator(".when-card .big").inner_text().split(",")[0] in best
         assert f"{most} visits" in page.locator(".when-card .under-big").inner_text()
         assert page.locator(".when-card figcaption").inner_text().count(f"{most} visits") >= 1
@@ -77,11 +76,11 @@ def test_every_hour_equals_the_api_and_the_records(browser: Browser, weeks: Hots
 
 def test_a_package_has_its_own_hours(browser: Browser, weeks: Hotspot) -> None:
     """The heat map of a package's page is that of its records."""
-    visits = recorded(weeks, MONTH).of_package_at
+    visits = visits_at(recorded(weeks, MONTH), "Vikidia")
     with opened(browser, f"{weeks.url}/package/{MONTH}?title=Vikidia") as (page, _):
         page.wait_for_selector(".heat-cell")
-        for (day, hour), shown in cells(page).items():
-            assert (shown or 0) == visits["Vikidia", day, hour]
+        for (day, hour), shown in heat_cells(page).items():
+            assert (shown or 0) == visits[day, hour]
 
 
 def test_time_in_use_and_uptime_have_addresses(browser: Browser, weeks: Hotspot) -> None:
@@ -96,7 +95,7 @@ def test_time_in_use_and_uptime_have_addresses(browser: Browser, weeks: Hotspot)
             page.get_by_role("link", name=name, exact=True).click()
             expect(page).to_have_url(f"{weeks.url}/when/{MONTH}?sort={sort}")
             expect(page.locator('.when-card [aria-current="true"]')).to_have_text(name)
-            shown = cells(page)
+            shown = heat_cells(page)
             for row in rows:
                 if row["hoursCounted"]:
                     assert shown[row["weekday"], row["hour"]] == row[figure]
@@ -107,7 +106,7 @@ def test_a_touch_tells_the_numbers_of_an_hour(
     browser: Browser, weeks: Hotspot, viewport: ViewportSize
 ) -> None:
     """The touched hour is named with its figure and how often it was counted."""
-    visits = recorded(weeks, MONTH).at
+    visits = visits_at(recorded(weeks, MONTH))
     day, hour = max(visits, key=lambda at: (at[0] == 3, visits[at]))
     with opened(browser, f"{weeks.url}/when/{MONTH}", viewport=viewport, has_touch=True) as (
         page,
@@ -148,7 +147,7 @@ def test_hours_of_a_zone_of_half_an_hour_begin_at_half_past(
     with running(hotspot), opened(browser, f"{hotspot.url}/when/{MONTH}") as (page, _):
         settled(page)
         page.wait_for_selector(".heat-cell")
-        check_hours(page, hotspot, recorded(hotspot, MONTH))
+        check_hours(page, hotspot, visits_at(recorded(hotspot, MONTH)))
         hours = page.locator(".heat-hour").all_inner_texts()
         assert hours[0].replace("\u202f", " ") == "12:30 AM"
         assert all(":30" in text for text in hours if text)

@@ -1,7 +1,7 @@
 """Hotspots that do not count, or may not: each as real files and a real `serve`.
 
 `SETUPS` has the ways in which a hotspot fails without anybody noticing, each with the verdict that
-it must get.
+the server must give; `ALL` also the one whose server is gone, which only a page can notice.
 """
 
 from __future__ import annotations
@@ -99,7 +99,9 @@ def _nothing(_: Hotspot) -> None:
 
 @dataclass(frozen=True)
 class Setup:
-    """A way to fail: what is there before the start, and what happens then."""
+    """A way to fail: what is there before the start, what happens then, and what happens when
+    somebody has opened the page.
+    """
 
     name: str
     state: str
@@ -108,6 +110,7 @@ class Setup:
     after: Callable[[Hotspot], None] = _nothing
     values: Mapping[str, int | str] = field(default_factory=dict)
     healthy: bool = True
+    when_open: Callable[[Hotspot], None] | None = None
 
 
 def _used_29_hours_ago(hotspot: Hotspot) -> None:
@@ -150,6 +153,10 @@ def _clock_is_set(hotspot: Hotspot) -> None:
     hotspot.visits(30)
     hotspot.wait(hotspot.counted(30))
     hotspot.set_clock(200 * DAY)
+
+
+def _stops(hotspot: Hotspot) -> None:
+    assert hotspot.stop()[0] == 0
 
 
 SETUPS = (
@@ -200,3 +207,11 @@ SETUPS = (
         healthy=False,
     ),
 )
+GONE = Setup(
+    "gone",
+    "unknown",
+    "",
+    lambda hotspot: hotspot.visits(30),
+    when_open=_stops,
+)
+ALL = (*SETUPS, GONE)
