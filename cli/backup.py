@@ -15,10 +15,11 @@ def backup(config: Config) -> None:
     """
     import shutil
     import sys
-    import tempfile
     from pathlib import Path
 
     from cli.messages import print_message
+    from engine.errors import UsageError
+    from engine.store.files import temporary_folder
     from engine.store.repair.backup import back_up_to
 
     if config.target != "-":
@@ -26,8 +27,10 @@ def backup(config: Config) -> None:
         size = Path(config.target).stat().st_size
         print_message(f"{config.target}: {size:,} bytes, verified")
         return
-    with tempfile.TemporaryDirectory(prefix="offspot-metrics-") as folder:
-        copy = Path(folder) / "backup"
+    if sys.__stdout__ is None or sys.stdout.isatty():
+        raise UsageError("a backup is no text for a terminal", "name a file, or redirect: - > FILE")
+    with temporary_folder("a copy of the database") as folder:
+        copy = folder / "backup"
         back_up_to(config.database, copy)
         with copy.open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer)

@@ -42,22 +42,41 @@ def write(text: str) -> bool:
 def write_file(name: str, text: str) -> None:
     """Text into a file, which is there whole or not at all; `-` is standard output.
 
-    Raises StorageError when it cannot be written.
+    A link stays one, and what is no file (a device, a pipe) is written to. Raises StorageError when
+    it cannot be written.
     """
     if name == "-":
         write(text)
         return
     path = Path(name)
-    draft = path.with_name(path.name + ".tmp")
     try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(Path(os.path.realpath(path)), text)
     except OSError as error:
-        with suppress(OSError):
-            draft.unlink()
         raise StorageError(
             f"{name} cannot be written: {error.strerror or error}", "give another file with -o"
         ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file next to another one, and put it in its place; two may do so at once."""
+    from shutil import copymode
+
+    draft = path.parent / f"offspot-metrics-{os.urandom(8).hex()}.tmp"
+    try:
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(OSError):  # it is new, or its file system has no modes
+            copymode(path, draft)
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
 
 
 def print_json(data: object) -> None:

@@ -37,7 +37,7 @@ def report(config: Config) -> None:
         name = config.site or (Packages.from_json(str(kept)).name if kept is not None else "")
         identity = str(figures.reader.get("site_id", ""))
     logo = data_address(Path(config.logo)) if config.logo else ""
-    hotspot = Hotspot(name, identity, figures.zone, config.note or "", logo)
+    hotspot = Hotspot(name, identity, figures.zone, config.note, logo)
     environment = os.environ.get("LC_ALL") or os.environ.get("LANG", "")
     language = Language(pick_language(config.language, environment))
     output.write_file(config.output, page_of(content, hotspot, language, at))

@@ -5,6 +5,7 @@ program does not need is left out. Byte code is made by the Python that will loa
 """
 
 import argparse
+import os
 import platform
 import shlex
 import shutil
@@ -43,13 +44,16 @@ DROPPED = tuple(
 )
 """What is left out of the standard library: nothing of it is imported."""
 
-PACKAGES_HOOK = """
-mkdir -p "$1/var/lib/packages"
+PACKAGES = "var/lib/packages"
+PACKAGES_HOOK = f"""
+mkdir -p "$1/{PACKAGES}"
 for deb in "$1"/var/cache/apt/archives/*.deb; do
-    { dpkg-deb -f "$deb"; echo "Status: install ok installed"; echo; }
-done > "$1/var/lib/packages/status"
+    kept="$1/{PACKAGES}/$(dpkg-deb -f "$deb" Package)"
+    {{ dpkg-deb -f "$deb"; echo "Status: install ok installed"; }} > "$kept.control"
+    dpkg-deb --fsys-tarfile "$deb" | tar -t > "$kept.list"
+done
 """
-"""Keeps a list of what was extracted, in dpkg's form, so that scanners know the versions."""
+"""Keeps what each extracted package says of itself, and the names of its files."""
 
 
 def run(*command: object) -> str:
@@ -68,13 +72,14 @@ def run(*command: object) -> str:
 
 def extracted(arch: str, cache: Path) -> Path:
     """Debian's Python and the packages that it depends on, extracted once."""
-    root = cache / f"debian-{SUITE}-{arch}"
+    root = cache / f"debian-{SUITE}-{arch}-root"
     if not root.is_dir():
         partial = root.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.parent.mkdir(parents=True, exist_ok=True)
         hook = f"--extract-hook={PACKAGES_HOOK}"
-        options = ["--quiet", "--variant=extract", f"--arch={arch}", "--include=python3", hook]
+        options = ["--quiet", "--variant=extract", f"--arch={arch}"]
+        options += ["--include=python3,base-files", hook]
         run("mmdebstrap", *options, SUITE, partial)
         partial.rename(root)
     return root
@@ -108,9 +113,29 @@ def take_system(debian: Path, root: Path, arch: str) -> Path:
     for notice in (debian / "usr/share/doc").glob("*/copyright"):
         (root / notice.relative_to(debian)).parent.mkdir(parents=True)
         shutil.copy2(notice, root / notice.relative_to(debian))
-    (root / "var/lib/dpkg").mkdir(parents=True)
-    shutil.copy2(debian / "var/lib/packages/status", root / "var/lib/dpkg/status")
+    (root / "etc").mkdir()
+    for name in ("usr/lib/os-release", "etc/os-release", "etc/debian_version"):
+        shutil.copy2(debian / name, root / name, follow_symlinks=False)
     return standard
+
+
+def name_packages(debian: Path, root: Path) -> None:
+    """List the packages of which there is more than the licence, in dpkg's form, with the files
+    that are there: scanners look up the known faults of these versions.
+    """
+    dpkg = root / "var/lib/dpkg"
+    (dpkg / "info").mkdir(parents=True)
+    with (dpkg / "status").open("w") as status:
+        for listed in sorted((debian / PACKAGES).glob("*.list")):
+            names = [name.removeprefix("./") for name in listed.read_text().splitlines()]
+            inside = [
+                name for name in names
+                if not name.endswith("/") and not name.startswith("usr/share/doc/")
+                and os.path.lexists(root / name)
+            ]  # fmt: skip
+            if inside:
+                status.write(f"{listed.with_suffix('.control').read_text()}\n")
+                (dpkg / "info" / listed.name).write_text("".join(f"/{n}\n" for n in inside))
 
 
 def take_program(archive: Path, root: Path, filebeat: Path | None) -> Path:
@@ -130,7 +155,6 @@ def take_program(archive: Path, root: Path, filebeat: Path | None) -> Path:
 
 def make_places(root: Path) -> None:
     """Users, and the folders that are mounted over."""
-    (root / "etc").mkdir()
     users = {"root": (0, "/"), "offspot-metrics": (USER, "/data")}
     (root / "etc/passwd").write_text(
         "".join(f"{n}:x:{i}:{i}::{home}:/usr/bin/false\n" for n, (i, home) in users.items())
@@ -178,7 +202,9 @@ def build(arch: str, archive: Path, filebeat: Path | None, output: Path, cache: 
     partial = output.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    standard = take_system(extracted(arch, cache), partial, arch)
+    debian = extracted(arch, cache)
+    standard = take_system(debian, partial, arch)
+    name_packages(debian, partial)
     program = take_program(archive, partial, filebeat)
     make_places(partial)
     compile_all(partial, arch, cache, [standard, program])

@@ -190,16 +190,15 @@ class Report:
         with self.reader.snapshot():
             return figures_answer(*self.figure_source(now), query)
 
-    def packages(self) -> Json:
+    def packages(self, now: int) -> Json:
         """Every package, and when it was used."""
-        from engine.figures.packages import package_list
+        from engine.figures.packages import hours_of_use, package_list
         from engine.packages import Packages
 
         with self.reader.snapshot():
             stored = self.reader.get("packages")
-            used = self.reader.hours_of_use()
-        known = Packages() if stored is None else Packages.from_json(str(stored))
-        return package_list(known, used)
+            used = hours_of_use(self.reader, self.figure_source(now)[1])
+        return package_list(Packages() if stored is None else Packages.from_json(stored), used)
 
     def _describe(self, period: Period, now: int) -> Json:
         return {

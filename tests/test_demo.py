@@ -162,6 +162,15 @@ def test_files_are_read_in_any_order() -> None:
     assert Recorded.read(paths[::-1], 0).lines == WEEK
 
 
+@pytest.mark.parametrize("time", [b"5", b"99999999999.5", b"1781431200123", b"9" * 5000])
+def test_a_line_of_an_impossible_time_moves_no_other(tmp_path: Path, time: bytes) -> None:
+    """Such lines do not count, so they do not say when the others are."""
+    odd = re.sub(rb'"ts":[0-9.]+', b'"ts":' + time, WEEK[0])
+    path = tmp_path / "log.json"
+    path.write_bytes(odd + b"".join(WEEK) + odd)
+    assert Recorded.read([str(path)], 0).lines == WEEK
+
+
 def test_recorded_lines_come_at_this_moment() -> None:
     """One each second, one after another, from the beginning again after the last one."""
     traffic = Recorded(WEEK[:2], 0)

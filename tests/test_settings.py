@@ -124,6 +124,21 @@ def test_what_is_no_port(port: str) -> None:
         make_config({"port": port}, {})
 
 
+@pytest.mark.parametrize("host", ["::1", "0.0.0.0", "fe80::1%eth0", "bücher.box", "localhost"])
+def test_addresses_to_listen_on(host: str) -> None:
+    """As they are written; whether it is one of this machine is known when it is used."""
+    assert make_config({}, {"HOST": host}).host == host
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "x" * 70, "\udcff", "é" * 80])
+def test_what_is_no_address_to_listen_on(host: str) -> None:
+    """What the resolver could only raise an exception for is said at the start."""
+    with pytest.raises(UsageError, match="no address"):
+        make_config({"host": host}, {})
+    with pytest.raises(ConfigError, match="no address"):
+        make_config({}, {"HOST": host})
+
+
 @pytest.mark.parametrize("name", ["auto", "AUTO", "Filebeat", "TAIL"])
 def test_choices_have_no_case(name: str) -> None:
     """Readers and levels are taken in any case."""
@@ -202,7 +217,7 @@ def test_every_variable_of_the_table_is_read() -> None:
     wrong = {
         *("DATABASE_URL", "TZ", "REVERSE_PROXY_LOGS_PATTERN", "READER", "PORT", "LOG_LEVEL"),
         *("ALLOWED_ORIGINS", "ALLOWED_HOSTS", "TRUSTED_PROXIES", "UI_LOCATION"),
-        *("LOG_FORMAT", "RETENTION_YEARS"),
+        *("LOG_FORMAT", "RETENTION_YEARS", "HOST"),
     }
     text = "postgresql://[a..b"
     for one in variables():

@@ -150,13 +150,31 @@ def test_days_on_are_counted(report: Report) -> None:
     assert "The hotspot was on for 24 h on 3 of 30 days." in text
 
 
+def test_days_are_those_that_were_counted(report: Report, memory_path: Path) -> None:
+    """As on the page: not those before counting began, and not those to come. Of a year of which
+    only totals are known, nothing is said of days.
+    """
+    now = hour(date(2026, 6, 3), 12)
+    found = content(report, "2026-06", now)
+    assert (found.days_on, found.days) == (3, 3)
+    found = content(report, "2026", now)
+    assert (found.days_on, found.days) == (64, 64)
+    with Store.open(memory_path / "metrics.db") as store:
+        with store.transaction():
+            store.records.save_whole_period("Y", "2025", {(1004, ""): 600, (1001, "Bees"): 5})
+        found = content(Report(store.reader()), "2025")
+    text = plain(page_of(found, HOTSPOT, Language("en"), LATER))
+    assert "The hotspot was on for 10 h. Its packages" in text
+    assert " days" not in text
+
+
 @pytest.mark.parametrize(
     ("period", "now", "fair"),
     [
         ("2026-05", LATER, True),
         ("2026-04", LATER, False),  # nothing was counted before
         ("2026-06", hour(date(2026, 6, 3), 12), False),  # not over
-        ("2026-07", LATER, True),  # nothing counted, after a month that was
+        ("2026-07", LATER, False),  # nothing was counted, after a month that was
         ("2026-08", LATER, False),
     ],
 )

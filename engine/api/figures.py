@@ -77,7 +77,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[Problem]:
         return [invalid_parameter("query", "to", "Input should not be before from", "value_error")]
     most = MAX_DAYS_OF_HOURS if by == "hour" else MAX_DAYS
     if (last - first).days >= most:
-        message = f"Input should be at most {most} days after from"
+        message = f"Input should make at most {most} days with from"
         return [invalid_parameter("query", "to", message, "value_error")]
     if "lang" in values and values.get("format", "json") == "json":
         message = "Field is for the formats csv and xlsx"

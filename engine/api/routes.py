@@ -184,7 +184,8 @@ class Routes:
     def _packages(self) -> Answer:
         if problems := unknown_parameters(_given(), {}):
             return invalid_answer(*problems)
-        return self._figures(lambda report: json_answer(report.packages()))
+        now = self._sources.now()
+        return self._figures(lambda report: json_answer(report.packages(now)), minute=now // 60)
 
     def _status(self) -> Answer:
         defer()

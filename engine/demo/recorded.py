@@ -15,6 +15,7 @@ from engine.demo.model import TimedLine
 from engine.errors import InputDamaged
 from engine.sources.content import BLOCK_BYTES
 from engine.sources.files import open_content
+from engine.times import EARLIEST_AT, LATEST_AT
 
 ENOUGH_LINES: Final = 200
 """With fewer of them today, it is too early for a day that begins with school."""
@@ -22,7 +23,7 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 """Of all logs together: they are in memory."""
 DAY_SECONDS: Final = 86_400
 
-_TIME = re.compile(rb'(\{"level":"[a-z]+","ts":)(\d+)(\.?\d*)')
+_TIME = re.compile(rb'(\{"level":"[a-z]+","ts":)(\d{1,12})(\.?\d*)')
 
 
 class Recorded:
@@ -67,13 +68,17 @@ class Recorded:
 
 
 def _lines_of(path: str) -> list[bytes]:
-    """The lines with a time, each with its newline."""
+    """The lines with a time that counts, each with its newline."""
     text = bytearray()
     with closing(open_content(path)) as content:
         while len(text) <= MAX_BYTES and (block := content.read(BLOCK_BYTES)):
             text += block
     lines = bytes(text).split(b"\n")[:-1]
-    return [line + b"\n" for line in lines if _TIME.match(line)]
+    return [
+        line + b"\n"
+        for line in lines
+        if (found := _TIME.match(line)) and EARLIEST_AT <= int(found[2]) < LATEST_AT
+    ]
 
 
 def whole_seconds(line: bytes) -> int:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,7 +23,7 @@ from engine.runtime.evidence import read_silence
 from engine.settings import Config
 from engine.sources.content import first_line
 from engine.sources.log_file import LogFile, log_file_id
-from engine.store.files import free_bytes
+from engine.store.files import free_bytes, temporary_folder
 from engine.store.header import check_ours
 from engine.store.lock import is_locked
 from engine.store.positions import load_log_files
@@ -82,7 +81,7 @@ def check_database(
     path = config.database
     try:
         check_ours(path)
-        with _reader(path, live=is_locked(path)) as reader, storage_errors(path):
+        with storage_errors(path), _reader(path, live=is_locked(path)) as reader:
             stored = _read_state(reader, now)
             stored.running = is_locked(path)
     except InputMissing:
@@ -100,10 +99,11 @@ def check_database(
 @contextmanager
 def _reader(path: Path, *, live: bool) -> Iterator[Reader]:
     """A reader of a database that is in use, or of a copy of one that is not."""
-    with tempfile.TemporaryDirectory(prefix="offspot-metrics-") as folder:
+    with ExitStack() as stack:
         place = path
         if not live:
-            place = Path(folder) / path.name
+            folder = stack.enter_context(temporary_folder(f"a copy of {path}"))
+            place = folder / path.name
             for suffix in ("", "-wal"):
                 source = path.with_name(path.name + suffix)
                 if source.exists():

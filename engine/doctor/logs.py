@@ -16,17 +16,13 @@ from engine.patterns import read_pattern
 from engine.settings import Config
 from engine.sources.files import NotGzip, open_content
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
+from engine.sources.refusals import Refusal, refusal
 
 SHOWN: Final = 8
 MAX_REFUSED: Final = 50
 MAX_FOLDERS: Final = 200
 _LIKE_A_LOG = re.compile(r"(.+\.(?:jsonl?|ndjson|log))((?:[.-][0-9A-Za-z:+-]{1,30})*)", re.S)
 """A log, and what rotation appends to its name: `.1`, `.2.gz`, `-20260610`, `.old`."""
-_ROOT_ONLY: Final = (
-    "run as root (a container: with cap_add DAC_READ_SEARCH), or set `mode 0644` in the "
-    "`output file` block of Caddy's log (Caddy 2.9 and later create logs readable by their own "
-    "user only)"
-)
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,8 @@ class _Seen:
 
     files: list[FoundFile] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    refusal: Refusal | None = None
+    """Why the first of them may not be read."""
     refused: list[str] = field(default_factory=list)
     """Messages for entries that have the name of a log and are not read, with what to do."""
     rolls: list[str] = field(default_factory=list)
@@ -75,9 +73,8 @@ def check_logs(config: Config, found: Examination) -> list[FoundFile]:
         return []
     except OSError as error:
         text = f"{folder} may not be listed: {error.strerror}"
-        hint = f"let this user (uid {os.geteuid()}) read it: chmod a+rx {folder}, or run as root"
-        hint += " (a container: with cap_add DAC_READ_SEARCH)"
-        found.checks.append(problem(name, InputUnreadable(text, hint)))
+        remedy = _remedy(refusal(folder), "check the disk that it is on")
+        found.checks.append(problem(name, InputUnreadable(text, remedy)))
         return []
     seen = _Seen(below=list(_folders_with_logs(folder, config.pattern)))
     for entry in names:
@@ -86,7 +83,7 @@ def check_logs(config: Config, found: Examination) -> list[FoundFile]:
     details = _details(seen, config.pattern)
     if seen.unreadable and not seen.files:
         text = f"{folder}: the logs may not be read: {', '.join(seen.unreadable[:SHOWN])}"
-        found.checks.append(problem(name, InputUnreadable(text, _ROOT_ONLY), *details))
+        found.checks.append(problem(name, InputUnreadable(text, _remedy(seen.refusal)), *details))
     elif not seen.files:
         found.checks.append(problem(name, _nothing(folder, names, config.pattern, seen), *details))
     else:
@@ -125,6 +122,7 @@ def _inspect(folder: Path, name: str, pattern: str, seen: _Seen) -> None:
         return
     except OSError as error:
         seen.unreadable.append(f"{name} ({_mode(path)}{error.strerror})")
+        seen.refusal = seen.refusal or refusal(path)
 
 
 def _folders_with_logs(folder: Path, pattern: str) -> Iterator[str]:
@@ -146,6 +144,13 @@ def _details(seen: _Seen, pattern: str) -> list[str]:
     more = len(details) - SHOWN
     refused = [text.removeprefix("log ") for text in seen.refused[:MAX_REFUSED]]
     return [*refused, *details[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _remedy(refused: Refusal | None, otherwise: str = "copy those files again") -> str:
+    if refused is None:
+        return otherwise
+    as_root = "run as root, or " if os.geteuid() else ""
+    return f"{as_root}{refused.remedy}; {refused.reason}"
 
 
 def _mode(path: Path) -> str:
@@ -213,7 +218,7 @@ def _readable(folder: Path, pattern: str, seen: _Seen, details: list[str]) -> Ch
         )
     if seen.unreadable:
         unread = [f"{one}: not read" for one in seen.unreadable[:SHOWN]]
-        return Check(name, State.WARNING, text, _ROOT_ONLY, (*unread, *details))
+        return Check(name, State.WARNING, text, _remedy(seen.refusal), (*unread, *details))
     if seen.refused:
         hint = "some files are not read; each has its remedy"
         return Check(name, State.WARNING, text, hint, tuple(details))

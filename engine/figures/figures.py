@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -22,7 +22,7 @@ from engine.kpis.hourly import (
 )
 from engine.store.hourly_figures import HourlyFigures
 from engine.store.reader import Sums
-from engine.times import HOUR_SECONDS, Period, day_start, local_day, local_hour
+from engine.times import HOUR_SECONDS, Period, day_start, latest_possible, local_day, local_hour
 
 Json = dict[str, Any]
 
@@ -37,9 +37,11 @@ KINDS: Final = {"day": "D", "week": "W", "month": "M"}
 
 @dataclass(frozen=True)
 class TotalOnly:
-    """A period of which no hours are known, only its totals: imported, or of removed records."""
+    """A period of which the total is known, and not all hours: imported, or of removed records."""
 
     period: Period
+    hours_from: int
+    """From here on its hours are known."""
     read_sums: Callable[[], Sums]
 
     @cached_property
@@ -70,15 +72,15 @@ class Known:
 
     @property
     def counted_from(self) -> int | None:
-        """When the figures begin, those without hours included."""
+        """When the figures of possible dates begin, those without hours included."""
         starts = [only.period.start for only in self.totals_only]
-        return min(
-            [*starts, *([] if self.first_minute is None else [self.first_minute])], default=None
-        )
+        known = [start for start in starts if start < latest_possible(self.now)]
+        known += [] if self.first_minute is None else [self.first_minute]
+        return min(known, default=None)
 
     def without_hours(self, start: int, end: int) -> bool:
         """Whether a time is, in part, one of which only totals are known."""
-        return any(only.period.start < end and start < only.period.end for only in self.totals_only)
+        return any(only.period.start < end and start < only.hours_from for only in self.totals_only)
 
     def whole_totals(self, span: Span) -> list[TotalOnly]:
         """The largest periods without hours that lie within a span, none in another."""
@@ -111,15 +113,10 @@ class Figures:
         self._read = read
         self._known = known
         self._package = package
-        self._hours_of: dict[Span, dict[int, HourFigures]] = {}
-        """What was read already."""
 
     def sum(self, span: Span) -> HourFigures:
         """The figures of a span."""
-        only = self._known.whole_totals(span)
-        hours = self._hours(span).items()
-        counted = _sum(figures for hour, figures in hours if not _is_within(hour, only))
-        return _sum([counted, *(self._figures_of(total) for total in only)])
+        return self._sum_of(self._hours(span), self._known.whole_totals(span))
 
     def total(self, span: Span) -> Json:
         """`FiguresTotal` of `openapi.yaml`."""
@@ -129,7 +126,7 @@ class Figures:
         by_day = self._by_day(hours, begun)
         days = [day for day in by_day.values() if day is not None]
         since = known.counted_from
-        used = None if self._package is not None else len(self.packages(span))
+        used = None if self._package is not None else sum(map(bool, self.packages(span)))
         return {
             **total_json(self.sum(span), used),
             "countedFrom": None if since is None or since >= span.end else max(since, span.start),
@@ -179,13 +176,12 @@ class Figures:
         zone = self._known.zone
         parts = hours_of(stretch, zone) if by == "hour" else rows_of(stretch, KINDS[by], zone)
         for label, start, end in parts:
-            inside = instants[bisect_left(instants, start) : bisect_left(instants, end)]
-            figures = _sum(hours[hour] for hour in inside)
+            between = instants[bisect_left(instants, start) : bisect_left(instants, end)]
+            inside = {hour: hours[hour] for hour in between}
+            has_totals = self._known.without_hours(start, end)
+            whole = self._known.whole_totals(Span(start, end)) if has_totals else []
             state = self._state(start, end, counted=bool(inside))
-            if state == "total-only":
-                whole = self._known.whole_totals(Span(start, end))
-                figures = _sum(self._figures_of(total) for total in whole)
-            yield Part(label, start, end, figures, state)
+            yield Part(label, start, end, self._sum_of(inside, whole), state)
 
     def hours_of_week(self, stretch: Stretch) -> list[Json]:
         """`HourOfWeek` of each hour of a week, from Monday 0:00 on, summed over a stretch."""
@@ -213,28 +209,21 @@ class Figures:
         return bool(self._hours(span)) or bool(self._known.whole_totals(span))
 
     def _hours(self, span: Span) -> dict[int, HourFigures]:
-        if span not in self._hours_of:
-            self._hours_of[span] = self._read_hours(span)
-        return self._hours_of[span]
+        return self._read.hours(span.start, span.end, self._package)
 
-    def _read_hours(self, span: Span) -> dict[int, HourFigures]:
-        hours = self._read.hours(span.start, span.end)
-        if self._package is None:
-            return hours
-        of_package = self._read.package_hours(self._package, span.start, span.end)
-        nothing = PackageUse()
-        found = {}
-        for hour, figures in hours.items():
-            use = of_package.get(hour, nothing)
-            in_use = min(use.minutes_in_use, figures.minutes_on)
-            found[hour] = HourFigures(use.visits, in_use, figures.minutes_on)
-        return found
+    def _sum_of(self, hours: Mapping[int, HourFigures], only: Sequence[TotalOnly]) -> HourFigures:
+        """Hours and totals of periods, which the hours within them are a part of."""
+        counted = (
+            figures
+            for hour, figures in hours.items()
+            if not any(total.period.start <= hour < total.period.end for total in only)
+        )
+        return _sum([*counted, *(self._figures_of(total) for total in only)])
 
     def _figures_of(self, only: TotalOnly) -> HourFigures:
         if self._package is None:
             return only.figures
-        use = only.packages.get(self._package, PackageUse())
-        return HourFigures(use.visits, use.minutes_in_use, only.figures.minutes_on)
+        return only.figures.with_use(only.packages.get(self._package, PackageUse()))
 
     def _by_day(self, hours: Mapping[int, HourFigures], span: Span) -> Days:
         zone = self._known.zone
@@ -277,10 +266,6 @@ class Figures:
 def _sum(figures: Iterable[HourFigures]) -> HourFigures:
     columns = list(zip(*figures, strict=True))
     return HourFigures(*map(sum, columns)) if columns else HourFigures()
-
-
-def _is_within(hour: int, only: Iterable[TotalOnly]) -> bool:
-    return any(total.period.start <= hour < total.period.end for total in only)
 
 
 def _place_in_week(zone: ZoneInfo) -> Callable[[int], int]:

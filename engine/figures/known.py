@@ -17,8 +17,8 @@ def read_known(reader: Reader, zone: ZoneInfo, now: int, *, has_totals: bool) ->
     complete_from = int(reader.get("complete_from", 0))
     periods = reader.total_only_periods(complete_from, zone) if has_totals else []
     totals = tuple(
-        TotalOnly(period, partial(reader.stored_sums, period, zone))
-        for period in periods
+        TotalOnly(period, hours_from, partial(reader.stored_sums, period, zone))
+        for period, hours_from in periods
         if period.end > EARLIEST_POSSIBLE
     )
     return Known(zone, now, reader.first_minute(latest_possible(now)), totals)

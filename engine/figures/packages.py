@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.figures.figures import Json
+from engine.figures.figures import Json, Known
 from engine.packages import Package, Packages
+from engine.store.reader import Reader
+from engine.times import hour_of
 
 Used = Mapping[str, tuple[int, int]]
 """Title -> the first and the last hour in which it was used."""
+
+
+def hours_of_use(reader: Reader, known: Known) -> Used:
+    """When each package was used. One of which only totals of a period are known was used between
+    its first and its last hour.
+    """
+    used = reader.hours_of_use(known.now)
+    for only in known.totals_only:
+        of_period = (only.period.start, hour_of(min(only.period.end - 1, known.now)))
+        for title in only.packages:
+            first, last = used.get(title, of_period)
+            used[title] = min(first, of_period[0]), max(last, of_period[1])
+    return used
 
 
 def package_list(packages: Packages, used: Used) -> Json:

@@ -53,7 +53,10 @@ def _bind_hint(code: int | None, port: int) -> str:
             "Stop it, or choose another port with --port (PORT)."
         )
     if code == errno.EACCES:
-        return "Ports below 1024 need privileges: choose a higher one with --port (PORT)."
+        return (
+            "Ports below 1024 need privileges: choose a higher one with --port (PORT), or give "
+            "this user CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd)."
+        )
     return "Give an address of this machine with --host (HOST): 127.0.0.1 or 0.0.0.0."
 
 

@@ -32,6 +32,10 @@ class HourFigures(NamedTuple):
     files_created: int = 0
     files_deleted: int = 0
 
+    def with_use(self, use: PackageUse) -> HourFigures:
+        """Those of one package, beside the minutes on."""
+        return HourFigures(use.visits, min(use.minutes_in_use, self.minutes_on), self.minutes_on)
+
     def as_json(self, *, of_package: bool = False) -> Json:
         """By their names; files are of no package."""
         return {

@@ -26,7 +26,7 @@ from engine.runtime.threads import Threads
 from engine.runtime.ticker import Tick, Ticker
 from engine.runtime.waiting_logs import WaitingLogs
 from engine.settings import Config
-from engine.sources.model import Look, Setup
+from engine.sources.model import Block, Look, Setup
 from engine.sources.readers import choose_source
 from engine.sources.requests import Requests
 from engine.store.reader import Reader as StoreReader
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 PACKAGES_SECONDS: Final = 2.0
 """How long the start waits for the packages file; later it answers, and counts once it is read."""
+QUIET_SECONDS: Final = 30.0
+"""Without a line for so long, what is left of the logs is what cannot be read."""
 READER_SECONDS: Final = 3.0
 """How long the end waits for the reader to emit what is there, and to end Filebeat."""
 
@@ -57,6 +59,7 @@ class Collector:
         self.threads: Threads
         self.answers: AnswerCache
         self._reading = False
+        self._line_at = clock.monotonic()
         self._messages = 0
         """So many has the reader emitted, and we have taken."""
         self._failed = False
@@ -88,6 +91,7 @@ class Collector:
     def _show_import(self) -> None:
         """Show what an import has added."""
         self.status.collecting_since = None
+        self.status.last_seen = self.store.reader().last_hours(clock.now())
         self.counting.note_store()
 
     def open_report(self) -> Report:
@@ -122,7 +126,20 @@ class Collector:
 
     def due_in(self) -> float:
         """Seconds until `handle` is to be called though nothing has come."""
-        return 0.0 if self.takeover.is_pending else self.counting.due_in()
+        return 0.0 if self._may_import else self.counting.due_in()
+
+    @property
+    def _may_import(self) -> bool:
+        """Whether an older database is to be imported now: once the lines that are there, which it
+        may have counted too, are counted and saved. Hours with lines of ours are not imported.
+        """
+        look = self.counting.look
+        if not self.takeover.is_pending or self.takeover.has_begun:
+            return self.takeover.is_pending
+        if look is None or self.counting.schedule.unsaved_since is not None:
+            return False
+        is_quiet = clock.monotonic() - self._line_at > QUIET_SECONDS
+        return is_quiet or (not look.lag_bytes and look.rolls_are_known)
 
     def handle(self, item: Item | None) -> None:
         """Do what an item of the inbox asks for, or what is due. Raises ThreadDied."""
@@ -146,7 +163,8 @@ class Collector:
                 self.counting.tick(item)
                 self._watch_waiting_logs()
             else:
-                self.takeover.step()
+                if self._may_import:
+                    self.takeover.step()
                 self.counting.save_if_due()
             self._check_figures()
         elif isinstance(item, Reload):
@@ -156,6 +174,8 @@ class Collector:
             self._read_when_ready()
         elif not isinstance(item, Stop | Ended):
             self._messages += 1
+            if isinstance(item, Block):
+                self._line_at = clock.monotonic()
             self.counting.take(item)
 
     def _read_when_ready(self) -> None:

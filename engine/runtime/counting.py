@@ -48,7 +48,7 @@ class CountingLoop(Saving):
         status.steady_seconds = int(store.get("steady_seconds", 0))
         status.backup_age = int(store.get("backup_age", 0))
         status.steps.extend(store.clock_steps())
-        status.last_seen = store.reader().last_hours()
+        status.last_seen = store.reader().last_hours(clock.now())
 
     # Start
 

@@ -39,7 +39,7 @@ def demo(config: Config, packages: bytes, traffic: Traffic, announce: Callable[[
             return _serve(own_config(config, Path(folder)), packages, traffic, announce)
     except OSError as error:
         raise StorageError(
-            f"{error.filename or tempfile.gettempdir()}: {error.strerror}",
+            f"{error.filename or 'demo'}: {error.strerror}",
             "the demo needs 50 MB in the folder for temporary files; TMPDIR names another",
         ) from error
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 _FROM_TERMINAL = 0x80  # no `Final` here: `--version` would load typing for it
 """SI_KERNEL: the terminal sent it, to the child as well."""
@@ -52,11 +53,11 @@ def _handle_signals() -> None:
 
 def _wait_for(child: int, signals: set[int]) -> int:
     """Pass signals on and reap whatever ends, until the child does. Its exit code."""
+    received = _received(signals)
     while True:
-        info = signal.sigwaitinfo(signals)
-        if info.si_signo != signal.SIGCHLD:
-            if info.si_code != _FROM_TERMINAL:
-                os.kill(child, info.si_signo)
+        number = next(received)
+        if number != signal.SIGCHLD:
+            os.kill(child, number)
             continue
         ended = child
         while ended:
@@ -64,3 +65,28 @@ def _wait_for(child: int, signals: set[int]) -> int:
             if ended == child:
                 code = os.waitstatus_to_exitcode(status)
                 return code if code >= 0 else 128 - code
+
+
+def _received(signals: set[int]) -> Iterator[int]:
+    """Blocked signals as they come; without those of the terminal, which the child has, too."""
+    while True:
+        try:
+            info = signal.sigwaitinfo(signals)
+        except OSError:  # a profile of the container engine refuses the system call
+            yield from _handled(signals)
+            return
+        if info.si_code != _FROM_TERMINAL:
+            yield info.si_signo
+
+
+def _handled(signals: set[int]) -> Iterator[int]:
+    """The same by handlers, which are not told who sent a signal."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in signals:
+        signal.signal(number, lambda _number, _frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    from_terminal = {signal.SIGINT, signal.SIGQUIT, signal.SIGHUP} if os.isatty(0) else set()
+    while True:
+        yield from set(os.read(reader, 512)) - from_terminal

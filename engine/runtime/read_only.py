@@ -143,7 +143,7 @@ class ReadOnlyDashboard:
             status.last_line_at = reader.last_line_at()
             status.saved_at = int(reader.get("saved_at", 0)) or None
             status.fates = reader.fates()
-            status.last_seen = reader.last_hours()
+            status.last_seen = reader.last_hours(clock.now())
 
 
 def _file_of(path: Path) -> tuple[int, int] | None:

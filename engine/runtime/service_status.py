@@ -23,7 +23,6 @@ from engine.runtime.metrics import metrics_of
 from engine.settings import Config
 from engine.sources.model import Look
 from engine.store.files import free_bytes
-from engine.text import cut_text, visible_text
 from engine.verdict import Probe, Verdict, judge
 from engine.verdict.evidence import Silence
 
@@ -95,8 +94,8 @@ class ServiceStatus:
 
     @property
     def site_name(self) -> str:
-        """Of `--site`, else of the packages file, made fit to be shown in the same way."""
-        return cut_text(visible_text(self.config.site)) or self.packages.name
+        """Of `--site`, else of the packages file."""
+        return self.config.site or self.packages.name
 
     def verdict(self) -> Verdict:
         """Whether it is counting, and why not."""

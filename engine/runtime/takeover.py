@@ -29,9 +29,10 @@ class Takeover:
         self.store = store
         self._noted = noted
         self._steps: Iterator[int] | None = None
+        self.has_begun = False
         self._opened = ExitStack()
         if older is not None and store.get(DONE) is None:
-            log.info("%s is of offspot/metrics: what it has is imported", older)
+            log.info("%s is of offspot/metrics: imported once the logs are counted", older)
             self._steps = self._run(older)
         elif older is not None:
             store.notes.append(
@@ -47,6 +48,7 @@ class Takeover:
         """Import some more. After a failure, which is reported, the next start tries again."""
         if self._steps is None:
             return
+        self.has_begun = True
         try:
             if next(self._steps, None) is not None:
                 return

@@ -148,7 +148,7 @@ class Config:
     host: str = setting(
         default="127.0.0.1",
         variable="HOST",
-        read=str,
+        read=values.read_listening_host,
         group=PAGE,
         metavar="ADDRESS",
         help="Address to listen on ({source}; 0.0.0.0: all).",
@@ -166,7 +166,7 @@ class Config:
     site: str = setting(
         default="",
         variable="SITE_NAME",
-        read=str,
+        read=values.read_name,
         group=PAGE,
         metavar="NAME",
         help="Name of the hotspot on the page ({source}).",
@@ -207,8 +207,8 @@ class Config:
         words=choices.LANGUAGES,
         help="Language of the report (default: that of the environment, else en).",
     )
-    note: str | None = setting(
-        default=None, group=OUTPUT, metavar="TEXT", help="A text below the heading of the report."
+    note: str = setting(
+        default="", read=values.read_note, group=OUTPUT, metavar="TEXT", help="A text for its top."
     )
     logo: str | None = setting(
         default=None, group=OUTPUT, metavar="FILE", help="An image for its top, at most 1 MiB."

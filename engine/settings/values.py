@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from engine.errors import ConfigError
 from engine.settings.model import BadValue
+from engine.text import clean_text, cut_text, visible_text
 from engine.times import load_zone
 
 if TYPE_CHECKING:
@@ -117,6 +118,25 @@ def one_of(
         return folded[text.lower()]
 
     return read
+
+
+def read_name(text: str) -> str:
+    """A name that is shown: in one line, and cut where it is too long."""
+    return cut_text(visible_text(text))
+
+
+def read_note(text: str) -> str:
+    """Lines that are shown."""
+    return "\n".join(map(clean_text, text.splitlines()))
+
+
+def read_listening_host(text: str) -> str:
+    """A name or address of this machine; whether it is one is known when it is used."""
+    try:
+        text.encode("idna")
+    except UnicodeError as error:
+        raise BadValue(f"{text!r} is no address (127.0.0.1; 0.0.0.0 for all)") from error
+    return text
 
 
 def read_port(text: str) -> int:
@@ -224,6 +244,10 @@ def read_folder(text: str) -> Path | None:
     path = read_path(text)
     if not os.path.isdir(path):  # noqa: PTH112 (that of pathlib raises)
         raise BadValue(f"{text!r} is not a folder that this user can see")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise BadValue(f"folder {text!r} may not be read: let this user list and enter it")
+    try:  # os.access knows nothing of capabilities
+        with os.scandir(path):
+            os.stat(f"{path}/.")  # noqa: PTH116 (pathlib drops the dot)
+    except OSError as error:
+        problem = f"folder {text!r} cannot be read ({error.strerror})"
+        raise BadValue(f"{problem}: let this user list and enter it") from error
     return path

@@ -12,20 +12,20 @@ from engine.spreadsheet.table import Cell, Json, Table, figures_in
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 """Without it, spreadsheets take UTF-8 for their own old encoding."""
-_LABELS: Final = ("package", "weekday", "hour", "label", "start", "end")
+_AROUND: Final = {
+    "package": (("package",), ()),
+    "hour-of-week": (("weekday", "hour"), ("hoursCounted",)),
+}
+_AROUND_OF_TIME: Final = (("label", "start", "end"), ("state",))
+"""The fields before the figures, and behind them."""
 
 
 def csv_for_programs(answer: Json) -> bytes:
-    """One row for each one of the answer, under the names of its fields; null is empty."""
-    figures = figures_in(answer)
-    rows = answer["rows"]
-    first = rows[0] if rows else {"package": ""}
-    names = [
-        *(name for name in _LABELS if name in first),
-        *figures,
-        *(name for name in ("state", "hoursCounted") if name in first),
-    ]
-    return csv_text([names, *([row[name] for name in names] for row in rows)]).encode()
+    """One row for each one of the answer, under the names of its fields."""
+    before, behind = _AROUND.get(answer["by"], _AROUND_OF_TIME)
+    names = [*before, *figures_in(answer), *behind]
+    rows = ([row[name] for name in names] for row in answer["rows"])
+    return csv_text([names, *rows]).encode()
 
 
 def csv_for_people(table: Table, decimal: str) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from engine.kpis.hourly import HourFigures, PackageUse
-from engine.times import first_day
+from engine.times import HOUR_SECONDS, first_day, load_zone
 from engine.usage_report.language import Language
 
 Json = dict[str, Any]
@@ -48,14 +48,14 @@ def table_of(answer: Json, hotspot: str, language: Language, now: int) -> Table:
     header += [_named(name, language) for name in figures]
     header += [language.text("export.note")] if has_states else []
     whole = language.text("export.all" if by == "package" else "export.one")
-    total: list[Cell] = [whole, *[""] * (len(names) - 1), *_cells(_total(answer, figures), figures)]
+    total: list[Cell] = [whole, *[""] * (len(names) - 1), *_total(answer, figures)]
     return Table(
         about=_about(answer, hotspot, language),
         header=header,
         total=[*total, ""] if has_states else total,
         rows=[
             [
-                *_LABELS.get(by, _of_period)(row, language),
+                *_LABELS.get(by, _of_period)(row, _begin(row, answer), language),
                 *(_empty(row, figures) or _cells(row, figures)),
                 *([_note(row, now, language)] if has_states else []),
             ]
@@ -67,16 +67,20 @@ def table_of(answer: Json, hotspot: str, language: Language, now: int) -> Table:
 
 def figures_in(answer: Json) -> list[str]:
     """The names of the figures of each row, in their order."""
-    row = answer["rows"][0] if answer["rows"] else PackageUse().as_json("")
-    known = {*HourFigures().as_json(), *PackageUse().as_json("", PackageUse())}
-    return [name for name, value in row.items() if name in known and isinstance(value, int)]
+    if answer["by"] == "package":
+        row = PackageUse().as_json("", PackageUse() if answer.get("comparison") else None)
+    else:
+        row = HourFigures().as_json(of_package=answer["package"] is not None)
+    return [name for name, value in row.items() if isinstance(value, int)]
 
 
-def _total(answer: Json, names: list[str]) -> Json:
+def _total(answer: Json, names: list[str]) -> list[Cell]:
     """The same figures of the whole stretch, and of the one it is compared with."""
+    total = answer["total"]
+    if not (total["visits"] or total["minutesOn"]):  # nothing was counted in it
+        return [""] * len(names)
     before = (answer.get("comparison") or {}).get("before", {})
-    whole = answer["total"] | {f"{name}Before": value for name, value in before.items()}
-    return {name: whole[name] for name in names}
+    return _cells(total | {f"{name}Before": value for name, value in before.items()}, names)
 
 
 def _about(answer: Json, hotspot: str, language: Language) -> list[tuple[str, str]]:
@@ -117,21 +121,26 @@ def _note(row: Json, now: int, language: Language) -> str:
     return language.text("export.running") if is_running else ""
 
 
-def _of_package(row: Json, language: Language) -> list[Cell]:
+def _begin(row: Json, answer: Json) -> datetime:
+    """When a row begins on the clock of the hotspot; else the first hour of the stretch."""
+    first_hour = -(-answer["start"] // HOUR_SECONDS) * HOUR_SECONDS
+    return datetime.fromtimestamp(row.get("start", first_hour), load_zone(answer["timezone"]))
+
+
+def _of_package(row: Json, _at: datetime, language: Language) -> list[Cell]:
     return [row["package"] or language.text("report.remainder")]
 
 
-def _of_hour(row: Json, _language: Language) -> list[Cell]:
-    day, _, hour = row["label"].partition("T")
-    return [day, f"{hour}:00"]
+def _of_hour(_row: Json, at: datetime, _language: Language) -> list[Cell]:
+    return [at.date().isoformat(), f"{at:%H:%M}"]
 
 
-def _of_hour_of_week(row: Json, language: Language) -> list[Cell]:
+def _of_hour_of_week(row: Json, at: datetime, language: Language) -> list[Cell]:
     day = _MONDAY + timedelta(days=row["weekday"] - 1)
-    return [language.weekday_name(day), f"{row['hour']:02d}:00"]
+    return [language.weekday_name(day), f"{row['hour']:02d}:{at.minute:02d}"]
 
 
-def _of_period(row: Json, language: Language) -> list[Cell]:
+def _of_period(row: Json, _at: datetime, language: Language) -> list[Cell]:
     """A day as its date, which spreadsheets sort; a week or month by name."""
     label = row["label"]
     kind = "W" if "W" in label else "D" if label.count("-") == 2 else "M"
@@ -144,7 +153,7 @@ def _of_period(row: Json, language: Language) -> list[Cell]:
     return [language.period(kind, label)]
 
 
-_LABELS: Final[dict[str, Callable[[Json, Language], list[Cell]]]] = {
+_LABELS: Final[dict[str, Callable[[Json, datetime, Language], list[Cell]]]] = {
     "package": _of_package,
     "hour": _of_hour,
     "hour-of-week": _of_hour_of_week,

@@ -9,11 +9,12 @@ import errno
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from engine.errors import DatabaseForeign
+from engine.errors import DatabaseForeign, StorageError
 
 _COMPANIONS: Final = ("", "-wal", "-shm")
 
@@ -29,6 +30,22 @@ def free_bytes(path: Path) -> int | None:
         disk = os.statvfs(path.parent)
         return disk.f_bavail * disk.f_frsize
     return None
+
+
+@contextmanager
+def temporary_folder(purpose: str, place: Path | None = None) -> Iterator[Path]:
+    """A folder that is removed at the end. Raises StorageError where none can be made."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="offspot-metrics-", dir=place)
+    except OSError as error:  # no room, or read-only as in a container
+        raise StorageError(
+            f"no folder can be made for {purpose}: {error.strerror}",
+            f"let this user write in {place}, and make room there"
+            if place
+            else "TMPDIR names another folder for temporary files, which needs room for a copy",
+        ) from error
+    with folder as name:
+        yield Path(name)
 
 
 def sync_path(path: Path) -> None:

@@ -61,14 +61,21 @@ class HourlyFigures:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._running = _RunningHours(connection)
-        self._hours: dict[tuple[int, int], dict[int, HourFigures]] = {}
+        self._hours: dict[tuple[int, int, str | None], dict[int, HourFigures]] = {}
         self._packages: dict[tuple[int, int], dict[str, PackageUse]] = {}
 
-    def hours(self, start: int, end: int) -> dict[int, HourFigures]:
-        """Every hour in `[start, end)` that has a record or a state, ascending."""
-        if (start, end) not in self._hours:
-            self._hours[start, end] = self._read_hours(start, end)
-        return self._hours[start, end]
+    def hours(self, start: int, end: int, package: str | None = None) -> dict[int, HourFigures]:
+        """Every hour in `[start, end)` that has a record or a state, ascending; with `package`,
+        what that one was used in it, beside the minutes on.
+        """
+        key = (start, end, package)
+        if key not in self._hours:
+            self._hours[key] = (
+                self._read_hours(start, end)
+                if package is None
+                else self._hours_of_package(package, self.hours(start, end))
+            )
+        return self._hours[key]
 
     def _read_hours(self, start: int, end: int) -> dict[int, HourFigures]:
         found = {
@@ -108,18 +115,20 @@ class HourlyFigures:
                 add_use(found, title, use)
         return {title: use for title, use in found.items() if any(use)}
 
-    def package_hours(self, title: str, start: int, end: int) -> dict[int, PackageUse]:
-        """The hours in which a package was visited or used; a time in use as it was recorded."""
+    def _hours_of_package(
+        self, title: str, hours: dict[int, HourFigures]
+    ) -> dict[int, HourFigures]:
+        if not hours:
+            return {}
+        span = (min(hours), max(hours) + HOUR_SECONDS)
         found = {
             hour: PackageUse(visits, used)
-            for hour, visits, used in self._connection.execute(_PACKAGE_HOURS, (start, end, title))
+            for hour, visits, used in self._connection.execute(_PACKAGE_HOURS, (*span, title))
         }
-        for hour, _, values in self._running.hours_in(start, end):
-            found[hour] = PackageUse(
-                values.get((package_home_visit.id, title), 0),
-                values.get((total_usage_by_package.id, title), 0),
-            )
-        return found
+        for hour, _, values in self._running.hours_in(*span):
+            found[hour] = package_uses(values).get(title, PackageUse())
+        nothing = PackageUse()
+        return {hour: of.with_use(found.get(hour, nothing)) for hour, of in hours.items()}
 
 
 class _RunningHours:

@@ -144,7 +144,7 @@ class Import:
             return
         summary.hours += 1
         summary.first_hour = hour.hour if summary.first_hour is None else summary.first_hour
-        summary.last_hour = hour.hour
+        summary.last_hour = max(hour.hour, summary.last_hour or 0)
         if hour.hour > self.now + DAY_SECONDS:
             summary.in_future += len(hour.values)
         for (indicator_id, dimension), value in hour.values.items():

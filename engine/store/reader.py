@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from engine import indicators
+from engine.indicators import package_home_visit, total_usage_by_package, uptime
 from engine.indicators.model import NO_DIMENSION, Key, States
 from engine.store import database
 from engine.store.fates import fates_in, sum_fates
@@ -29,6 +29,7 @@ from engine.times import (
     PERIOD_KINDS,
     Period,
     labels_of_hour,
+    latest_possible,
     period_of,
 )
 
@@ -75,12 +76,16 @@ class Reader:
         """A value of `meta`."""
         return MetaTable(self.connection).get(key, default)
 
-    def total_only_periods(self, complete_from: int, zone: ZoneInfo) -> list[Period]:
-        """Stored periods of which no hours are known: imported, or of records that were removed."""
+    def total_only_periods(self, complete_from: int, zone: ZoneInfo) -> list[tuple[Period, int]]:
+        """Stored periods that were imported, or begin before the oldest kept record, and the
+        instant from which on their hours are known.
+        """
         rows = self.connection.execute("SELECT agg_kind, agg_value, whole FROM period").fetchall()
         found = [(whole, period_of(kind, label, zone)) for kind, label, whole in rows]
         return [
-            period for whole, period in found if period and (whole or period.start < complete_from)
+            (period, period.end if whole else min(complete_from, period.end))
+            for whole, period in found
+            if period and (whole or period.start < complete_from)
         ]
 
     def stored_labels(self, kind: str) -> list[str]:
@@ -183,20 +188,25 @@ class Reader:
                 labels[kind].add(label)
         return labels
 
-    def last_hours(self) -> dict[str, int]:
+    def last_hours(self, now: int) -> dict[str, int]:
         """Package title -> newest hour in which it was used."""
-        return {title: last for title, (_, last) in self.hours_of_use().items()}
+        return {title: last for title, (_, last) in self.hours_of_use(now).items()}
 
-    def hours_of_use(self) -> dict[str, tuple[int, int]]:
-        """Package title -> first and last hour in which it was used."""
+    def hours_of_use(self, now: int) -> dict[str, tuple[int, int]]:
+        """Package title -> first and last hour of a possible date in which it was used.
+
+        The older system at first counted visits only.
+        """
+        of_package = f"({package_home_visit.id}, {total_usage_by_package.id})"
+        possible = f"indicator_id IN {of_package} AND hour >= ?1 AND hour < ?2"
         return {
             title: (first, last)
             for title, first, last in self.connection.execute(
                 "SELECT value0, min(hour), max(hour) FROM ("
-                "SELECT dimension_id, hour FROM record WHERE indicator_id = ?1 UNION ALL "
-                "SELECT dimension_id, hour FROM state WHERE indicator_id = ?1) "
+                f"SELECT dimension_id, hour FROM record WHERE {possible} AND value > 0 UNION ALL "
+                f"SELECT dimension_id, hour FROM state WHERE {possible}) "
                 "JOIN dimension ON dimension.id = dimension_id GROUP BY dimension_id",
-                (indicators.total_usage_by_package.id,),
+                (EARLIEST_POSSIBLE, latest_possible(now)),
             )
         }
 
@@ -205,9 +215,9 @@ class Reader:
         states: States = defaultdict(int)
         for hour, minutes in self.connection.execute(
             "SELECT hour, minutes FROM record WHERE indicator_id = ? AND minutes IS NOT NULL",
-            (indicators.uptime.id,),
+            (uptime.id,),
         ):
-            states[hour, indicators.uptime.id, NO_DIMENSION] |= minutes
+            states[hour, uptime.id, NO_DIMENSION] |= minutes
         return dict(states)
 
     def fates(self) -> Counter[str]:
@@ -244,7 +254,7 @@ class Reader:
         for (some,) in self.connection.execute(
             "SELECT minutes FROM record WHERE hour = ?1 AND indicator_id = ?2 "
             "UNION ALL SELECT state FROM state WHERE hour = ?1 AND indicator_id = ?2",
-            (hour, indicators.uptime.id),
+            (hour, uptime.id),
         ):
             minutes |= some or 0
         first = (minutes & -minutes).bit_length() - 1

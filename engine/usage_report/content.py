@@ -9,14 +9,13 @@ from zoneinfo import ZoneInfo
 from engine import kpis
 from engine.figures.answers import INSIDE
 from engine.figures.comparison import comparison, sides_of
-from engine.figures.figures import Figures, Part
+from engine.figures.figures import Figures, Json, Part
 from engine.figures.stretch import Span, stretch_of_period
 from engine.kpis import total_usage
 from engine.kpis.hourly import PackageUse
 from engine.kpis.model import DURATION, NO_DATA, Summary
 from engine.report import Report
 from engine.times import (
-    HOUR_SECONDS,
     MINUTE_SECONDS,
     Period,
     latest_possible,
@@ -24,8 +23,6 @@ from engine.times import (
     local_hour,
     previous_period,
 )
-
-DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,10 @@ class Content:
     packages: list[Package]
     """The most visited first."""
     bars: list[Bar]
-    days_on: int
+    days_on: int | None
+    """None where of a part only the total is known."""
     days: int
+    """Those that have begun, from the one on which counting began."""
     counted_from: int | None
     """The first minute that was ever counted."""
     running: bool
@@ -102,24 +101,23 @@ def content_of(report: Report, period: Period, now: int) -> Content:
         read, known = report.figure_source(now)
         shown = _Shown(Figures(read, known), period, before)
         sides = sides_of(shown.stretch, "before", known)
-        missing = comparison(shown.figures, sides, known)["missingDays"] if sides else 0
+        found = comparison(shown.figures, sides, known) if sides and period.end <= now else {}
         figures, packages = shown.of_kpis(summary, was), shown.packages()
-        days = shown.parts("day")
-        parts = days if period.kind in "WM" else shown.parts(INSIDE[period.kind])
-    running = period.end > now
+        parts = list(shown.figures.parts(shown.stretch, INSIDE[period.kind]))
+        total = shown.figures.total(Span(period.start, period.end))
     return Content(
         period=period,
         before=before,
         figures=figures,
         packages=packages,
         bars=[_bar(part, INSIDE[period.kind], report.zone) for part in parts],
-        days_on=sum(1 for day in days if day.figures.minutes_on),
-        days=len(days),
+        days_on=None if total["totalOnly"] else total["daysOn"],
+        days=_counted_days(total, period, report.zone),
         counted_from=since,
-        running=running,
+        running=period.end > now,
         has_figures=summary.has_data(),
-        fair=not running and not missing and _was_counted(before, was, since),
-        missing_days=0 if running else missing,
+        fair=found.get("fair", False),
+        missing_days=found.get("missingDays", 0),
         clock_steps=steps,
     )
 
@@ -158,16 +156,11 @@ class _Shown:
         ]
         return sorted(packages, key=lambda it: (-it.visits, -it.minutes, it.title))
 
-    def parts(self, by: str) -> list[Part]:
-        """The hours, days or months of the period."""
-        return list(self.figures.parts(self.stretch, by))
 
-
-def _was_counted(before: Period | None, summary: Summary, since: int | None) -> bool:
-    """Whether the period before was counted from its beginning, but for hours of its first day."""
-    if before is None or since is None or not summary.has_data():
-        return False
-    return since <= before.start + (0 if before.kind == "D" else DAY_SECONDS)
+def _counted_days(total: Json, period: Period, zone: ZoneInfo) -> int:
+    first = local_day(total["countedFrom"] or period.start, zone)
+    days: int = total["days"] - (first - local_day(period.start, zone)).days
+    return max(1, days)
 
 
 def _bar(part: Part, unit: str, zone: ZoneInfo) -> Bar:

@@ -110,7 +110,9 @@ class Language:
 
     def weekday_name(self, day: date) -> str:
         """The name of a day of the week."""
-        return self._date(day, "EEEE")
+        from babel.dates import format_date  # noqa: PLC0415
+
+        return format_date(day, "EEEE", locale=self.locale)
 
     @property
     def decimal_mark(self) -> str:

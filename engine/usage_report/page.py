@@ -91,12 +91,13 @@ def _figures(content: Content, language: Language) -> list[str]:
 
 def _summary(content: Content, language: Language) -> str:
     values = {figure.name: figure.value for figure in content.figures}
+    without_days = content.period.kind == "D" or content.days_on is None
     return language.text(
-        "report.summaryDay" if content.period.kind == "D" else "report.summary",
+        "report.summaryDay" if without_days else "report.summary",
         uptime=language.duration(values["Uptime.nbMinutesOn"]),
         usage=language.duration(values["TotalUsage.totalMinutesActivity"]),
         n=values["PackagePopularity.totalVisits"],
-        daysOn=content.days_on,
+        daysOn=content.days_on or 0,
         days=content.days,
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from engine.packages import Package, Packages
+from engine.store.store import Store
 from engine.times import local_day
 from tests.api.web import DAY, HOUR, NOON, PARIS, Client, Hotspot, an_app, an_hour, quoted
 
@@ -165,6 +168,38 @@ def test_the_packages_of_file_and_records(tmp_path: Path) -> None:
     hotspot.close()
 
 
+def test_when_a_package_was_used(tmp_path: Path) -> None:
+    """Also one that was only visited, as the older system first counted, and one of which only the
+    totals of a year are known; an hour of a wrong clock is not the last use.
+    """
+    hotspot = Hotspot(tmp_path)
+    titles = ("Bees", "Ants", "Wasps", "Flies", "Moths")
+    listed = tuple(Package("app", title, f"{title}.box") for title in titles)
+    hotspot.store.put("packages", Packages(listed).to_json())
+    totals = {(1001, "Wasps"): 5, (1001, "Bees"): 1, (1001, ""): 3}
+    with hotspot.store.transaction():
+        hotspot.store.records.save_whole_period("Y", "2025", totals)
+    wrong = NOON + 1600 * DAY
+    hotspot.save({(hour, 1006, "Bees"): 1 for hour in (NOON - DAY, NOON, wrong)})
+    hotspot.save({(NOON, 1001, "Ants"): 2, (wrong, 1006, "Flies"): 1})
+    client = Client(an_app(hotspot.open_report))
+    answer = client.get("/api/v1/packages").json
+    begin, end = (int(datetime(y, 1, 1, tzinfo=PARIS).timestamp()) for y in (2025, 2026))
+    assert {
+        package["title"]: (package["firstUsedAt"], package["lastUsedAt"])
+        for package in answer["packages"]
+    } == {
+        "Bees": (begin, NOON),
+        "Ants": (NOON, NOON),
+        "Wasps": (begin, end - HOUR),
+        "Flies": (None, None),
+        "Moths": (None, None),
+    }
+    assert answer["neverUsed"] == 2
+    assert ask(client, "from=2025-01-01&to=2025-12-31")["total"]["packagesUsed"] == 2
+    hotspot.close()
+
+
 def test_a_period_is_compared_so_far(client: Client) -> None:
     """Sunday until noon with Saturday until noon, and of each package what it had before."""
     answer = client.get("/api/v1/periods/D/2026-06-14").json
@@ -242,3 +277,45 @@ def test_a_year_of_which_only_totals_are_known(tmp_path: Path) -> None:
     found = client.get("/api/v1/periods/Y/2026").json["comparisons"]["before"]
     assert (found["fair"], found["reason"]) == (False, "total-only")
     hotspot.close()
+
+
+NEW_YEAR = int(datetime(2026, 1, 1, tzinfo=PARIS).timestamp())
+
+
+def test_a_week_of_which_the_first_days_were_removed(tmp_path: Path) -> None:
+    """Its row has all that is known of it, as the total has; of its later days the hours are known,
+    so that one without figures is one on which it was off.
+    """
+    hotspot = Hotspot(tmp_path)
+    for days in (-2, 1):
+        hotspot.save(an_hour(NEW_YEAR + days * DAY + 9 * HOUR))
+    hotspot.store.purge(NEW_YEAR)
+    client = Client(an_app(hotspot.open_report))
+    week = ask(client, "from=2025-12-29&to=2026-01-04&by=week")
+    assert [row["visits"] for row in week["rows"]] == [week["total"]["visits"]] == [22]
+    assert week["total"]["daysWithoutFigures"] == 3
+    days = ask(client, "from=2025-12-29&to=2026-01-04&by=day")["rows"]
+    assert [(row["state"], row["visits"]) for row in days] == [
+        ("total-only", 0),
+        ("total-only", 11),
+        ("total-only", 0),
+        ("no-figures", 0),
+        ("counted", 11),
+        ("no-figures", 0),
+        ("no-figures", 0),
+    ]
+    hotspot.close()
+
+
+def test_another_zone_after_old_records_were_removed(tmp_path: Path) -> None:
+    """There the year begins before the oldest record: its days are compared all the same."""
+    hotspot = Hotspot(tmp_path)
+    for hour in (NEW_YEAR - DAY, NOON - HOUR - DAY, NOON - HOUR):
+        hotspot.save(an_hour(hour))
+    hotspot.store.purge(NEW_YEAR)
+    hotspot.close()
+    Store.open(hotspot.path, ZoneInfo("Asia/Kolkata")).close()
+    client = Client(an_app(hotspot.open_report))
+    answer = ask(client, "from=2026-06-14&to=2026-06-14&compare=before")
+    assert answer["timezone"] == "Asia/Kolkata"
+    assert (answer["comparison"]["fair"], answer["comparison"]["reason"]) == (True, None)

@@ -6,14 +6,19 @@ import csv
 import io
 import re
 import subprocess
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from engine.report import Report
 from engine.settings.choices import LANGUAGES
+from engine.store.reader import Reader
+from engine.store.store import Store
 from tests.api.web import DAY, HOUR, NOON, Client, Hotspot, an_app, an_hour
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -35,7 +40,8 @@ def ask(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     client = Client(an_app(hotspot.open_report, site_name=lambda: "École & Cie"))
 
     def get(query: str, **headers: str) -> Any:
-        return client.get(f"/api/v1/figures?from=2026-06-10&to=2026-06-15&{query}", **headers)
+        stretch = "" if "from=" in query else "from=2026-06-10&to=2026-06-15&"
+        return client.get(f"/api/v1/figures?{stretch}{query}", **headers)
 
     yield get
     hotspot.close()
@@ -84,6 +90,47 @@ def test_csv_for_people(ask: Callable[..., Any], language: str, separator: str) 
     assert [bool(row[1]) for row in rows] == [False, True, True, False, True, False]
     assert all(row[-1] for row in rows if not row[1])
     assert len({row[-1] for row in rows}) == 5  # not yet, nothing, no figures, running, to come
+
+
+@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("more", ["", "&compare=before", "&package=Bees"])
+def test_a_page_beyond_the_last_row_has_the_same_columns(
+    ask: Callable[..., Any], by: str, more: str
+) -> None:
+    """For programs and for people, so that pages can be put together."""
+    for form in ("csv", "csv&lang=en"):
+        whole = rows_of(ask(f"by={by}{more}&format={form}"))
+        beyond = rows_of(ask(f"by={by}{more}&format={form}&offset=999"))
+        head = 0 if form == "csv" else whole.index([]) + 1
+        assert beyond == whole[: head + (1 if form == "csv" else 2)]
+
+
+@pytest.mark.parametrize("by", BY)
+def test_a_time_without_figures_has_no_total(ask: Callable[..., Any], by: str) -> None:
+    """Zero would say that nobody came; of a package that nobody opened, it is true."""
+    beside = "from=2026-07-01&to=2026-07-02"
+    for form, total in ((f"{beside}&by={by}", ""), (f"by={by}&package=Wasps", "0")):
+        rows = rows_of(ask(f"{form}&format=csv&lang=en"))
+        cells = rows[rows.index([]) + 2]
+        assert cells[2 if "hour" in by else 1] == total
+
+
+def test_hours_of_a_zone_of_half_hours(tmp_path: Path) -> None:
+    """They begin at half past on the clock of the hotspot, in lists and in the week."""
+    with Store.open(tmp_path / "metrics.db", ZoneInfo("Asia/Kolkata")) as store:
+        store.commit(an_hour(NOON))
+    client = Client(an_app(lambda: Report(Reader.open(tmp_path / "metrics.db"))))
+    for by, name in (("hour", "2026-06-14"), ("hour-of-week", "Sunday")):
+        for form in ("csv", "xlsx"):
+            query = f"from=2026-06-14&to=2026-06-14&by={by}&format={form}&lang=en"
+            reply = client.get(f"/api/v1/figures?{query}")
+            if form == "csv":
+                rows = rows_of(reply)
+                [found] = [row for row in rows[rows.index([]) + 3 :] if row[2] == "11"]
+                assert found[:2] == [name, "15:30"]
+            else:
+                strings = zipfile.ZipFile(io.BytesIO(reply.body)).read("xl/sharedStrings.xml")
+                assert b"<t>15:30</t>" in strings
 
 
 def test_csv_for_people_has_no_formulas(ask: Callable[..., Any]) -> None:

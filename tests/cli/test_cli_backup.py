@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -12,8 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from lab.processes import Child, wait_until
+from lab.upstream_database import UpstreamFile
 from tests.cli.cases import Program, Result, SetUp, invoke, kpis_of, lines, write
+from tests.cli.test_cli_terminal import in_terminal
 
+ROOT = Path(__file__).resolve().parents[2]
 DAY = ("--period", "2026-06-14", "--format", "json")
 
 
@@ -113,6 +119,24 @@ def test_it_comes_back_where_there_is_no_database(database: Path, place: Path) -
     assert visits_in(new) == 3
 
 
+def test_a_restore_leaves_no_draft(program: Program, database: Path, place: Path) -> None:
+    """Neither its files when it succeeds, nor a half of it when there is no room for the rest."""
+    backup = place / "copy.db"
+    assert invoke("backup", backup, "--database", database).code == 0
+    assert restored(database, backup).code == 0
+    assert not list(place.glob("*.new*"))
+    before = database.read_bytes()
+    limit = ["prlimit", f"--fsize={backup.stat().st_size // 2}"]
+    command = [*limit, *program.command("restore", backup, "--database", database)]
+    done = subprocess.run(
+        command, env=program.environment, cwd=program.home, capture_output=True, check=False
+    )
+    assert done.returncode == os.EX_IOERR, done.stderr
+    assert b"File too large" in done.stderr
+    assert not list(place.glob("*.new*"))
+    assert database.read_bytes() == before
+
+
 def test_the_hotspot_keeps_its_identity(
     program: Program, setup: SetUp, place: Path, packages: Path
 ) -> None:
@@ -131,7 +155,8 @@ def test_the_hotspot_keeps_its_identity(
 @pytest.mark.parametrize(
     ("kind", "code", "words"),
     [
-        ("missing", 66, "is not there"),
+        ("missing", 66, "that backup has written"),
+        ("the older system's", 78, "use import"),
         ("text", 65, "is not a database"),
         ("cut", 65, "damaged"),
         ("changed", 65, "damaged"),
@@ -139,6 +164,8 @@ def test_the_hotspot_keeps_its_identity(
         ("newer", 78, "newer version"),
         ("not closed", 2, "not closed"),
         ("itself", 2, "the database itself"),
+        ("a folder", 78, "is not a file"),
+        ("the root", 78, "is not a file"),
     ],
 )
 def test_what_is_no_backup_changes_nothing(
@@ -155,6 +182,13 @@ def test_what_is_no_backup_changes_nothing(
         os.truncate(source, source.stat().st_size // 2)
     elif kind == "itself":
         source = database
+    elif kind == "the older system's":
+        source.unlink()
+        UpstreamFile(source).close()
+    elif kind == "a folder":
+        source = place
+    elif kind == "the root":
+        source = Path("/")
     elif kind == "not closed":
         source.with_name("source.db-wal").write_bytes(b"some pages")
     else:
@@ -180,7 +214,7 @@ def test_a_backup_replaces_no_other_file(database: Path, place: Path, kind: str)
         target.write_bytes(b"not a database" * 50)
     before = target.read_bytes()
     done = invoke("backup", target, "--database", database)
-    assert done.code in {2, 65}
+    done.failed(2 if kind == "the database" else 65, "give another file")
     assert target.read_bytes() == before
 
 
@@ -212,3 +246,90 @@ def test_killed_at_any_rename_one_of_both_is_used(
     assert visits_in(database) in {3, 5}
     count(place, packages, database, log_of(5))
     assert visits_in(database) == 5
+
+
+def test_an_older_database_keeps_its_identity_too(place: Path) -> None:
+    """A new version restores a backup before serve has started once: it opens the database in no
+    other way than to read whose it is.
+    """
+    older = ROOT / "tests/store/databases/schema-4.db"
+    shutil.copy(older, place / "one")
+    shutil.copy(older, place / "two")
+    with closing(sqlite3.connect(place / "one")) as connection, connection:
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('site_id', 'mine', 0)")
+    assert restored(place / "one", place / "two").code == 0
+    assert identity_of(place / "one") == "mine"
+
+
+def with_room_for(blocks: int, program: Program, *arguments: object) -> Result:
+    """A command that can write so many blocks of 512 bytes into a file."""
+    command = ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *program.command(*arguments))
+    done = subprocess.run(
+        command, env=program.environment, cwd=program.home, capture_output=True, check=False
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_without_a_place_for_temporary_files_it_is_said(
+    program: Program, database: Path, setup: SetUp
+) -> None:
+    """As in a container that is read-only, or when all is full. Doctor examines what it can."""
+    with_room_for(0, program, "backup", "-", "--database", database).failed(
+        74, "no folder can be made", "TMPDIR"
+    )
+    with_room_for(0, program, "demo").failed(74, "TMPDIR")
+    options = ("--packages", setup.packages, "--logs", setup.logs, "--database", database)
+    found = with_room_for(0, program, "doctor", "--format", "json", *options)
+    assert found.code == 74
+    [check] = [check for check in found.json["checks"] if check["name"] == "database"]
+    assert "no folder can be made" in check["text"]
+    assert found.json["linesLookedAt"]
+
+
+def test_a_restore_that_does_not_fit_leaves_no_draft(
+    program: Program, database: Path, place: Path
+) -> None:
+    """What is short is room: nothing stays of the copy, and the database is what it was."""
+    backup = place / "copy.db"
+    assert invoke("backup", backup, "--database", database).code == 0
+    before = {path.name for path in place.iterdir()}
+    with_room_for(32, program, "restore", backup, "--database", database).failed(74, "metrics.db")
+    assert {path.name for path in place.iterdir()} == before
+    assert visits_in(database) == 3
+
+
+def test_two_backups_to_one_file_wait_for_each_other(
+    program: Program, database: Path, place: Path
+) -> None:
+    """Else each would write into the draft of the other, or take it away."""
+    folder = os.open(place, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as the other one has it
+    inode = os.fstat(folder).st_ino
+    command = program.command("backup", place / "copy.db", "--database", database)
+    with subprocess.Popen(command, env=program.environment, stderr=subprocess.PIPE) as child:
+        waits = rf"-> FLOCK .* WRITE {child.pid} \S+:{inode} "
+        wait_until(
+            lambda: bool(re.search(waits, Path("/proc/locks").read_text())),
+            "a backup that waits",
+            30,
+            Child(child),
+        )
+        os.close(folder)
+        assert child.wait(timeout=30) == 0
+    assert visits_in(place / "copy.db") == 3
+
+
+def test_a_backup_is_not_for_a_terminal(program: Program, database: Path) -> None:
+    """Nor for nobody: where standard output is closed, it would be lost without a word."""
+    command = program.command("backup", "-", "--database", database)
+    code, seen = in_terminal(program, "backup", "-", "--database", database)
+    assert code == 2
+    assert "redirect" in seen
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *command],
+        env=program.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    Result(done.returncode, done.stdout, done.stderr).failed(2, "name a file")

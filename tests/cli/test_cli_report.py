@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -81,11 +83,57 @@ def test_a_logo_that_cannot_be_used_is_said(
     assert not (place / "report.html").exists()
 
 
-@pytest.mark.parametrize("name", ["none/report.html", "folder"])
+def test_what_is_no_file_is_written_to(database: Path, place: Path) -> None:
+    """A pipe gets the page and stays a pipe, as a device does; a link stays, its file is replaced,
+    with the mode that it had.
+    """
+    options = ("--database", database, "--period", "2026-06", "-o")
+    os.mkfifo(place / "pipe")
+    with subprocess.Popen(["cat", place / "pipe"], stdout=subprocess.PIPE) as cat:
+        assert invoke("report", *options, place / "pipe").code == 0
+        assert cat.communicate(timeout=10)[0].endswith(b"</html>\n")
+    assert (place / "pipe").is_fifo()
+    (place / "june.html").write_text("old")
+    (place / "june.html").chmod(0o640)
+    (place / "link").symlink_to("june.html")
+    assert invoke("report", *options, place / "link").code == 0
+    assert (place / "link").is_symlink()
+    assert (place / "june.html").read_text(encoding="utf-8").endswith("</html>\n")
+    assert (place / "june.html").stat().st_mode & 0o777 == 0o640
+
+
+def test_two_reports_at_once_are_both_whole(program: Program, database: Path, place: Path) -> None:
+    """Neither writes into the draft of the other; a file that is called like one stays."""
+    (place / "june.html.tmp").write_text("mine")
+    options = ("--database", database, "--period", "2026-06", "-o", place / "june.html")
+    command = program.command("report", *options)
+    children = [subprocess.Popen(command, env=program.environment) for _ in range(4)]
+    assert [child.wait(timeout=60) for child in children] == [0] * 4
+    assert (place / "june.html").read_text(encoding="utf-8").endswith("</html>\n")
+    assert [path.read_text() for path in place.glob("*.tmp")] == ["mine"]
+
+
+def test_texts_of_any_bytes_become_a_page(program: Program, database: Path, place: Path) -> None:
+    """Name and note in another encoding, with controls and marks of direction, and a long name."""
+    file = place / "r.html"
+    options = ["--database", database, "--period", "2026-06", "-o", file]
+    texts = [b"--site", b"Caf\xe9\n\xe2\x80\xae" + b"x" * 400, b"--note", b"one\x1b\xff\ntwo"]
+    command = [*map(os.fsencode, program.command("report", *options)), *texts]
+    done = subprocess.run(command, env=program.environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = file.read_text(encoding="utf-8")
+    assert "Caf\ufffd \ufffdxxx" in text
+    assert "x" * 300 not in text
+    assert '<p class="own">one\ufffd\ufffd\ntwo</p>' in text
+
+
+@pytest.mark.parametrize("name", ["none/report.html", "folder", "/", "", ".", "x" * 256])
 def test_a_file_that_cannot_be_written_is_said(database: Path, place: Path, name: str) -> None:
     """Exit 74, the reason and a way out; nothing is left behind."""
     (place / "folder").mkdir()
     done = invoke("report", "--database", database, "--period", "2026", "-o", place / name)
+    if name in {"", "."}:
+        done = invoke("report", "--database", database, "--period", "2026", "-o", name)
     assert done.code == 74
     assert "cannot be written" in done.err
     assert "another file with -o" in done.err

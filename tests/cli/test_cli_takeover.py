@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lab.metrics import Metrics
 from lab.upstream_database import Row, UpstreamFile
-from tests.cli.cases import invoke, kpis_of, visits, write
+from tests.cli.cases import invoke, kpis_of, lines, visits, write
+from tests.support.reading import FILEBEAT, READERS
 
 HOUR = 1718600400  # 2024-06-17 05:00 UTC
 DONE = "were imported from database.db"
@@ -43,7 +46,11 @@ def content(path: Path) -> str:
 
 @contextmanager
 def serving(
-    archive: Path, tmp_path: Path, older: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path,
+    tmp_path: Path,
+    older: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reader: str = "tail",
 ) -> Iterator[Metrics]:
     """`serve` in the environment that the hotspot's compose file sets."""
     logs = tmp_path / "log"
@@ -61,7 +68,7 @@ def serving(
         "REVERSE_PROXY_LOGS_PATTERN": "metrics*.json",
     }.items():
         monkeypatch.setenv(name, str(value))
-    with Metrics(archive, ["--reader", "tail"], tmp_path / "home") as metrics:
+    with Metrics(archive, ["--reader", reader], tmp_path / "home") as metrics:
         yield metrics
 
 
@@ -89,6 +96,56 @@ def test_the_older_database_is_taken_over(
     beside = {path.name for path in older.parent.iterdir()} - {"quarantine"}
     assert {"database.db", "database.v2.db"} <= beside
     assert not {"database.db-wal", "database.db-shm", "database.db-journal"} & beside
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_lines_that_both_have_counted_count_once(
+    archive: Path, tmp_path: Path, older: Path, monkeypatch: pytest.MonkeyPatch, reader: str
+) -> None:
+    """The image was changed without a reboot: the logs of the last hours are still there, one of
+    them compressed, one without its last newline. Their hours are counted here, and not imported.
+    """
+
+    def line(hour: int, minute: int) -> bytes:
+        time = datetime.fromtimestamp(hour + minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:30.1Z")
+        return lines(f"{time} GET maps.box/a 200")
+
+    folder = tmp_path / "log"
+    folder.mkdir()
+    last, before = HOUR + 6 * 86400, HOUR + 5 * 86400
+    (folder / "metrics-2024.json.gz").write_bytes(gzip.compress(line(before, 5)))
+    (folder / "metrics.json").write_bytes(line(last, 7))
+    if reader == "filebeat":
+        monkeypatch.setenv("FILEBEAT", str(FILEBEAT))
+    with serving(archive, tmp_path, older, monkeypatch, reader) as metrics:
+        metrics.wait_for(lambda: DONE in notes(metrics), "the import", 60)
+        days = metrics.api("/api/v1/figures?from=2024-06-17&to=2024-06-23&by=day")["rows"]
+        assert [day["visits"] for day in days] == [5, 5, 5, 5, 5, 0, 0]
+        assert [day["minutesOn"] for day in days] == [60, 60, 60, 60, 60, 1, 1]
+
+
+@pytest.mark.full
+def test_a_line_without_its_end_delays_the_import_only(
+    archive: Path, tmp_path: Path, older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is never read; when nothing else came for half a minute, the logs are taken as read."""
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log/metrics.json").write_bytes(visits(600, 2) + b'{"level":')
+    with serving(archive, tmp_path, older, monkeypatch) as metrics:
+        metrics.wait_for(lambda: DONE in notes(metrics), "the import", 100)
+
+
+def test_ours_is_used_when_the_older_one_is_gone(
+    archive: Path, tmp_path: Path, older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make room, it is removed after the import: the history stays where it is."""
+    with serving(archive, tmp_path, older, monkeypatch) as metrics:
+        metrics.wait_for(lambda: DONE in notes(metrics), "the import", 30)
+    older.unlink()
+    with serving(archive, tmp_path, older, monkeypatch) as metrics:
+        value = metrics.api("/api/v1/kpis/2001/values?agg_kind=Y&agg_value=2024")["value"]
+        assert value["totalVisits"] == 35
+    assert not older.exists()
 
 
 def test_it_is_imported_once(

@@ -125,19 +125,27 @@ OLD_PROFILE = dict.fromkeys(
     errno.EPERM,
 )
 """System calls that profiles of older engines do not know, and refuse as forbidden."""
+PROFILES = {
+    "older than the calls": OLD_PROFILE,
+    "without waiting for signals": {"rt_sigtimedwait": errno.EPERM},
+}
 
 
-def test_an_old_profile_is_no_obstacle_where_there_is_another_way(
-    make: Callable[..., Container], tmp_path: Path
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_is_no_obstacle_where_there_is_another_way(
+    make: Callable[..., Container], tmp_path: Path, profile: str
 ) -> None:
-    """With every call refused that is newer than the engine, it counts all the same."""
-    with make(refused=OLD_PROFILE) as container:
+    """With every call refused that is newer than the engine, or the one by which process 1 waits
+    for signals, it counts and ends all the same.
+    """
+    with make(refused=PROFILES[profile]) as container:
         container.wait_for(lambda: container.answers("/health/ready"), "the start")
         with (tmp_path / "logs" / LOG).open("ab") as log:
             log.write(line(HOUR, 1))
         container.wait_for(
             lambda: container.api("/api/v1/status")["lines"]["read"] == 1, "the line"
         )
+        assert container.stop() == 0
         assert "Traceback" not in container.text
 
 
@@ -147,6 +155,8 @@ def test_a_folder_of_logs_that_only_root_may_enter(make: Callable[..., Container
     with make(user=SOMEBODY, data_of=SOMEBODY, environment=settings) as container:
         container.wait_for(lambda: "Dashboard:" in container.text, "the start")
         container.wait_for(lambda: "log folder /logs: Permission denied" in container.text, "log")
+        assert "/logs is of root:root, mode 0700; this is user 1000" in container.text
+        assert "cap_add DAC_READ_SEARCH" in container.text
         done = container.run("doctor")
         assert "DAC_READ_SEARCH" in " ".join(done.stdout.split()), done.stdout + done.stderr
         assert "Traceback" not in container.text + done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -85,9 +86,31 @@ def test_it_says_what_it_is(name: str, image: Image) -> None:
 
 
 def test_it_names_the_packages_that_are_in_it(image: Image) -> None:
-    """Scanners find Debian's packages with their versions, people find the licences."""
-    status = (image.root / "var/lib/dpkg/status").read_text()
+    """Scanners find Debian's release, and the packages that have files in the image with their
+    versions, no others; all that is Debian's belongs to one of them. People find the licences.
+    """
+    root = image.root
+    release = (root / "etc/os-release").read_text()
+    assert "VERSION_CODENAME=trixie\n" in release
+    status = (root / "var/lib/dpkg/status").read_text()
     assert "Package: python3.13-minimal\n" in status
     assert "Package: libsqlite3-0\n" in status
-    assert (image.root / "usr/share/doc/python3.13/copyright").exists()
-    assert (image.root / "usr/lib/offspot-metrics/LICENSE").exists()
+    stanzas = [stanza.splitlines() for stanza in status.strip().split("\n\n")]
+    named = {stanza[0].removeprefix("Package: ") for stanza in stanzas}
+    assert all("Status: install ok installed" in stanza for stanza in stanzas)
+    lists = {path.stem: path.read_text().split() for path in root.glob("var/lib/dpkg/info/*.list")}
+    assert lists.keys() == named
+    assert not named & {"python3", "media-types", "mawk", "libreadline8t64"}
+    for name, paths in lists.items():
+        assert paths, name
+        assert all(os.path.lexists(root / path[1:]) for path in paths), name
+    ours = ("usr/lib/offspot-metrics/", "usr/bin/offspot-metrics", "usr/bin/filebeat")
+    places = [*(root / "usr/lib").rglob("*"), *(root / "usr/bin").iterdir()]
+    theirs = {
+        f"/{path.relative_to(root)}" for path in places
+        if not path.is_dir() and path.suffix != ".pyc"
+        and not str(path.relative_to(root)).startswith(ours)
+    }  # fmt: skip
+    assert theirs - {path for paths in lists.values() for path in paths} == set()
+    assert (root / "usr/share/doc/python3.13/copyright").exists()
+    assert (root / "usr/lib/offspot-metrics/LICENSE").exists()

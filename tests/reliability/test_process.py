@@ -1,10 +1,12 @@
 """The first moments of the process, process 1, and no more threads."""
 
+import errno
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +21,9 @@ from tests.support.archive import PROGRAM, require_current
 
 FILEBEAT = ROOT / "build" / "filebeat"
 AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+REFUSING = (sys.executable, "-I", str(ROOT / "tests/support/refusing.py"))
+PROFILES = {"none": (), "refused": (*REFUSING, "rt_sigtimedwait", str(errno.EPERM))}
+"""How signals are waited for, allowed and refused by a profile of the container engine."""
 USER = 10001
 
 
@@ -116,11 +121,12 @@ def test_a_signal_to_process_1_before_python_has_begun(tmp_path: Path) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_process_1_reaps_and_passes_signals_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_process_1_reaps_and_passes_signals_on(tmp_path: Path, profile: str) -> None:
     """As process 1 it counts, reaps orphans that others leave to it, reads the packages again on
     SIGHUP, and ends in order on SIGTERM with everything saved.
     """
-    with Serving(tmp_path, under=AS_PROCESS_1) as serving:
+    with Serving(tmp_path, under=(*AS_PROCESS_1, *PROFILES[profile])) as serving:
         first = process_1(serving)
         serving.add(5)
         serving.wait(serving.counted(5))
@@ -139,11 +145,13 @@ def test_process_1_reaps_and_passes_signals_on(tmp_path: Path) -> None:
     assert not serving.database.with_name("metrics.db-wal").exists()
 
 
-def test_process_1_has_the_code_of_its_child(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_process_1_has_the_code_of_its_child(tmp_path: Path, profile: str) -> None:
     """An error of the start is the exit code of process 1; a kill of the child is seen, too."""
-    serving = Serving(tmp_path, "--reader", "nothing", under=AS_PROCESS_1).begin()
+    under = (*AS_PROCESS_1, *PROFILES[profile])
+    serving = Serving(tmp_path, "--reader", "nothing", under=under).begin()
     assert serving.process.wait(30) == 2
-    with Serving(tmp_path, under=AS_PROCESS_1) as running:
+    with Serving(tmp_path, under=under) as running:
         (child,) = children(process_1(running))
         os.kill(child, signal.SIGKILL)
         assert running.process.wait(20) == 128 + signal.SIGKILL

@@ -194,6 +194,8 @@ def test_a_log_folder_that_may_not_be_read(tmp_path: Path, mode: int) -> None:
             (reason,) = serving.status()["health"]["reasons"]
             assert "log folder" in reason
             assert "Permission denied" in reason
+            assert f"{serving.logs} is of root:root, mode {mode:04o}" in serving.text()
+            assert "cap_add DAC_READ_SEARCH" in serving.text()
             serving.logs.chmod(0o755)
             serving.wait(serving.counted(4))
             serving.wait(lambda: serving.get("/health")[0] == 200)
@@ -217,3 +219,17 @@ def test_a_ui_location_that_may_not_be_read(tmp_path: Path, inner: str, mode: in
     finally:
         serving.end()
         folder.chmod(0o755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a capability")
+def test_a_ui_location_that_a_capability_opens(tmp_path: Path) -> None:
+    """Another user with the right to read every file may list and enter a folder of root's."""
+    folder = tmp_path / "ui"
+    folder.mkdir(mode=0o700)
+    command = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
+    command += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+    command += [sys.executable, "-m", "offspot_metrics", "config", "show"]
+    environment = {"PYTHONPATH": str(ROOT), "UI_LOCATION": str(folder), "HOME": "/"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert str(folder) in done.stdout

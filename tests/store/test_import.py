@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.figures.answers import Query
 from engine.report import Report
 from engine.store.importing import Import, Summary
 from engine.store.repair import check
 from engine.store.store import Store
 from engine.store.upstream.opening import open_upstream
-from engine.times import period_of
+from engine.times import LATEST_AT, period_of
 from lab.upstream_database import Row, UpstreamFile
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -259,6 +260,43 @@ def test_years_that_only_kpis_know_are_kept(store: Store, tmp_path: Path) -> Non
         assert all(item["package"].startswith("Old") for item in value["value"]["items"])
         assert check.problems_of(store.connection) == []
     store.close()
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])
+def test_whatever_is_in_a_file_the_rest_is_imported(tmp_path: Path, zone: str) -> None:
+    """Impossible times, values, titles and years: counted by reason, and no year hides another."""
+    file = UpstreamFile(tmp_path / "database.db")
+    file.records([(HOUR, 1001, "Bees", 5), (HOUR, 1004, None, 60)])
+    bees = file.dimension("Bees\n")
+    file.record(HOUR, 1001, bees, 2)
+    for hour in (0, LATEST_AT - 3600, LATEST_AT, 253402297200):  # the last hour of the year 9999
+        file.record(hour, 1001, bees, 1)
+    for n in range(3):
+        file.record(HOUR + n * 3600, 1006, bees, (1 << 62) + n)
+    for label in ("0001", "2022", "99999"):
+        file.kpi(2004, "Y", label, "600")
+        file.kpi(2001, "Y", label, '{"items": [{"package": "\\ud83d", "visits": 3}, {"x": 1}]}')
+    path = file.close()
+    with Store.open(tmp_path / "metrics.db", ZoneInfo(zone)) as store:
+        summary = imported(store, path)
+        assert summary.left == {
+            "of an impossible time": 2,
+            "too large": 3,
+            "a yearly KPI that cannot be read": 3,
+            "a yearly KPI of an impossible year": 2,
+        }
+        report = Report(store.reader())
+        years = report.aggregation("Y")["valuesAvailable"]
+        assert {"2022", "2024"} <= set(years)
+        assert report.kpi_value(2001, "Y", "2024") == {
+            "kpiId": 2001,
+            "value": {"items": [{"package": "Bees", "visits": 7}], "totalVisits": 7},
+        }
+        query = Query(date(2024, 6, 16), date(2024, 6, 18))
+        assert report.figures(query, NOW)["total"]["visits"] == 7
+        assert report.figures(query, NOW)["rows"] == [
+            {"package": "Bees", "visits": 7, "minutesInUse": 0}
+        ]
 
 
 OLD = [("Old 0", 90), ("Old 1", 30)]

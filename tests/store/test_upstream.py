@@ -19,11 +19,14 @@ from engine.errors import (
     InputMissing,
     InputUnreadable,
     MetricsError,
+    StorageError,
 )
 from engine.store.upstream.location import is_upstream
 from engine.store.upstream.opening import open_upstream
 from engine.store.upstream.reading import FINGERPRINT_HOURS, Hour, fingerprint
 from engine.store.upstream.values import year_totals
+from engine.text import MAX_TITLE_LENGTH
+from engine.times import LATEST_AT
 from lab.upstream_database import Row, UpstreamFile
 
 HOUR = 1718600400  # 2024-06-17 05:00 UTC
@@ -112,6 +115,14 @@ def test_what_cannot_be_taken_is_counted_by_reason(tmp_path: Path) -> None:
     file.record(HOUR, 1006, file.dimension(None), 10)
     file.record(HOUR, 1009, bees, 1)
     file.record(HOUR, 1001, file.dimension(None), 7)
+    file.record(LATEST_AT, 1001, bees, 5)
+    file.record(1 << 62, 1001, bees, 5)
+    file.record(HOUR, 1004, file.dimension(None), (1 << 63) - 1)
+    file.connection.executemany(
+        "INSERT INTO indicator_record (indicator_id, value, period_id, dimension_id) "
+        "VALUES (?, 5, ?, ?)",
+        [(1001, "soon", bees), (1004, 1.5, bees)],
+    )
     found, left = hours_of(file.close(), tmp_path)
     assert found == [Hour(HOUR, {(1001, "Bees"): 5, (1001, ""): 7})]
     assert left == {
@@ -120,10 +131,30 @@ def test_what_cannot_be_taken_is_counted_by_reason(tmp_path: Path) -> None:
         "negative": 1,
         "no whole number": 1,
         "not of the beginning of an hour": 1,
-        "of an impossible time": 1,
+        "of an impossible time": 5,
+        "too large": 1,
         "of an unknown operation on files": 1,
         "of no package": 1,
         "of an unknown indicator": 1,
+    }
+
+
+def test_titles_are_those_of_the_packages_file(tmp_path: Path) -> None:
+    """White space, controls and length: else what was and what is counted are two packages, and one
+    of these has a title that nothing can ask for.
+    """
+    file = UpstreamFile(tmp_path / "database.db")
+    for title in ("Bees", " Bees\n", "\x00\ufffe", "\u202eseeB", "x" * 10_000, "\u200b"):
+        file.record(HOUR, 1001, file.dimension(title), 1)
+    found, left = hours_of(file.close(), tmp_path)
+    assert left == {}
+    [(_, values)] = found
+    assert values == {
+        (1001, "Bees"): 2,
+        (1001, "\ufffd\ufffd"): 1,
+        (1001, "\ufffdseeB"): 1,
+        (1001, "x" * (MAX_TITLE_LENGTH - 1) + "…"): 1,
+        (1001, ""): 1,
     }
 
 
@@ -181,6 +212,55 @@ def test_a_yearly_kpi_is_read_in_each_form_it_had(
     assert year_totals(2001, text) == totals
 
 
+@pytest.mark.parametrize(
+    ("kpi_id", "text"),
+    [
+        (2001, '[{"foo": 1}]'),
+        (2001, '{"items": [{"package": "Bees"}]}'),
+        (2001, '{"items": [{"package": ["Bees"], "visits": 1}]}'),
+        (2001, '{"items": [{"package": "Bees", "visits": 1.5}]}'),
+        (2001, '{"items": [{"package": "Bees", "visits": 4611686018427387903}]}'),
+        (2001, '{"items": [], "totalVisits": 4611686018427387903}'),
+        (
+            2001,
+            json.dumps([{"content": str(n), "count": 9, "percentage": 1e-10} for n in range(10)]),
+        ),
+        (
+            2001,
+            json.dumps([{"content": str(n), "count": 9, "percentage": 1e-320} for n in range(10)]),
+        ),
+        (2003, '{"items": "none"}'),
+        (2003, "7"),
+        (2004, '{"data": {"hours": 5}}'),
+        (2004, "[]"),
+        (2005, '{"filesCreated": -1}'),
+        (2005, "null"),
+    ],
+)
+def test_a_yearly_kpi_that_says_nothing_is_left(kpi_id: int, text: str) -> None:
+    """Whatever is in it, it is a value that cannot be read, and no exception."""
+    assert year_totals(kpi_id, text) is None
+
+
+def test_half_a_surrogate_pair_in_a_kpi_can_be_stored() -> None:
+    """JSON may have one; a database cannot."""
+    items = [{"package": "B\ud83d", "visits": 5}, {"package": "\U0001f41d", "visits": 2}]
+    text = json.dumps({"items": items})
+    assert year_totals(2001, text) == {(1001, "B\ufffd"): 5, (1001, "🐝"): 2}
+
+
+def test_what_has_no_title_is_a_part_of_the_remainder() -> None:
+    """It neither vanishes in it nor becomes a package."""
+    items = [{"package": "Bees", "visits": 5}, {"package": "", "visits": 4}]
+    assert year_totals(2001, json.dumps({"items": items, "totalVisits": 12})) == {
+        (1001, "Bees"): 5,
+        (1001, ""): 7,
+    }
+    assert year_totals(2001, json.dumps(items)) == {(1001, "Bees"): 5, (1001, ""): 4}
+    items = [{"package": "", "minutesActivity": 4}]
+    assert year_totals(2003, json.dumps(items)) == {(1005, ""): 4}
+
+
 def test_the_other_yearly_kpis_are_read(tmp_path: Path) -> None:
     """Use, uptime and shared files become totals of the indicators they were computed from."""
     file = UpstreamFile(tmp_path / "database.db")
@@ -191,6 +271,8 @@ def test_the_other_yearly_kpis_are_read(tmp_path: Path) -> None:
     file.kpi(2002, "Y", "2022", json.dumps([{"content": "a page"}]))
     file.kpi(2001, "Y", "2022", "{")
     file.kpi(2001, "W", "2024 W01", "[]")
+    for label in ("99999", "0024", "2124", "last"):
+        file.kpi(2004, "Y", label, "600")
     with open_upstream(file.close(), tmp_path) as upstream:
         assert upstream.years() == {
             "2022": {
@@ -201,7 +283,10 @@ def test_the_other_yearly_kpis_are_read(tmp_path: Path) -> None:
                 (1003, "FILE_DELETED"): 1,
             }
         }
-        assert upstream.left == {"a yearly KPI that cannot be read": 1}
+        assert upstream.left == {
+            "a yearly KPI that cannot be read": 1,
+            "a yearly KPI of an impossible year": 4,
+        }
 
 
 def test_a_file_that_has_grown_has_the_same_fingerprint(tmp_path: Path) -> None:
@@ -234,6 +319,21 @@ def test_a_file_in_wal_mode_gets_no_companions(tmp_path: Path) -> None:
     with open_upstream(path, tmp_path) as upstream:
         assert next(upstream.hours()) == Hour(HOUR, {(1001, "Bees"): 5})
         assert content(folder) == before
+
+
+def test_a_folder_for_a_copy_is_made_only_where_one_is_needed(tmp_path: Path) -> None:
+    """On a full or read-only disk there is none: a file without a journal is read where it is, and
+    another one is an error that says so.
+    """
+    path = made(tmp_path / "database.db", [(HOUR, 1001, "Bees", 5)])
+    nowhere = tmp_path / "nowhere"
+    assert hours_of(path, nowhere)[0] == [Hour(HOUR, {(1001, "Bees"): 5})]
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    with pytest.raises(StorageError, match="no folder can be made") as raised:
+        hours_of(path, nowhere)
+    assert str(nowhere) in raised.value.hint
 
 
 @pytest.mark.parametrize("mode", ["DELETE", "WAL"])

@@ -109,7 +109,8 @@ class FilebeatSource(Tail):
             self._start_filebeat()
         else:
             return
-        self.report()
+        if self.looked_at:  # before the first look, nothing is known of the logs
+            self.report()
 
     def next_at(self) -> float:
         """When to look, or to start Filebeat."""

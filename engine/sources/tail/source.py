@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Final
 
 from engine.sources.model import Block, Emit, Look, MakeSource, Message, SourceOptions
+from engine.sources.refusals import refusal
 from engine.sources.requests import Requests
 from engine.sources.tail.folder import LogFolder
 from engine.sources.tail.seen import seen
@@ -185,7 +186,10 @@ class Tail:
         """Log what is wrong with the logs, once."""
         problems = self.folder.problems
         for name in problems.keys() - self._problems.keys():
-            log.warning("%s", problems[name])
+            if found := refusal(self.folder.folder / name):
+                log.warning("%s (%s): %s", problems[name], found.reason, found.remedy)
+            else:
+                log.warning("%s", problems[name])
         if self._problems and not problems:
             log.info("nothing is wrong with the logs any more")
         self._problems = problems

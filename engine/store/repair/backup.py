@@ -6,13 +6,15 @@ clock may be wrong.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from engine.errors import DatabaseDamaged, UsageError
+from engine.errors import DatabaseDamaged, MetricsError, UsageError
 from engine.store.database import open_reader
 from engine.store.files import free_bytes, is_to_be_made, sync_path
 from engine.store.header import check_header
@@ -75,7 +77,7 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 def copy_to(connection: sqlite3.Connection, target: Path) -> None:
     """Make a verified copy of a live database under any name. Raises as `back_up`."""
     draft = target.with_name(target.name + ".tmp")
-    with storage_errors(target):
+    with storage_errors(target), _alone_in(target.parent):
         try:
             _copy(connection, draft)
             draft.rename(target)
@@ -84,6 +86,20 @@ def copy_to(connection: sqlite3.Connection, target: Path) -> None:
                 draft.unlink(missing_ok=True)
             raise
         sync_path(target.parent)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait for another backup that is written to a folder: both may have the same draft, whose name
+    is fixed, so that what a power cut has left of one is overwritten by the next.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def back_up_to(path: Path, target: Path) -> None:
@@ -95,7 +111,11 @@ def back_up_to(path: Path, target: Path) -> None:
         if target.exists() and path.exists() and target.samefile(path):
             raise UsageError(f"{target} is the database itself", "give another file")
         if not is_to_be_made(target):
-            check_header(target)
+            try:
+                check_header(target)
+            except MetricsError as error:  # it is not to be lost
+                error.hint = "give another file, or move that one away"
+                raise
     connection = open_reader(path)
     try:
         connection.execute("PRAGMA query_only = OFF")  # the file is open for reading only

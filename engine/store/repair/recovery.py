@@ -16,7 +16,8 @@ import os
 import shutil
 import sqlite3
 import stat
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -188,7 +189,8 @@ def _make_replacement(path: Path, folder: Path, reason: str, now: int) -> str:
             return done
     if backed_up:
         done = "The newest backup is used; what came after it is read again from the logs."
-        draft_of(path, backed_up, finish).rename(path)
+        with draft_of(path, backed_up, finish) as draft:
+            draft.rename(path)
         sync_path(path.parent)
         return done
     done = "Nothing of it could be read and there is no backup: counting begins again from nothing."
@@ -227,10 +229,27 @@ def _describe(salvaged: salvage.Salvaged, backed_up: Path | None) -> str:
     )
 
 
-def draft_of(path: Path, backed_up: Path, finish: database.Fill) -> Path:
-    """A verified copy of a backup next to a database, in the newest schema, to be moved there."""
+@contextmanager
+def draft_of(path: Path, backed_up: Path, finish: database.Fill) -> Iterator[Path]:
+    """A verified copy of a backup next to a database, in the newest schema, to be moved there.
+
+    What is not moved by the end is removed: where the disk is full, room is what is short.
+    """
     draft = path.with_name(path.name + ".new")
     database.remove_with_companions(draft)
+    try:
+        _write_draft(draft, backed_up, finish)
+        if found := check.problems_in(draft, "mode=ro&immutable=1"):
+            text = f"backup {backed_up} could not be brought back: {found[0]}"
+            raise StorageError(text, "try doctor")
+        sync_path(draft)
+        yield draft
+    finally:
+        with suppress(OSError):
+            database.remove_with_companions(draft)
+
+
+def _write_draft(draft: Path, backed_up: Path, finish: database.Fill) -> None:
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
     with backed_up.open("rb") as source, os.fdopen(os.open(draft, flags, 0o600), "wb") as target:
         shutil.copyfileobj(source, target)
@@ -240,8 +259,3 @@ def draft_of(path: Path, backed_up: Path, finish: database.Fill) -> Path:
         migrations.apply(connection)
         finish(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    if found := check.problems_in(draft):
-        text = f"backup {backed_up} could not be brought back: {found[0]}"
-        raise StorageError(text, "try doctor")
-    sync_path(draft)
-    return draft

@@ -6,18 +6,19 @@ the present database back from quarantine.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from engine.errors import InputDamaged, MetricsError, UsageError
-from engine.store.database import open_reader
+from engine.errors import DatabaseForeign, InputDamaged, InputMissing, UsageError
 from engine.store.files import sync_path
 from engine.store.header import check_header
 from engine.store.lock import mark_as_ours
 from engine.store.meta import MetaTable
 from engine.store.repair import check, recovery
 from engine.store.transactions import atomic, storage_errors
+from engine.store.upstream.location import is_upstream
 
 _OF_THE_HOTSPOT = ("site_id", "board", "card")
 
@@ -41,25 +42,33 @@ def restore(path: Path, source: Path, now: int) -> str:
 
     with storage_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = recovery.draft_of(path, source, finish)
         done = f"{source} is the database now"
-        if path.exists():
-            folder = recovery.new_folder(path, f"restoring {source.name} was interrupted", now)
-            recovery.move_into(folder, path)
+        with recovery.draft_of(path, source, finish) as draft:
+            folder = None
+            if path.exists():
+                folder = recovery.new_folder(path, f"restoring {source.name} was interrupted", now)
+                recovery.move_into(folder, path)
             draft.rename(path)
             sync_path(path.parent)
+        if folder is not None:
             recovery.close_folder(folder)
             done += f"; the one before it is in {folder}" + recovery.remove_oldest(path)
-        else:
-            draft.rename(path)
-            sync_path(path.parent)
         mark_as_ours(path)
         return done
 
 
 def check_source(source: Path) -> None:
     """Raise an error when a file is no backup that verifies."""
-    log = source.with_name(source.name + "-wal")
+    if not os.path.lexists(source):
+        raise InputMissing(
+            f"backup {source} is not there",
+            "give a file that backup has written; what comes through a pipe is saved to one first",
+        )
+    if source.is_file() and is_upstream(source):
+        raise DatabaseForeign(
+            f"{source} is a database of offspot/metrics", "use import to read what is in it"
+        )
+    log = source.parent / f"{source.name}-wal"
     if log.exists() and log.stat().st_size:
         raise UsageError(
             f"{source} is in use, or was not closed: part of it is in {log.name}",
@@ -77,8 +86,11 @@ def check_source(source: Path) -> None:
 
 
 def _identity_of(path: Path) -> dict[str, str]:
-    """The rows that identify the hotspot of a database; none where it cannot be read."""
-    with suppress(MetricsError, sqlite3.Error), closing(open_reader(path)) as connection:
+    """The rows that identify the hotspot of a database, in any version of the schema; none where it
+    cannot be read.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
         values = {key: MetaTable(connection).get(key) for key in _OF_THE_HOTSPOT}
         return {key: str(value) for key, value in values.items() if value is not None}
     return {}

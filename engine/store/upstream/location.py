@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -22,16 +23,23 @@ TABLES: Final = frozenset(
 
 def locate(path: Path) -> tuple[Path, Path | None]:
     """The database to use, and the older system's where the path is one: `database.db` is left as
-    it is, and `database.v2.db` is used.
+    it is, and `database.v2.db` is used, also when the older one was removed since.
     """
+    ours = path.with_name(f"{path.stem}.v2{path.suffix}")
+    if not os.path.lexists(path) and _application_id(ours) == APPLICATION_ID:
+        return ours, None
+    if _application_id(path) in (None, APPLICATION_ID) or not is_upstream(path):
+        return path, None
+    return ours, path
+
+
+def _application_id(path: Path) -> int | None:
+    """Whose database a file is by its header; None where it cannot be read."""
     try:
         with open_plain(path) as file:  # a pipe would wait for somebody to write
-            header = file.read(100)
+            return int.from_bytes(file.read(100)[68:72], "big")
     except (OSError, ValueError, DatabaseForeign):
-        return path, None
-    if int.from_bytes(header[68:72], "big") == APPLICATION_ID or not is_upstream(path):
-        return path, None
-    return path.with_name(f"{path.stem}.v2{path.suffix}"), path
+        return None
 
 
 def is_upstream(path: Path) -> bool:

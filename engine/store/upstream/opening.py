@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +21,7 @@ from engine.errors import (
     InputUnreadable,
     StorageError,
 )
+from engine.store.files import temporary_folder
 from engine.store.schema import APPLICATION_ID
 from engine.store.upstream.location import MAGIC, TABLES
 from engine.store.upstream.reading import UpstreamDatabase, error_of
@@ -38,12 +38,13 @@ def open_upstream(path: Path, scratch: Path | None = None) -> Iterator[UpstreamD
     Raises InputMissing, InputUnreadable, InputDamaged, DatabaseForeign, Busy or StorageError, and
     never changes the file or those next to it.
     """
-    header = _header_of(path)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="import-") as folder:
-        in_wal_mode = 2 in header[18:20]
-        pending = any(_size_of(path, suffix) for suffix in ("-journal", "-wal"))
-        source = _copy(path, Path(folder)) if in_wal_mode or pending else path
-        how = "mode=ro" if source is path else "mode=rw"
+    in_wal_mode = 2 in _header_of(path)[18:20]
+    pending = any(_size_of(path, suffix) for suffix in ("-journal", "-wal"))
+    source, how = path, "mode=ro"
+    with ExitStack() as stack:
+        if in_wal_mode or pending:
+            folder = stack.enter_context(temporary_folder(f"a copy of {path}", scratch))
+            source, how = _copy(path, folder), "mode=rw"
         try:
             connection = sqlite3.connect(
                 f"{source.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=5.0

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from engine.errors import Busy, InputDamaged, MetricsError, StorageError
-from engine.store.upstream.values import PAGE_VISITS, Values, checked, state_value, year_totals
+from engine.store.upstream.values import (
+    PAGE_VISITS,
+    Values,
+    checked,
+    is_year,
+    state_value,
+    year_totals,
+)
 
 FINGERPRINT_HOURS: Final = 50
 _BEGINNING: Final = -(1 << 62)
@@ -24,6 +31,7 @@ _RECORDS: Final = """
            r.value AS value, d.id AS dimension_id, d.value0 AS value0
     FROM indicator_record r LEFT JOIN indicator_dimension d ON d.id = r.dimension_id
     WHERE r.indicator_id = ?1 AND (r.period_id, r.dimension_id) > (?2, ?3)
+    AND typeof(r.period_id) = 'integer'
     ORDER BY r.period_id, r.dimension_id LIMIT ?4
 """
 
@@ -83,7 +91,9 @@ class UpstreamDatabase:
             totals = year_totals(kpi_id, text)
             if totals is None:
                 self.left["a yearly KPI that cannot be read"] += 1
-            elif totals and isinstance(label, str) and label.isascii() and label.isdecimal():
+            elif totals and not is_year(label):
+                self.left["a yearly KPI of an impossible year"] += 1
+            elif totals:
                 years.setdefault(label, {}).update(totals)
         return years
 
@@ -145,13 +155,15 @@ class UpstreamDatabase:
         return Hour(hour, self._cap(values))
 
     def _count_what_is_left(self) -> None:
-        marks = ", ".join("?" * len(_INDICATORS))
+        known = ", ".join(map(str, _INDICATORS))
         query = (
-            "SELECT indicator_id = ?, count(*) FROM indicator_record "
-            f"WHERE indicator_id NOT IN ({marks}) GROUP BY 1"
+            f"SELECT CASE WHEN indicator_id = {PAGE_VISITS} THEN 'visits of pages' "
+            f"WHEN indicator_id NOT IN ({known}) THEN 'of an unknown indicator' "
+            "ELSE 'of an impossible time' END, count(*) FROM indicator_record "
+            f"WHERE indicator_id NOT IN ({known}) OR typeof(period_id) <> 'integer' GROUP BY 1"
         )
-        for is_page, rows in self._read(query, (PAGE_VISITS, *_INDICATORS)):
-            self.left["visits of pages" if is_page else "of an unknown indicator"] += rows
+        for reason, rows in self._read(query):
+            self.left[reason] += rows
 
     def _read(self, query: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         try:

@@ -7,8 +7,13 @@ snake_case, then the same in camelCase.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
+
+from engine.text import cut_text, visible_text
+from engine.times import LATEST_AT
 
 Values = dict[tuple[int, str], int]
 """(indicator id, dimension) -> value; the dimension of "no dimension" is the empty text."""
@@ -20,24 +25,26 @@ _OPERATIONS: Final = ("FILE_CREATED", "FILE_DELETED")
 _SLOT_MINUTES: Final = 10
 LISTED: Final = 10
 """So many packages a KPI lists at most."""
-_LAST_HOUR: Final = 253402300800
-"""The end of the year 9999."""
+_LARGEST: Final = 1 << 40
+"""More than anybody can have counted; sums of such values stay within SQLite's integers."""
 
 
 def checked(row: Any, hour: Any) -> tuple[tuple[int, str] | None, int, str]:
     """The key and the value of a row, or the reason why it is not taken."""
-    if not isinstance(hour, int) or not 0 <= hour < _LAST_HOUR:
+    if not isinstance(hour, int) or not 0 <= hour < LATEST_AT:
         return None, 0, "of an impossible time"
     if hour % 3600:
         return None, 0, "not of the beginning of an hour"
     if row["dimension_id"] is None:
         return None, 0, "of a dimension that is not there"
     value = row["value"]
-    if not isinstance(value, int) or value.bit_length() > 62:
+    if not isinstance(value, int):
         return None, 0, "no whole number"
     if value < 0:
         return None, 0, "negative"
-    indicator_id, title = row["indicator_id"], row["value0"]
+    if value > _LARGEST:
+        return None, 0, "too large"
+    indicator_id, title = row["indicator_id"], _title(row["value0"])
     if indicator_id in (_UPTIME, _USAGE):
         return (indicator_id, ""), value, ""
     if indicator_id == _SHARED_FILES and title not in _OPERATIONS:
@@ -46,7 +53,13 @@ def checked(row: Any, hour: Any) -> tuple[tuple[int, str] | None, int, str]:
         return None, 0, "of no package"
     if indicator_id not in (_PACKAGE_VISITS, _SHARED_FILES, _PACKAGE_USAGE):
         return None, 0, "of an unknown indicator"
-    return (indicator_id, str(title or "")), value, ""
+    return (indicator_id, title), value, ""
+
+
+@lru_cache(maxsize=4096)
+def _title(value: Any) -> str:
+    """A title as the packages file has it, so that what was and what is counted are one package."""
+    return cut_text(visible_text(str(value) if isinstance(value, int) else value))
 
 
 def state_value(indicator_id: int, state: Any) -> int | None:
@@ -59,6 +72,11 @@ def state_value(indicator_id: int, state: Any) -> int | None:
         return len(starts) * _SLOT_MINUTES
     text = text.strip()
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def is_year(label: Any) -> bool:
+    """Whether a label is a year in which anything can have been counted."""
+    return isinstance(label, str) and bool(re.fullmatch("20[0-9]{2}", label))
 
 
 def year_totals(kpi_id: int, text: Any) -> Values | None:
@@ -75,7 +93,7 @@ def year_totals(kpi_id: int, text: Any) -> Values | None:
         value = value["data"]
     try:
         return _READ[kpi_id](value)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -86,11 +104,14 @@ def _named(value: Any) -> dict[str, Any]:
 
 
 def _first(value: Mapping[str, Any], *names: str) -> Any:
-    return next(value[name] for name in names if name in value)
+    for name in names:
+        if name in value:
+            return value[name]
+    raise KeyError(*names)
 
 
 def _number(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
         raise ValueError(value)
     return value
 
@@ -101,12 +122,12 @@ def _items(value: Any) -> tuple[dict[str, int], int]:
     found: dict[str, int] = {}
     for item in whole["items"]:
         named = _named(item)
-        title = str(_first(named, "package", "content", "title", "name"))
+        title = _title(_first(named, "package", "content", "title", "name"))
         number = _number(_first(named, "visits", "count", "minutesactivity", "minutes"))
         found[title] = found.get(title, 0) + number
     given = [_number(part) for name, part in whole.items() if name.startswith("total")]
     if not given and len(found) >= LISTED:  # the oldest form has shares, and no total
-        given = [_total_from_share(whole["items"][0])]
+        given = [_number(_total_from_share(whole["items"][0]))]
     return found, max(*given, max(found.values(), default=0), 0)
 
 
@@ -117,14 +138,15 @@ def _total_from_share(item: Mapping[str, Any]) -> int:
 
 def _popularity(value: Any) -> Values:
     found, given = _items(value)
-    rest = given - sum(found.values())
+    untitled = found.pop("", 0)
+    rest = max(given - sum(found.values()), untitled)
     totals = {(_PACKAGE_VISITS, title): number for title, number in found.items()}
     return {**totals, (_PACKAGE_VISITS, ""): rest} if rest > 0 else totals
 
 
 def _usage(value: Any) -> Values:
     found, given = _items(value)
-    totals = {(_PACKAGE_USAGE, title): number for title, number in found.items()}
+    totals = {(_PACKAGE_USAGE, title): number for title, number in found.items() if title}
     return {**totals, (_USAGE, ""): given}
 
 
