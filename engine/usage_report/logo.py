@@ -24,6 +24,8 @@ _HINT: Final = "give a PNG, JPEG, GIF, WebP or SVG of at most 1 MiB with --logo"
 def data_address(path: Path) -> str:
     """The file as a `data:` address. Raises an error with a way out for what is no such image."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would wait for data
+            raise InputUnreadable(f"logo {path} is not a file", _HINT)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:

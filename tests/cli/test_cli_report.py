@@ -67,15 +67,18 @@ def test_a_note_and_a_logo(database: Path, place: Path) -> None:
         (b"GIF87", 2, "is no image"),
         (b"<html><body>no</body></html>", 2, "is no image"),
         (b"\xff\xd8\xff" + bytes(1 << 20), 2, "more than 1 MiB"),
+        ("a pipe", 77, "is not a file"),
     ],
 )
 def test_a_logo_that_cannot_be_used_is_said(
-    database: Path, place: Path, content: bytes | None, code: int, why: str
+    database: Path, place: Path, content: bytes | str | None, code: int, why: str
 ) -> None:
     """What is wrong with it and what can be given; nothing is written."""
     logo = place / "logo.png"
-    if content is not None:
+    if isinstance(content, bytes):
         logo.write_bytes(content)
+    elif content:
+        os.mkfifo(logo)
     done = invoke("report", "--database", database, "--logo", logo, "-o", place / "report.html")
     assert done.code == code
     assert why in done.err

@@ -442,6 +442,7 @@ def _folder(path: Path) -> None:
         (_ours, DatabaseForeign, "of this program"),
         (_newer, DatabaseForeign, "0123456789ab"),
         (_folder, InputUnreadable, "directory"),
+        (os.mkfifo, InputUnreadable, "is not a file"),
     ],
 )
 def test_what_is_no_such_database_is_said(

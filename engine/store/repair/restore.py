@@ -64,7 +64,7 @@ def check_source(source: Path) -> None:
             f"backup {source} is not there",
             "give a file that backup has written; what comes through a pipe is saved to one first",
         )
-    if source.is_file() and is_upstream(source):
+    if is_upstream(source):
         raise DatabaseForeign(
             f"{source} is a database of offspot/metrics", "use import to read what is in it"
         )

@@ -45,11 +45,11 @@ def _application_id(path: Path) -> int | None:
 def is_upstream(path: Path) -> bool:
     """Whether a file is a database of the older system. Nothing is locked or written."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             if file.read(16) != MAGIC:
                 return False
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
-    except (OSError, sqlite3.Error):
+    except (OSError, sqlite3.Error, DatabaseForeign):
         return False
     try:
         names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}

@@ -65,6 +65,8 @@ def open_upstream(path: Path, scratch: Path | None = None) -> Iterator[UpstreamD
 
 def _header_of(path: Path) -> bytes:
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would wait for data
+            raise InputUnreadable(f"{path} is not a file", "save it as one, and give that")
         with path.open("rb") as file:
             header = file.read(100)
     except FileNotFoundError as error:
