@@ -102,7 +102,7 @@ def finished(
 def clean_root() -> Path:
     """A clean Debian 13 for arm64 with Python and systemd, made when it is not there yet."""
     root = ROOTS / "trixie-arm64"
-    with alone("roots"):
+    with alone("root-arm64"):
         if not root.is_dir():
             _make_root(root)
     return root

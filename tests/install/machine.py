@@ -75,7 +75,7 @@ sys.stdout.buffer.write(answer.read())
 def clean_root(suite: str) -> Path:
     """A clean Debian of this suite, made when it is not there yet. Skips where it cannot be."""
     root = ROOTS / suite
-    with alone("roots"):
+    with alone(f"root-{suite}"):
         if not root.is_dir():
             _make_root(suite, root)
     return root
