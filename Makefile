@@ -128,6 +128,7 @@ test-dates: packages build $(DEV) ## run the date-dependent tests on the worst d
 test-full: export TEST_BROWSER = /usr/bin/chromium
 test-full: packages build filebeat build/filebeat-amd64 build/filebeat-arm64 ## like test, with full sizes of up to ten minutes, dates and mutants (two hours)
 	@tools/install_packages.sh $(IMAGE_PACKAGES) $(FULL_PACKAGES)
+	$(BIN)/python -m tests.install.roots
 	$(MAKE) $(CHECKS)
 	@rm -f $(SECOND_CHANCES) $(NOT_RUN)
 	$(PYTEST) $(FULL) $(AT_ONCE) $(FULL_NOT_ALONE) $(TEST_PATHS) || \

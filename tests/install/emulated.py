@@ -66,7 +66,7 @@ class Emulated:
         for package in packages:
             shutil.copy(package, self.root / "root")
         names = [f"/root/{package.name}" for package in packages]
-        return self.run("apt-get", "install", "--yes", "--no-download", *names).stdout
+        return self.run("apt-get", "install", "--yes", *names).stdout
 
 
 def enter(*command: str) -> subprocess.Popen[bytes]:

@@ -119,7 +119,7 @@ def test_it_serves_with_filebeat(machine: Emulated) -> None:
         assert process.wait(60) == 0, output.read_text()
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     assert "Traceback" not in output.read_text()
 
 

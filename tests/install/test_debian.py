@@ -20,7 +20,7 @@ DATABASE = f"{DATA}/metrics.db"
 WEEK = sorted((ROOT / "samples/week").glob("*.json.gz"))
 RECORDS = ("records", "--period", "2026", "--format", "csv")
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 
 def put_logs(machine: Machine, mode: int = 0o640, group: str = "adm") -> None:
