@@ -30,6 +30,8 @@ GROUPS: Final = ("package", "day", "week", "month", "hour-of-week")
 GOAL_FIGURES: Final = 0.050
 YEAR: Final = 1767225600  # 2026-01-01T00:00:00Z
 HOUR: Final = 3600
+NOW: Final = YEAR + 364 * 24 * HOUR + 12 * HOUR
+"""The noon of the last day of a year, of which the hours before have records."""
 UPSTREAM_HOURLY, UPSTREAM_YEAR = 0.025, 0.107
 UPSTREAM_BYTES_PER_MINUTE: Final = 42_000
 UTC: Final = ZoneInfo("UTC")
@@ -55,20 +57,18 @@ def a_year(database: Path, packages: int, *, hours_a_day: int = 3, first: int = 
 
 
 def _with_records(database: Path, packages: int, hours: int) -> None:
-    """Records of the last hours of a year, `packages` * 2 + 2 in each."""
-    end = YEAR + 365 * 24 * HOUR
+    """Records of the last hours, `packages` * 2 + 2 in each."""
     with Store.open(database, UTC) as store, store.transaction():
         for number in range(hours, 0, -1):
-            store.commit(an_hour(end - (number + 1) * HOUR, packages))
+            store.commit(an_hour(NOW - number * HOUR, packages))
 
 
 def end_of_hour(database: Path, packages: int, runs: int) -> Sample:
     """Seconds for what is done when an hour is over: its states become records and KPIs."""
-    end = YEAR + 365 * 24 * HOUR
     found = []
     with Store.open(database, UTC) as store:
         for number in range(runs):
-            hour = end - HOUR - (number + 1) * 24 * HOUR - 12 * HOUR
+            hour = NOW + number * HOUR
             store.commit(an_hour(hour, packages), running_hour=hour)
             begun = time.perf_counter()
             store.commit({}, running_hour=hour + HOUR)
@@ -98,8 +98,8 @@ def rows(runs: int) -> list[Row]:
         for number in range(runs):
             database = folder / f"{number}.db"
             _with_records(database, 1000, 31)
-            yearly.append(end_of_year(database, 1000))
             hourly.append(end_of_hour(database, 1000, 1).median)
+            yearly.append(end_of_year(database, 1000))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return [

@@ -16,7 +16,7 @@ from engine.store import merging, migrations
 from engine.store.files import check_safe_to_write, companions, is_to_be_made, sync_path
 from engine.store.header import check_connection, check_ours
 from engine.store.repair import checksums
-from engine.store.schema import APPLICATION_ID
+from engine.store.schema import APPLICATION_ID, make_tables
 from engine.store.transactions import storage_errors
 
 SQLITE_VERSION: Final = sqlite3.sqlite_version
@@ -48,7 +48,7 @@ def open_writer(path: Path, before_migration: Fill | None = None) -> sqlite3.Con
     if path == MEMORY:
         connection = sqlite3.connect(":memory:", isolation_level=None)
         install_functions(connection)
-        migrations.apply(connection)
+        make_tables(connection)
         return connection
     with storage_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def _fill_draft(draft: Path, fill: Fill | None, version: int) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA secure_delete = OFF")
         install_functions(connection)
-        migrations.apply(connection, version)
+        make_tables(connection, version)
         if fill:
             fill(connection)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

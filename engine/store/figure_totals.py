@@ -8,6 +8,7 @@ lines make. Weeks are of 604,800 seconds, so that no zone moves them.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 from engine.indicators import (
@@ -72,18 +73,20 @@ class FigureTotals:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def change(self, hour: int, before: Values, after: Values) -> None:
-        """An hour's records had some values, and have others. Dimensions are ids."""
-        week, newest = week_of(hour), newest_week(self._connection)
-        table = tables_at()["hour_figures"]
-        figures = figures_of(after, self._dimensions())
-        self._connection.execute(table.insert(*table.columns, replace=True), (hour, *figures))
-        if newest is None or week == newest:
-            return
-        if week < newest:
-            self._change_week(week, package_uses(before, nothing=0), package_uses(after, nothing=0))
-        else:
-            self._remake_week(newest)
+    def change(self, changed: Mapping[int, tuple[Values, Values]]) -> None:
+        """Records of hours had some values before, and have others. Dimensions are ids."""
+        newest = newest_week(self._connection)
+        table, nothing_and_files = tables_at()["hour_figures"], self._dimensions()
+        rows = [(hour, *figures_of(to, nothing_and_files)) for hour, (_, to) in changed.items()]
+        self._connection.executemany(table.insert(*table.columns, replace=True), rows)
+        for hour, (before, after) in sorted(changed.items()):
+            week = week_of(hour)
+            if newest is not None and week < newest:
+                uses = (package_uses(values, nothing=0) for values in (before, after))
+                self._change_week(week, *uses)
+            elif newest is not None and week > newest:
+                self._remake_week(newest)
+            newest = max(week, newest or week)
 
     def _change_week(self, week: int, before: Uses, after: Uses) -> None:
         """Move the sums of a week by the difference between two uses of one of its hours."""

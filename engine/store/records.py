@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from engine import indicators
 from engine.indicators.model import NO_DIMENSION, Key, States
+from engine.kpis.hourly import Values
 from engine.store import origins
 from engine.store.figure_totals import FigureTotals
 from engine.store.hourly_records import record_hours
@@ -128,20 +129,24 @@ class RecordWriter:
             by_hour[key[0]][key] = state
         differences: Difference = defaultdict(lambda: defaultdict(int))
         self.totals_changed = self.totals_changed or bool(by_hour)
+        changed: dict[int, tuple[Values, Values]] = {}
         for hour, touched in by_hour.items():
-            changed = self._save_hour(hour, touched, part_with)
+            before, after = changed[hour] = self._save_hour(hour, touched, part_with)
+            moved = {key: to for key, to in after.items() if before.get(key) != to}
             for period in labels_of_hour(hour, self.zone):
                 total = differences[period]
-                for key, difference in changed.items():
-                    total[key] += difference
+                for key, to in moved.items():
+                    total[key] += to - before.get(key, 0)
+        if changed:
+            self.figures.change(changed)
         for (kind, label), total in differences.items():
             self._add_to_period(kind, label, total)
         self._drop_old_periods({kind for kind, _ in differences})
 
     def _save_hour(
         self, hour: int, touched: StatesByRow, part_with: PartWith
-    ) -> dict[tuple[int, int], int]:
-        """Change the records of one hour. How much that changed their merged values."""
+    ) -> tuple[Values, Values]:
+        """Change the records of one hour. Its merged values before and after."""
         parts = self._parts_of(hour)
         before = {key: _value_of(key[0], of) for key, of in parts.items()}
         rows = []
@@ -157,9 +162,7 @@ class RecordWriter:
                 changed.add((indicator_id, dimension_id))
         insert = tables_at()["record"].insert(*ROW_KEY, "value", "minutes", replace=True)
         self.connection.executemany(insert, rows)
-        after = before | {key: _value_of(key[0], parts[key]) for key in changed}
-        self.figures.change(hour, before, after)
-        return {key: after[key] - before.get(key, 0) for key in changed}
+        return before, before | {key: _value_of(key[0], parts[key]) for key in changed}
 
     def _parts_of(self, hour: int) -> dict[tuple[int, int], dict[int, Part]]:
         """(indicator, dimension id) -> origin id -> its part of the hour."""

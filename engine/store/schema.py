@@ -14,7 +14,8 @@
 
 Every row has a checksum of its other columns and of the database's salt (`repair/checksums.py`):
 SQLite notices a broken page, but not a digit that has changed inside of one. Nothing here lists
-columns: they are read from an empty database that the migrations make.
+columns: they are read from an empty database that the migrations make: the one being created, or
+one in memory.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ OLD_TABLE_CHECKSUMS: Final = {
 """The same in older versions."""
 
 Row = tuple[Any, ...]
+
+
+_TABLES: Final[dict[int, dict[str, Table]]] = {}
+"""What has been learned of databases that this process made: version -> tables by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,17 +140,24 @@ def _insert(table: Table, given: tuple[str, ...], *, replace: bool) -> str:
     )
 
 
-@cache
-def tables_at(version: int = migrations.NEWEST) -> dict[str, Table]:
-    """Every table of a version of the schema, by name."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        checksums.install(connection)
-        merging.install(connection)
-        migrations.apply(connection, version)
+def make_tables(connection: sqlite3.Connection, version: int = migrations.NEWEST) -> None:
+    """Make the tables of a version of the schema in an empty database, and learn them."""
+    migrations.apply(connection, version)
+    if version not in _TABLES:
         names = connection.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid"
         ).fetchall()
-        return {name: _table_of(connection, name) for (name,) in names}
+        _TABLES[version] = {name: _table_of(connection, name) for (name,) in names}
+
+
+def tables_at(version: int = migrations.NEWEST) -> dict[str, Table]:
+    """Every table of a version of the schema, by name."""
+    if version not in _TABLES:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            checksums.install(connection)
+            merging.install(connection)
+            make_tables(connection, version)
+    return _TABLES[version]
 
 
 def _table_of(connection: sqlite3.Connection, name: str) -> Table:

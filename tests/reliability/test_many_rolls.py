@@ -20,7 +20,7 @@ LEAST_GROWTH = 3 * MEGABYTE
 MAX_DESCRIPTORS = 256
 WARM_UP = 300
 KEPT = 20
-ROLLS_PER_SECOND = 100
+ROLLS_PER_SECOND = 250
 AHEAD = 50
 """The writer may be so many rolls ahead of what is counted."""
 UNKNOWN, HOME = "other.box", "games.box"
