@@ -16,7 +16,6 @@ from cli.messages import (
     print_message,
 )
 from engine import errors
-from engine.text import displayable
 
 
 def run(arguments: list[str]) -> int:
@@ -35,10 +34,18 @@ def run(arguments: list[str]) -> int:
         except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             if stream is sys.stdout and not code and not isinstance(error, BrokenPipeError):
-                print_message(f"standard output: {error.strerror}", "ERROR")
+                print_error(_io_error(error, "standard output: "))
                 code = os.EX_IOERR
     gc.freeze()  # the process ends: a search for garbage in all its modules takes a tenth of `kpis`
     return code
+
+
+def _io_error(error: OSError, name: str) -> errors.StorageError:
+    """The error for one that nobody nearer to it has explained."""
+    return errors.StorageError(
+        f"{name}{error.strerror or error}",
+        "make room on that disk if it is full, or write to another one; see also doctor",
+    )
 
 
 def _nowhere() -> io.TextIOBase:
@@ -59,8 +66,8 @@ def _run_safely(arguments: list[str]) -> int:
             return os.EX_SOFTWARE
         if not isinstance(error, OSError):
             raise
-        name = "" if error.filename is None else f"{displayable(error.filename)}: "
-        print_message(f"{name}{error.strerror or error}", "ERROR")
+        name = "" if error.filename is None else f"{error.filename}: "
+        print_error(_io_error(error, name))
         return os.EX_IOERR
     except MemoryError:
         print_error(errors.MetricsError("out of memory", "fewer --jobs, or smaller files"))

@@ -36,6 +36,9 @@ def write(text: str) -> bool:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False
+    except OSError as error:
+        error.filename = "standard output"
+        raise
     return True
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from engine.version import __version__
 from lab.processes import Child, wait_until
-from tests.cli.cases import Program, invoke, visits, write
+from tests.cli.cases import Program, Result, invoke, visits, write
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
@@ -184,8 +184,25 @@ def test_an_output_that_is_full_is_an_error(program: Program, arguments: list[st
             check=False,
         )
         assert done.returncode == code, (redirection, done.stderr)
+        is_explained = code == 74 and arguments != ["--version"]  # which loads nothing else
+        assert (b"No space left on device\n  try: make room" in done.stderr) is is_explained
         assert b"Traceback" not in done.stderr
         assert b"Exception" not in done.stderr
+
+
+def test_figures_that_do_not_fit_are_an_error(program: Program, place: Path) -> None:
+    """Which output it was, and what to do."""
+    packages, log = write(place, packages__yml="packages: []", log__json=visits(0, 2))
+    command = shlex.join(program.command("replay", "-q", "--packages", packages, log))
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} >/dev/full"],
+        capture_output=True,
+        env=program.environment,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    Result(done.returncode, "", done.stderr).failed(74, "standard output: No space left on device")
 
 
 def test_an_error_keeps_its_code_when_nobody_can_be_told(program: Program) -> None:
