@@ -205,4 +205,7 @@ def _zim_path(rest: str) -> tuple[str, str]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """What is wrong and where, without the lines around it."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+    return " ".join(f"{problem or error}{place}".split())[:300] or type(error).__name__
