@@ -27,7 +27,7 @@ export function minutes(total: number): string {
 
 /** How long something has lasted: days from two on. */
 export function duration(seconds: number): string {
-  const days = Math.floor(seconds / 86_400)
+  const days = Math.floor(seconds / 86_399) // a step of the clock may be measured a second short
   return days >= 2 ? t('time.d', { n: days }) : minutes(Math.floor(seconds / 60))
 }
 

@@ -43,6 +43,8 @@ def test_a_page_of_a_hotspot_that_does_not_count(
         assert page.locator(".verdict.good").count() == 0
         assert watch.errors == []
         assert outside(page) == []
+        if setup.name == "clock":
+            expect(reason.locator(".reason")).to_contain_text("changed by 200 days")
 
 
 @pytest.fixture(scope="module")
