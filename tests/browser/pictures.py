@@ -31,11 +31,13 @@ VIEWS = {"dashboard": "", "status": "status"}
 SCREENS = {"phone": PHONE, "desktop": DESKTOP}
 LANGUAGES = ("en", "ar")
 SHEET = """<!doctype html><meta charset="utf-8"><style>
-body { margin: 16px; width: 2160px; font: 20px sans-serif; background: #888; color: #fff }
-div { display: flex; gap: 16px; margin-top: 12px }
+body { margin: 16px; width: 1568px; font: 20px sans-serif; background: #888; color: #fff }
+main { display: flex; gap: 16px; margin-top: 12px }
+div { display: flex; flex-wrap: wrap; gap: 16px; align-content: start }
 figure { margin: 0; overflow: hidden }
-.phone figure { width: 360px; height: 900px }
-.desktop figure { width: 528px; height: 560px }
+.phone { flex: none; width: 752px }
+figure { width: 368px; height: 1000px }
+.desktop figure { width: 100%; height: 492px }
 img { width: 100% }
 </style>"""
 
@@ -90,7 +92,10 @@ def take(browser: Browser, setup: Setup, program: Path, folder: Path) -> dict[Pi
         pages = {one: stack.enter_context(shown(browser, url, one)) for one in PICTURES}
         fail_now(hotspot, setup, *pages.values())
         for picture, page in pages.items():
-            page.screenshot(path=folder / picture.file, full_page=True)
+            # As tall as all of it: what stays at the foot of the window stands at the foot.
+            height = page.evaluate("document.documentElement.scrollHeight")
+            page.set_viewport_size({"width": SCREENS[picture.screen]["width"], "height": height})
+            page.screenshot(path=folder / picture.file)
             told[picture] = says(page)
     return told
 
@@ -107,8 +112,8 @@ def draw_sheet(browser: Browser, setup: Setup, folder: Path) -> None:
     ]
     file = folder / "sheet.html"
     title = escape(f"{setup.name}: {setup.state} {setup.code}")
-    file.write_text(SHEET + title + "".join(rows), encoding="utf-8")
-    page = browser.new_page(viewport={"width": 2192, "height": 1600})
+    file.write_text(f"{SHEET}{title}<main>{''.join(rows)}</main>", encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1600, "height": 1200})
     page.goto(file.as_uri())
     page.screenshot(path=folder.with_suffix(".png"), full_page=True)
     page.close()
