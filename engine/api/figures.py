@@ -19,6 +19,8 @@ FORMATS: Final = ("json", "csv", "xlsx")
 MAX_DAYS: Final = 3_700
 """Longer than anything that was ever counted; a bound of what one answer may cost."""
 MAX_DAYS_OF_HOURS: Final = 800
+MAX_DAYS_OF_HOURS_IN_XLSX: Final = 370
+"""Cells of a workbook are in memory, and eight may be made at once."""
 
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", re.A)
 _NUMBER = re.compile(r"[0-9]{1,6}", re.A)
@@ -75,7 +77,10 @@ def _contradictions(values: Mapping[str, Any]) -> list[Problem]:
     first, last, by = values["from"], values["to"], values.get("by", "package")
     if first > last:
         return [invalid_parameter("query", "to", "Input should not be before from", "value_error")]
-    most = MAX_DAYS_OF_HOURS if by == "hour" else MAX_DAYS
+    most = MAX_DAYS
+    if by == "hour":
+        is_xlsx = values.get("format") == "xlsx"
+        most = MAX_DAYS_OF_HOURS_IN_XLSX if is_xlsx else MAX_DAYS_OF_HOURS
     if (last - first).days >= most:
         message = f"Input should make at most {most} days with from"
         return [invalid_parameter("query", "to", message, "value_error")]

@@ -115,6 +115,7 @@ def test_hours_of_the_week(client: Client) -> None:
         ("from=2026-06-09&to=2026-06-08", [("to", "value_error")]),
         ("from=2000-01-01&to=2026-06-08", [("to", "value_error")]),
         ("from=2024-01-01&to=2026-06-08&by=hour", [("to", "value_error")]),
+        ("from=2025-01-01&to=2026-01-06&by=hour&format=xlsx", [("to", "value_error")]),
         (
             f"{WEEK}&by=year&format=pdf&compare=x",
             [("by", "enum"), ("compare", "enum"), ("format", "enum")],

@@ -93,8 +93,11 @@ def test_what_is_no_file_is_written_to(database: Path, place: Path) -> None:
     options = ("--database", database, "--period", "2026-06", "-o")
     os.mkfifo(place / "pipe")
     with subprocess.Popen(["cat", place / "pipe"], stdout=subprocess.PIPE) as cat:
-        assert invoke("report", *options, place / "pipe").code == 0
-        assert cat.communicate(timeout=10)[0].endswith(b"</html>\n")
+        try:
+            assert invoke("report", *options, place / "pipe").code == 0
+            assert cat.communicate(timeout=10)[0].endswith(b"</html>\n")
+        finally:
+            cat.kill()
     assert (place / "pipe").is_fifo()
     (place / "june.html").write_text("old")
     (place / "june.html").chmod(0o640)
