@@ -430,6 +430,7 @@ def _folder(path: Path) -> None:
     path.mkdir()
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
