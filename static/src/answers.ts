@@ -4,7 +4,6 @@
 import { computed, shallowReactive, watch, type ComputedRef } from 'vue'
 import { get, NotThere, OutOfReach } from './api'
 import { feed } from './feed'
-import { labelOf, span } from './periods'
 
 const CACHED = 40
 const seen = shallowReactive(new Map<string, unknown>())
@@ -33,13 +32,4 @@ async function fetchInto(path: string): Promise<void> {
 export function useAnswer<T>(path: () => string): ComputedRef<T | null | undefined> {
   watch([path, () => feed.answeredAt], () => void fetchInto(path()), { immediate: true })
   return computed(() => seen.get(path()) as T | null | undefined)
-}
-
-const DAY_MS = 86_400_000
-
-/** Figures of the period or stretch that a label names. */
-export function figuresPath(label: string, query: Record<string, string>): string {
-  const { first, after } = span(label)
-  const days = { from: labelOf('D', first), to: labelOf('D', after - DAY_MS) }
-  return `figures?${new URLSearchParams({ ...days, ...query })}`
 }

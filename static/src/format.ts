@@ -3,7 +3,7 @@
 
 import { lang, locale, t } from './i18n'
 import { dateFormat, numberFormat } from './intl'
-import { span } from './periods'
+import { DAY_MS, span } from './periods'
 
 export function number(n: number): string {
   return numberFormat(locale.value, {}).format(n)
@@ -140,8 +140,6 @@ function calendarRange(from: number, to: number, options: Intl.DateTimeFormatOpt
   const range = format.formatRange?.(from, to) ?? `${format.format(from)} – ${format.format(to)}`
   return withOrdinal(range)
 }
-
-const DAY_MS = 86_400_000
 
 /** The name of a period, as a headline. */
 export function periodName(label: string): string {

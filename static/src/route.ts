@@ -8,7 +8,7 @@ import { readLabel, slug } from './periods'
 export const VIEWS = ['overview', 'packages', 'package', 'when', 'status', 'about'] as const
 export type View = (typeof VIEWS)[number]
 /** A package's own page is reached from the lists. */
-export const MENU = VIEWS.filter((view) => view !== 'package')
+export const MENU = VIEWS.filter((view): view is Exclude<View, 'package'> => view !== 'package')
 /** Views of a stretch of time. */
 export const PERIOD_VIEWS: readonly View[] = ['overview', 'packages', 'package', 'when']
 

@@ -42,10 +42,14 @@ function shownValue(name: string, value: string | number): string | number {
   return value
 }
 
+/** The server's words as a sentence. */
+const asSentence = (text: string): string =>
+  text.replace(/^./, (letter) => letter.toUpperCase()).replace(/[^.!?]$/, '$&.')
+
 /** A reason that this page does not know is shown in the server's words. */
 export function reasonText({ code, text, values }: VerdictReason): string {
   const params = Object.entries(values).map(([name, value]) => [name, shownValue(name, value)])
-  return maybe(`reason.${code}`, Object.fromEntries(params)) ?? text
+  return maybe(`reason.${code}`, Object.fromEntries(params)) ?? asSentence(text)
 }
 export const remedyText = ({ code, remedy }: VerdictReason): string =>
   maybe(`remedy.${code}`) ?? remedy

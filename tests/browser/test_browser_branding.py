@@ -46,6 +46,10 @@ def test_the_logo_is_shown_in_place_of_ours(browser: Browser, tmp_path: Path) ->
             page.emulate_media(color_scheme=scheme)
             assert logo.bounding_box() is not None
             assert violations(page) == []
+        page.emulate_media(media="print")
+        paper = page.locator(".print-logo").bounding_box()
+        assert paper is not None
+        assert min(paper["width"], paper["height"]) > 20
         assert watch.errors == []
 
 

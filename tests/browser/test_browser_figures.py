@@ -13,6 +13,9 @@ from tests.browser.pages import count, minutes, neighbours, opened, settled
 from tests.browser.tables import by_package
 
 KINDS = ("D", "W", "M", "Y")
+KNOWN = {"counted", "total-only"}
+"""States of rows that have figures."""
+USE = ("visits", "minutesInUse", "minutesOn")
 DAY = 24 * 3600
 
 
@@ -63,28 +66,56 @@ def counted_days(period: dict[str, Any]) -> int:
 
 def check_inside(page: Page, period: dict[str, Any]) -> None:
     """Each hour, day or month of the main chart, drawn and as a table, is that of the API."""
-    inside = period["inside"]
-    figures = ("visits", "minutesInUse", "minutesOn")
-    known = {"counted", "total-only"}
-    shown = page.evaluate(
-        """[...document.querySelectorAll('.inside-table tbody tr')].map((tr) => [
-          tr.dataset.row, tr.dataset.state,
+    rows = period["inside"]["rows"]
+    card = page.locator(".inside-card")
+    assert table_rows(card) == [
+        [row["label"], row["state"], *(row[f] for f in USE if row["state"] in KNOWN)]
+        for row in rows
+    ]
+    check_drawn(card, rows, "visits", ".bar")
+
+
+def table_rows(card: Locator) -> list[list[Any]]:
+    """Label, state and figures of each row of the table that goes with columns."""
+    rows: list[list[Any]] = card.locator(".columns-table tbody tr").evaluate_all(
+        """(rows) => rows.map((tr) => [tr.dataset.row, tr.dataset.state,
           ...[...tr.querySelectorAll('td[data-value]')].map((td) => Number(td.dataset.value))])"""
     )
-    assert shown == [
-        [row["label"], row["state"], *(row[f] for f in figures if row["state"] in known)]
-        for row in inside["rows"]
-    ]
-    drawn = page.evaluate(
-        """[...document.querySelectorAll('.column')].map((column) => [
-          column.dataset.row, Number(column.querySelector('.bar')?.getAttribute('height') ?? 0)])"""
+    return rows
+
+
+def check_drawn(
+    card: Locator, rows: list[dict[str, Any]], figure: str, bar: str, top: int = 0
+) -> None:
+    """Each column is as high as its figure; of `top`, if that is higher than the highest here."""
+    drawn = card.locator(".column").evaluate_all(
+        """(columns, bar) => columns.map((column) => [
+          column.dataset.row, Number(column.querySelector(bar)?.getAttribute('height') ?? 0)])""",
+        bar,
     )
-    top = max(row["visits"] for row in inside["rows"])
-    tallest = max(height for _, height in drawn)
-    for row, (label, height) in zip(inside["rows"], drawn, strict=True):
+    highest = max(row[figure] for row in rows)
+    assert top or highest
+    tallest = max(height for _, height in drawn) if highest else 0
+    for row, (label, height) in zip(rows, drawn, strict=True):
         assert label == row["label"]
-        expected = row["visits"] / top * tallest
-        assert abs(height - expected) < 0.1 or (row["visits"] and height == 3 > expected)
+        expected = row[figure] / max(1, highest) * tallest
+        assert abs(height - expected) < 0.1 or (row[figure] and height == 3 > expected)
+
+
+def check_files(page: Page, period: dict[str, Any]) -> None:
+    """Files that were added, upwards, and removed, downwards: each hour, day or month."""
+    rows = period["inside"]["rows"]
+    card = page.locator('[data-card="SharedFiles"]')
+    if not any(row["filesCreated"] or row["filesDeleted"] for row in rows):
+        assert card.count() == 0
+        return
+    figures = ("filesCreated", "filesDeleted")
+    assert table_rows(card) == [
+        [row["label"], row["state"], *(row[f] for f in figures if row["state"] in KNOWN)]
+        for row in rows
+    ]
+    check_drawn(card, rows, "filesCreated", ".bar:not(.second)", 1)
+    check_drawn(card, rows, "filesDeleted", ".bar.second", 1)
 
 
 def check_visits(page: Page, period: dict[str, Any]) -> None:
@@ -134,17 +165,20 @@ def check_list(page: Page, period: dict[str, Any], column: str, figure: str) -> 
     assert [shown[item["package"]] for item in items] == [item["visits"] for item in items]
 
 
-def check_trend(card: Locator, period: dict[str, Any], *metrics: str) -> None:
-    """The table twin of a chart of neighbouring periods."""
-    shown = dict(
-        card.locator("tr[data-label]").evaluate_all(
-            """(all) => all.map((tr) => [tr.dataset.label,
-              [...tr.querySelectorAll('td')].map((cell) => Number(cell.dataset.value ?? -1))])"""
-        )
-    )
+def check_trend(page: Page, period: dict[str, Any]) -> None:
+    """The table that goes with the columns of neighbouring periods."""
     trend = neighbours(period)
-    expected = {entry["aggValue"]: [entry[metric] for metric in metrics] for entry in trend}
-    assert shown == (expected if len(trend) > 1 else {})
+    total = period["total"]
+    expected: list[list[Any]] = []
+    for entry in trend:
+        visits, on = entry["totalVisits"], entry["nbMinutesOn"]
+        in_use = min(entry["totalMinutesActivity"], on)  # never longer than being on
+        if entry["aggValue"] == period["aggValue"]:
+            assert (total["visits"], total["minutesOn"]) == (visits, on)
+            in_use = total["minutesInUse"]
+        figures = ["counted", visits, in_use, on] if entry["hasData"] else ["no-figures"]
+        expected.append([entry["aggValue"], *figures])
+    assert table_rows(page.locator(".columns-card")) == (expected if len(trend) > 1 else [])
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -159,17 +193,27 @@ def test_every_figure_equals_the_api(browser: Browser, tmp_path: Path, seed: int
             page.goto(f"{hotspot.url}/{period['aggValue'].replace(' ', '-')}")
             settled(page)
             check_cards(page, period)
-            files = page.locator('[data-kpi="2005"]')
-            if files.locator("tr[data-label]").count():
-                check_trend(files, period, "filesCreated", "filesDeleted")
+            check_files(page, period)
             page.get_by_role("link", name="Packages", exact=True).click()
             page.wait_for_selector(".package-rows td.last")
             check_list(page, period, "visits", "visits")
-            check_trend(page.locator(".cards"), period, "totalVisits")
+            check_trend(page, period)
             page.get_by_role("button", name="Time in use", exact=True).click()
             page.wait_for_selector(".package-rows.by-time")
             check_list(page, period, "time", "minutesInUse")
-            check_trend(page.locator(".cards"), period, "totalMinutesActivity")
+            check_trend(page, period)
+
+
+def test_a_stretch_has_its_files(browser: Browser, hotspot: Hotspot) -> None:
+    """Files that were added and removed on each day of a stretch are those of the API."""
+    first, last = "2026-08-20", "2026-09-10"
+    answer = hotspot.figures(first, last, by="day")
+    assert answer["total"]["filesCreated"] and answer["total"]["filesDeleted"]
+    with opened(browser, f"{hotspot.url}/{first}..{last}") as (page, _):
+        settled(page)
+        assert page.locator('[data-card="SharedFiles"]').count() == 1
+        check_files(page, {"inside": answer})
+        check_inside(page, {"inside": answer})
 
 
 def test_the_status_view_tells_the_lines_by_fate(browser: Browser, hotspot: Hotspot) -> None:

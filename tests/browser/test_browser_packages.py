@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser import sums
-from tests.browser.hotspot import NAME, Hotspot, running
+from tests.browser.hotspot import NAME, TITLES, Hotspot, running
 from tests.browser.library import LOST, NEVER, figures_path, library
 from tests.browser.pages import (
     PHONE,
@@ -252,8 +252,9 @@ def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
         expect(page).to_have_title(re.compile(title))
         assert figures_of(page) == [total["visits"], total["minutesInUse"]]
         rows = shelf.ask(figures_path(first, last, by="day", package=title))["rows"]
-        drawn = values(page.locator("tr[data-label] td"))
-        assert drawn == [row["visits"] for row in rows]
+        drawn = values(page.locator(".columns-table td.strong"))
+        assert drawn == [row["visits"] for row in rows if row["state"] == "counted"]
+        expect(page.locator(".columns-table tbody tr")).to_have_count(len(rows))
         assert sum(drawn) == total["visits"]
         facts = page.locator(".facts").inner_text()
         assert "First used" in facts
@@ -266,7 +267,7 @@ def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
 
 @pytest.mark.parametrize(
     ("title", "text"),
-    [("Unread atlas", "Never used"), ("Nobody knows it", "There is no such package")],
+    [("Unread atlas", "not used yet"), ("Nobody knows it", "There is no such package")],
 )
 def test_a_page_of_a_package_without_figures_says_so(
     browser: Browser, shelf: Hotspot, title: str, text: str
@@ -278,6 +279,68 @@ def test_a_page_of_a_package_without_figures_says_so(
             expect(page.locator("main")).to_contain_text("7.3")
             assert figures_of(page) == [0, 0]
         assert violations(page) == []
+
+
+def test_a_day_of_a_package_has_its_hours(browser: Browser, shelf: Hotspot) -> None:
+    """Columns and table of a day are its hours, by visits and by time in use."""
+    title, day = TITLES[0], "2026-09-01"
+    answer = shelf.ask(figures_path(day, day, by="hour", package=title))
+    assert answer["total"]["visits"] > 0
+    with opened(browser, f"{shelf.url}/package/{day}?title={title}") as (page, watch):
+        table = page.locator(".columns-table tbody tr")
+        expect(table).to_have_count(24)
+        for sort, figure in (("Visits", "visits"), ("Time in use", "minutesInUse")):
+            page.locator(".segments").get_by_role("link", name=sort, exact=True).click()
+            expect(page.locator(".columns-card h2")).to_have_text(sort)
+            shown = {
+                row.get_attribute("data-row"): int(
+                    row.locator("td.strong").get_attribute("data-value") or "-1"
+                )
+                for row in table.all()
+                if row.get_attribute("data-state") == "counted"
+            }
+            assert shown == {
+                row["label"]: row[figure] for row in answer["rows"] if row["state"] == "counted"
+            }
+            assert sum(shown.values()) == answer["total"][figure]
+            drawn = page.locator(".column:has(.bar)")
+            assert drawn.count() == sum(1 for value in shown.values() if value)
+        assert violations(page) == []
+        assert watch.errors == []
+
+
+def test_a_package_is_gone_only_where_the_packages_file_is_known(
+    browser: Browser, shelf: Hotspot, hotspot: Hotspot
+) -> None:
+    """Where figures are only shown, nothing is known of the file: no package is gone from it."""
+    assert not any(item["listed"] for item in hotspot.ask("packages")["packages"])
+    for of, title, gone in ((shelf, LOST, True), (shelf, "Bees", False), (hotspot, "Bees", False)):
+        with opened(browser, f"{of.url}/package/{WEEK}?title={title}") as (page, _):
+            expect(page.locator(".facts")).to_contain_text("Last used")
+            text = page.get_by_text("no longer in the packages file")
+            expect(text).to_have_count(int(gone))
+
+
+@pytest.mark.parametrize("label", ["2025-01", "2019-03-01..2019-04-02", "2027"])
+def test_packages_are_listed_in_a_period_without_figures(
+    browser: Browser, shelf: Hotspot, label: str
+) -> None:
+    """It says that there is nothing, lists all packages by their names, and those never used."""
+    answer = shelf.ask("packages")
+    used = [item["title"] for item in answer["packages"] if item["lastUsedAt"]]
+    with opened(browser, f"{shelf.url}/packages/{label}") as (page, watch):
+        expect(page.locator("main .notice")).to_be_visible()
+        group = page.locator("[data-never] li")
+        expect(group).to_have_count(answer["neverUsed"])
+        assert sorted(titles(page)) == sorted(used)
+        assert page.locator(".package-rows :is(td.visits, td.time, td.share, .bar-line)").count() == 0
+        assert page.locator(".package-rows td.last").count() == len(used)
+        assert violations(page) == []
+        assert outside(page) == []
+        page.get_by_role("link", name="Unread atlas").click()
+        expect(page.locator(".facts")).to_contain_text("not used yet")
+        assert page.locator(".columns-card, .heat-cell").count() == 0
+        assert watch.errors == []
 
 
 @pytest.mark.parametrize("lang", ["en", "ar"])

@@ -146,7 +146,7 @@ def test_what_was_never_counted_is_no_zero(browser: Browser, tmp_path: Path) -> 
         year = hotspot.newest("Y")["aggValue"]
         with opened(browser, f"{hotspot.url}/{year}") as (page, _):
             settled(page)
-            months = page.locator(".inside-table tbody tr")
+            months = page.locator(".inside-card tbody tr")
             states = months.evaluate_all("(all) => all.map((row) => row.dataset.state)")
             assert states == ["not-yet"] * 8 + ["counted"] + ["to-come"] * 3
             assert months.first.locator("[data-value]").count() == 0

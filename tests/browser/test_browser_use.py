@@ -211,26 +211,28 @@ def test_columns_tell_their_figures_and_lead_to_their_day(
     day, visits = rows[place]["label"], f"{rows[place]['visits']} visits"
     with opened(browser, f"{hotspot.url}/2026-09") as (page, _):
         settled(page)
-        columns = page.get_by_label("Go along the columns")
+        card = page.locator(".inside-card")
+        columns = card.get_by_label("Go along the columns")
         columns.press("Home")
         for _ in range(place):
             columns.press("ArrowRight")
         assert visits in str(columns.get_attribute("aria-valuetext"))
-        expect(page.locator(".readout")).to_contain_text(visits)
+        expect(card.locator(".readout")).to_contain_text(visits)
         columns.press("Enter")
         expect(page).to_have_url(f"{hotspot.url}/{day}")
         page.go_back()
-        column = page.locator(f".column[data-row='{day}'] .hit")
+        column = card.locator(f".column[data-row='{day}'] .hit")
         column.hover()
-        expect(page.locator(".readout")).to_contain_text(visits)
+        expect(card.locator(".readout")).to_contain_text(visits)
         column.click()
         expect(page).to_have_url(f"{hotspot.url}/{day}")
     with opened(browser, f"{hotspot.url}/2026-09", viewport=PHONE, has_touch=True) as (page, _):
         settled(page)
-        page.locator(f".column[data-row='{day}'] .hit").tap()
-        expect(page.locator(".readout")).to_contain_text(visits)
+        card = page.locator(".inside-card")
+        card.locator(f".column[data-row='{day}'] .hit").tap()
+        expect(card.locator(".readout")).to_contain_text(visits)
         expect(page).to_have_url(f"{hotspot.url}/2026-09")
-        page.get_by_role("link", name="Open:").tap()
+        card.get_by_role("link", name="Open:").tap()
         expect(page).to_have_url(f"{hotspot.url}/{day}")
 
 

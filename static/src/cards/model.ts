@@ -15,8 +15,6 @@ import type { Headlines } from '../kpis'
 
 export interface Card {
   kpi: KpiName
-  /** over both columns */
-  wide?: boolean
   title: Key
   icon: IconName
   /** what its figures mean, for the About view */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { FiguresRow, Period, RowState } from '../api'
-import { axisOf, bandOf, barsOf, namedRows } from './inside'
+import { axisFor, axisOf, bandOf, barsOf, namedRows, neighboursOf, SHOWN } from './inside'
 
 const HOUR = 3600
 const row = (
@@ -44,12 +44,69 @@ it('an axis has round numbers, ends at or above the highest column, and has few 
   expect(axisOf(10_000_000).ticks).toHaveLength(4)
 })
 
-it('nobody came only where it was counted', () => {
+it('an axis of times has whole hours, from the first hour on', () => {
+  expect(axisFor(45, 'duration').ticks).toEqual([20, 40, 60])
+  expect(axisFor(60, 'duration').ticks).toEqual([20, 40, 60])
+  expect(axisFor(61, 'duration').ticks).toEqual([60, 120])
+  for (let largest = 61; largest < 100_000; largest += 37) {
+    const { top, ticks } = axisFor(largest, 'duration')
+    expect(top, `${largest}`).toBeGreaterThanOrEqual(largest)
+    expect(
+      ticks.every((tick) => tick % 60 === 0),
+      `${largest}`,
+    ).toBe(true)
+  }
+  expect(axisFor(600, 'count')).toEqual(axisOf(600))
+})
+
+it('zero only where it was counted', () => {
   const rows = (['counted', 'no-figures', 'not-yet', 'to-come', 'total-only'] as const).map(
     (state, i) => row(i, i + 1, 0, 0, state),
   )
   expect(barsOf(rows, 10).map((bar) => bar.empty)).toEqual([true, false, false, false, false])
   expect(barsOf([row(0, 1, 5, 0, 'counted')], 10)[0]).toMatchObject({ height: 0.5, empty: false })
+})
+
+it('a second figure goes downwards on the same scale, and zero is where both are', () => {
+  const file = (created: number | null, deleted: number | null): FiguresRow => ({
+    ...row(0, 1, 7, 0, 'counted'),
+    ...{ filesCreated: created, filesDeleted: deleted },
+  })
+  const bars = barsOf([file(4, 2), file(0, 1), file(0, 0), file(null, null)], 8, SHOWN.files)
+  expect(bars.map(({ height, below, empty }) => [height, below, empty])).toEqual([
+    [0.5, 0.25, false],
+    [0, 0.125, false],
+    [0, 0, true],
+    [0, 0, true],
+  ])
+})
+
+it('a row that is not over is running, and so is the newest of neighbours', () => {
+  const rows = [
+    row(0, 10, 1, 0, 'counted'),
+    row(10, 20, 1, 0, 'counted'),
+    row(20, 30, 0, 0, 'to-come'),
+  ]
+  expect(barsOf(rows, 1, SHOWN.time, 15).map((bar) => bar.running)).toEqual([false, true, false])
+  const entry = { totalVisits: 3, totalMinutesActivity: 20, nbMinutesOn: 60 }
+  const files = { filesCreated: 1, filesDeleted: 0 }
+  const trend = [
+    { aggValue: '2026-05', complete: null, hasData: false, ...entry, ...files },
+    { aggValue: '2026-06', complete: true, hasData: true, ...entry, ...files },
+    { aggValue: '2026-07', complete: false, hasData: true, ...entry, ...files },
+  ]
+  const neighbours = neighboursOf({ trend } as unknown as Period)
+  expect(neighbours.map((one) => one.label)).toEqual(['2026-05', '2026-06', '2026-07'])
+  expect(neighbours.map((one) => one.state)).toEqual(['no-figures', 'counted', 'counted'])
+  expect(neighbours[1]).toMatchObject({ visits: 3, minutesInUse: 20, minutesOn: 60, ...files })
+  const total = { minutesInUse: 15 }
+  const capped = neighboursOf({
+    ...{ aggValue: '2026-07', total },
+    trend: trend.map((one) => ({ ...one, totalMinutesActivity: 90 })),
+  } as unknown as Period)
+  expect(capped.map((one) => one.minutesInUse)).toEqual([60, 60, 15])
+  const bars = barsOf(neighbours, 3, SHOWN.visits, Date.UTC(2026, 6, 9) / 1000)
+  expect(bars.map((bar) => bar.running)).toEqual([false, false, true])
 })
 
 it('the band of a running row is filled by the part of it that is over', () => {

@@ -1,17 +1,71 @@
-// What happened inside a stretch of time, ready to draw: a column of visits for each of its hours, days,
-// weeks or months, and below it a band with the share of the time that the hotspot was on.
+// Figures one after the other, ready to draw: a column for each hour, day, week or month of a stretch of time, or
+// for each of the neighbouring periods, and below them a band with the share of the time that the hotspot was on.
 
-import type { FiguresRow, InsideUnit, Period, RowState } from '../api'
+import type { FiguresRow, InsideUnit, Kpi, Period, RowState, TrendEntry } from '../api'
+import type { Key } from '../i18n'
+
+type Figure = 'visits' | 'minutesInUse' | 'filesCreated' | 'filesDeleted'
+/** What columns are of: a figure upwards, and perhaps a second one downwards. */
+export interface Shown {
+  up: Figure
+  down?: Figure
+  unit: Kpi['unit']
+  /** the heads of the table and of the legend */
+  heads: Partial<Record<keyof FiguresRow, Key>>
+  /** said when all are zero */
+  none?: Key
+}
+const USE = {
+  visits: 'popularity.title',
+  minutesInUse: 'usage.title',
+  minutesOn: 'uptime.on',
+} as const
+export const SHOWN = {
+  visits: { up: 'visits', unit: 'count', heads: USE, none: 'popularity.none' },
+  time: { up: 'minutesInUse', unit: 'duration', heads: USE, none: 'usage.none' },
+  files: {
+    up: 'filesCreated',
+    down: 'filesDeleted',
+    unit: 'count',
+    heads: { filesCreated: 'files.created', filesDeleted: 'files.deleted' },
+  },
+} satisfies Record<string, Shown>
+
+/** The trend, with times in use that are at most the time on, as they are in all figures but those of the KPIs. */
+export const trendOf = (period: Period): TrendEntry[] =>
+  period.trend.map((entry) => {
+    const { total, aggValue } = period
+    if (!total) return entry
+    const most = aggValue === entry.aggValue ? total.minutesInUse : entry.nbMinutesOn
+    return { ...entry, totalMinutesActivity: Math.min(entry.totalMinutesActivity, most) }
+  })
+
+/** A period and its neighbours, as rows. */
+export const neighboursOf = (period: Period): FiguresRow[] =>
+  trendOf(period).map((entry) => ({
+    label: entry.aggValue,
+    start: 0,
+    end: entry.complete === false ? Infinity : 0, // it is running
+    visits: entry.totalVisits,
+    minutesInUse: entry.totalMinutesActivity,
+    minutesOn: entry.nbMinutesOn,
+    filesCreated: entry.filesCreated,
+    filesDeleted: entry.filesDeleted,
+    state: entry.hasData ? 'counted' : 'no-figures',
+  }))
 
 /** Whether a row has figures. */
 export const isKnown = (state: RowState): boolean => state === 'counted' || state === 'total-only'
 
 export interface Bar {
   row: FiguresRow
-  /** 0..1 of the axis */
+  /** 0..1 of the axis, upwards and downwards */
   height: number
-  /** nobody came: counted, and no visit */
+  below: number
+  /** counted, and zero */
   empty: boolean
+  /** not over yet */
+  running: boolean
   state: RowState
 }
 export interface BandCell {
@@ -40,13 +94,28 @@ export function axisOf(largest: number): Axis {
   return { top: count * step, ticks: Array.from({ length: count }, (_, i) => (i + 1) * step) }
 }
 
-export function barsOf(rows: readonly FiguresRow[], top: number): Bar[] {
-  return rows.map((row) => ({
-    row,
-    state: row.state,
-    height: row.visits / top,
-    empty: row.state === 'counted' && !row.visits,
-  }))
+/** An axis for minutes has whole hours from the first hour on. */
+export function axisFor(largest: number, unit: Kpi['unit']): Axis {
+  if (unit === 'count' || largest <= 60) return axisOf(largest)
+  const { top, ticks } = axisOf(Math.ceil(largest / 60))
+  return { top: top * 60, ticks: ticks.map((hours) => hours * 60) }
+}
+
+export function barsOf(
+  rows: readonly FiguresRow[],
+  top: number,
+  { up, down }: Shown = SHOWN.visits,
+  now = 0,
+): Bar[] {
+  return rows.map((row) => {
+    const height = (row[up] ?? 0) / top
+    const below = ((down && row[down]) ?? 0) / top
+    return {
+      ...{ row, height, below, state: row.state },
+      empty: row.state === 'counted' && !height && !below,
+      running: row.start <= now && now < row.end,
+    }
+  })
 }
 
 /** How much of a row lies in the past, in minutes. */
@@ -111,7 +180,7 @@ export function bandOf(period: Period, now: number): BandCell[] {
 }
 
 /** Which rows have their name below: all where there is room, else such that steps are even. */
-export function namedRows(count: number, by: InsideUnit, room: number): number[] {
+export function namedRows(count: number, by: InsideUnit | 'period', room: number): number[] {
   const all = Array.from({ length: count }, (_, i) => i)
   if (count <= room) return all
   const steps = by === 'hour' ? [2, 3, 6, 12] : [2, 5, 7, 10, 14, 20, 30, 60]
