@@ -28,10 +28,15 @@ def by_package(rows: Locator, cell: str) -> dict[str, str]:
     return dict(found)
 
 
-def by_label(rows: Locator) -> dict[str, str]:
-    """Period to the first figure, in the table of a chart of periods."""
-    found: list[tuple[str, str]] = rows.evaluate_all(
-        "(all) => all.map((row) => [row.dataset.label, row.querySelector('td').innerText.trim()])"
+COLUMNS = ".columns-table tbody tr"
+"""The rows of the table that goes with a chart of columns."""
+
+
+def by_label(rows: Locator) -> dict[str, str | None]:
+    """Hour, day or period to the first figure in the table of a chart; None where there is none."""
+    found: list[tuple[str, str | None]] = rows.evaluate_all(
+        """(all) => all.map((row) => [row.dataset.row,
+          row.querySelector('td[data-value]')?.innerText.trim() ?? null])"""
     )
     return dict(found)
 

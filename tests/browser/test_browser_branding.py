@@ -40,7 +40,7 @@ def test_the_logo_is_shown_in_place_of_ours(browser: Browser, tmp_path: Path) ->
         logo = page.locator(LOGO)
         expect(logo).to_have_attribute("src", "/branding/square-logo-light.png")
         expect(page.locator(MARK)).to_have_count(0)
-        page.wait_for_function(f"document.querySelector('{LOGO}').naturalWidth === 64")
+        page.wait_for_function(f"() => document.querySelector('{LOGO}').naturalWidth === 64")
         for viewport, scheme in product((PHONE, DESKTOP), SCHEMES):
             page.set_viewport_size(viewport)
             page.emulate_media(color_scheme=scheme)
