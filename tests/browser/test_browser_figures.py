@@ -208,7 +208,8 @@ def test_a_stretch_has_its_files(browser: Browser, hotspot: Hotspot) -> None:
     """Files that were added and removed on each day of a stretch are those of the API."""
     first, last = "2026-08-20", "2026-09-10"
     answer = hotspot.figures(first, last, by="day")
-    assert answer["total"]["filesCreated"] and answer["total"]["filesDeleted"]
+    assert answer["total"]["filesCreated"]
+    assert answer["total"]["filesDeleted"]
     with opened(browser, f"{hotspot.url}/{first}..{last}") as (page, _):
         settled(page)
         assert page.locator('[data-card="SharedFiles"]').count() == 1

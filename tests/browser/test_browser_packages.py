@@ -333,7 +333,9 @@ def test_packages_are_listed_in_a_period_without_figures(
         group = page.locator("[data-never] li")
         expect(group).to_have_count(answer["neverUsed"])
         assert sorted(titles(page)) == sorted(used)
-        assert page.locator(".package-rows :is(td.visits, td.time, td.share, .bar-line)").count() == 0
+        assert (
+            page.locator(".package-rows :is(td.visits, td.time, td.share, .bar-line)").count() == 0
+        )
         assert page.locator(".package-rows td.last").count() == len(used)
         assert violations(page) == []
         assert outside(page) == []
