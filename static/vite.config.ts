@@ -30,7 +30,10 @@ export default defineConfig({
           groups: [
             { name: 'page', tags: ['$initial'] },
             // What lists packages and their hours: together they are smaller, and fewer round trips.
-            { name: 'packages', test: /src.(views.(Package|When|NeverUsed)|charts.[hH]eat|answers|packages\.ts)/ },
+            {
+              name: 'packages',
+              test: /src.(views.(Package|When|NeverUsed)|charts.[hH]eat|answers|packages\.ts)/,
+            },
             { name: 'status', test: /src.views.(Status|About)/ },
           ],
         },
