@@ -40,23 +40,23 @@ def refusal(path: Path) -> Refusal | None:
 
 def _explained(path: Path) -> Refusal:
     """By the first folder on the way that may not be entered, or the file or folder itself."""
-    stops, found = Path(path.anchor), os.stat(path.anchor or ".")  # noqa: PTH116
+    barrier, found = Path(path.anchor), os.stat(path.anchor or ".")  # noqa: PTH116
     for step in (*reversed(path.parents), path):
         try:
-            stops, found = step, step.stat()
+            barrier, found = step, step.stat()
         except OSError:
             break
     is_folder = stat.S_ISDIR(found.st_mode)
-    needed = 1 if stops != path else 5 if is_folder else 4
+    needed = 1 if barrier != path else 5 if is_folder else 4
     user, group = _user(os.geteuid()), _group(found.st_gid)
     mode = stat.S_IMODE(found.st_mode)
-    reason = f"{stops} is of {_user(found.st_uid)}:{group}, mode {mode:04o}; this is user {user}"
+    reason = f"{barrier} is of {_user(found.st_uid)}:{group}, mode {mode:04o}; this is user {user}"
     joins = found.st_gid and os.geteuid() and found.st_gid not in os.getgroups()
     if joins and mode >> 3 & needed == needed:
         remedy = f"add this user to the group: usermod -aG {group} {user}, and start it again"
         return Refusal(reason, f"{remedy} (a container: group_add {found.st_gid})")
     other = "set `mode 0644` in the `output file` block of Caddy's log"
-    return Refusal(reason, f"{_ALL_FILES}, or {f'chmod a+rx {stops}' if is_folder else other}")
+    return Refusal(reason, f"{_ALL_FILES}, or {f'chmod a+rx {barrier}' if is_folder else other}")
 
 
 def _user(number: int) -> str:
