@@ -130,7 +130,7 @@ def name_packages(debian: Path, root: Path) -> None:
             names = [name.removeprefix("./") for name in listed.read_text().splitlines()]
             inside = [
                 name for name in names
-                if not name.endswith("/") and not name.startswith("usr/share/doc/")
+                if name and not name.endswith("/") and not name.startswith("usr/share/doc/")
                 and os.path.lexists(root / name)
             ]  # fmt: skip
             if inside:
