@@ -16,7 +16,7 @@ import pytest
 
 from lab.processes import Child, wait_until
 from lab.upstream_database import UpstreamFile
-from tests.cli.cases import Program, Result, SetUp, invoke, kpis_of, lines, write
+from tests.cli.cases import NOBODY, Program, Result, SetUp, invoke, kpis_of, lines, write
 from tests.cli.test_cli_terminal import in_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,6 +203,21 @@ def test_what_is_no_backup_changes_nothing(
     restored(database, source).failed(code, words)
     assert database.read_bytes() == before
     assert not (place / "quarantine").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_a_backup_that_may_not_be_read(
+    program: Program, database: Path, place: Path, mode: int
+) -> None:
+    """In a folder that this user may not enter it is not said to be missing; nothing changes."""
+    stick = place / "stick"
+    stick.mkdir(mode=mode)
+    assert invoke("backup", stick / "copy.db", "--database", database).code == 0
+    mine = program.home / "mine.db"
+    done = program.run("restore", stick / "copy.db", "--database", mine, user=NOBODY)
+    done.failed(77, "may not be read")
+    assert not mine.exists()
 
 
 @pytest.mark.parametrize("kind", ["a file", "the database"])

@@ -6,12 +6,17 @@ the present database back from quarantine.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from engine.errors import DatabaseForeign, InputDamaged, InputMissing, UsageError
+from engine.errors import (
+    DatabaseForeign,
+    InputDamaged,
+    InputMissing,
+    InputUnreadable,
+    UsageError,
+)
 from engine.store.files import sync_path
 from engine.store.header import check_header
 from engine.store.lock import mark_as_ours
@@ -59,11 +64,17 @@ def restore(path: Path, source: Path, now: int) -> str:
 
 def check_source(source: Path) -> None:
     """Raise an error when a file is no backup that verifies."""
-    if not os.path.lexists(source):
+    try:
+        source.lstat()
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputMissing(
             f"backup {source} is not there",
             "give a file that backup has written; what comes through a pipe is saved to one first",
-        )
+        ) from error
+    except PermissionError as error:
+        raise InputUnreadable(
+            f"backup {source} may not be read", "copy it to where this user may read it"
+        ) from error
     if is_upstream(source):
         raise DatabaseForeign(
             f"{source} is a database of offspot/metrics", "use import to read what is in it"
