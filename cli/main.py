@@ -40,8 +40,10 @@ def run(arguments: list[str]) -> int:
     return code
 
 
-def _io_error(error: OSError, name: str) -> errors.StorageError:
+def _io_error(error: OSError, name: str) -> errors.MetricsError:
     """The error for one that nobody nearer to it has explained."""
+    if errors.is_refused_call(error):
+        return errors.refused_call(error)
     return errors.StorageError(
         f"{name}{error.strerror or error}",
         "make room on that disk if it is full, or write to another one; see also doctor",

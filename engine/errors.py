@@ -109,3 +109,17 @@ def no_thread(name: str = "") -> ThreadDied:
         "are few, the container engine is too old: update it, or start the "
         "container without its profile (security_opt: seccomp=unconfined)",
     )
+
+
+def is_refused_call(error: OSError) -> bool:
+    """Whether a system call failed that is about no file: a profile may refuse it."""
+    return error.filename is None and error.errno in (errno.EPERM, errno.ENOSYS)
+
+
+def refused_call(error: OSError) -> MetricsError:
+    """The error for a system call that is refused."""
+    return MetricsError(
+        f"the system refuses what the program needs: {error.strerror}",
+        "in a container, the engine's profile may be too old: update the engine, or start the "
+        "container without it (security_opt: seccomp=unconfined)",
+    )

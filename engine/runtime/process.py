@@ -14,6 +14,10 @@ from collections.abc import Iterator
 
 _FROM_TERMINAL = 0x80  # no `Final` here: `--version` would load typing for it
 """SI_KERNEL: the terminal sent it, to the child as well."""
+_WAY_OUT = (
+    "try: docker run --init (init: true in a compose file); a profile of the container engine that "
+    "refuses a system call is too old: update it, or use security_opt: seccomp=unconfined"
+)
 _LEFT_ALONE = {
     signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT, signal.SIGTSTP, signal.SIGTTIN,
     signal.SIGTTOU, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP,
@@ -35,7 +39,12 @@ def begin() -> None:
         from engine.runtime import rights
 
         rights.give_up_all()
-        os._exit(_wait_for(child, passed_on))
+        try:
+            code = _wait_for(child, passed_on)
+        except OSError as error:
+            sys.stderr.write(f"offspot-metrics: process 1 ends: {error.strerror}\n  {_WAY_OUT}\n")
+            code = os.EX_SOFTWARE
+        os._exit(code)
     _handle_signals()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
 

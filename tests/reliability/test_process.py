@@ -157,6 +157,26 @@ def test_process_1_has_the_code_of_its_child(tmp_path: Path, profile: str) -> No
         assert running.process.wait(20) == 128 + signal.SIGKILL
 
 
+@pytest.mark.parametrize(
+    ("call", "code"), [("wait4", os.EX_SOFTWARE), ("pipe2", os.EX_IOERR), ("poll", os.EX_IOERR)]
+)
+def test_a_call_without_which_it_cannot_work(tmp_path: Path, call: str, code: int) -> None:
+    """Where a profile refuses it, process 1 and the program end with a message and a way out."""
+    under = (*AS_PROCESS_1, *REFUSING, call, str(errno.EPERM))
+    serving = Serving(tmp_path, under=under).begin()
+    try:
+        if code == os.EX_SOFTWARE:  # it runs until process 1 is to pass a signal on
+            first = process_1(serving)
+            wait_for(lambda: "Dashboard" in serving.text(), 30)
+            os.kill(children(first)[0], signal.SIGTERM)
+        assert serving.process.wait(30) == code, serving.text()
+    finally:
+        serving.end()
+    assert "Operation not permitted" in serving.text()
+    assert "seccomp=unconfined" in serving.text()
+    assert "Traceback" not in serving.text()
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that every user may enter."""
