@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.verdict.setups import Hotspot, Setup
 
 MINUTE = 61_000
 """Milliseconds: a little more than the page waits between two looks."""
+OLDER_SECONDS = 10.0
+"""How long a program without a verdict is given to read its lines."""
 
 
 @contextmanager
@@ -28,15 +31,14 @@ def failing(setup: Setup, folder: Path, program: Path = PROGRAM) -> Iterator[tup
 
 
 def _wait_for_verdict(hotspot: Hotspot, setup: Setup) -> None:
-    """Until the program knows. One that makes no verdict has what it knows at its next save."""
+    """Until the program knows. One that makes no verdict has read its lines, if it ever does."""
     hotspot.wait(lambda: bool(hotspot.status()))
     if "verdict" in hotspot.status():
         hotspot.wait(lambda: _is_told(hotspot.verdict(), setup))
         return
     lines = hotspot.log.read_bytes().count(b"\n") if hotspot.log.exists() else 0
-    hotspot.wait(hotspot.counted(lines))
-    saved = hotspot.status()["lastSaveAt"]
-    hotspot.wait(lambda: hotspot.status().get("lastSaveAt") != saved, 130)
+    with contextlib.suppress(AssertionError):  # it may not read them at all
+        hotspot.wait(hotspot.counted(lines), OLDER_SECONDS)
 
 
 def _is_told(verdict: dict[str, Any], setup: Setup) -> bool:

@@ -4,7 +4,7 @@
 
 For each set-up of tests/verdict/setups.py: dashboard and status, on a phone and a desktop, in
 English and Arabic, and a contact sheet of these eight. What the page says is printed, and whether
-it is green. A program without a verdict, such as an older one, is pictured after its next save.
+it is green. An older program, without a verdict, is pictured when it has read its lines.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def draw_sheet(browser: Browser, setup: Setup, folder: Path) -> None:
     title = escape(f"{setup.name}: {setup.state} {setup.code}")
     file.write_text(f"{SHEET}{title}<main>{''.join(rows)}</main>", encoding="utf-8")
     page = browser.new_page(viewport={"width": 1600, "height": 1200})
-    page.goto(file.as_uri())
+    page.goto(file.resolve().as_uri())
     page.screenshot(path=folder.with_suffix(".png"), full_page=True)
     page.close()
     file.unlink()
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--program", type=Path, default=PROGRAM)
     parser.add_argument("--into", type=Path, default=ROOT / "build" / "pictures")
     wanted = parser.parse_args(arguments)
-    make([names[name] for name in wanted.names or names], wanted.program, wanted.into)
+    make([names[name] for name in wanted.names or names], wanted.program.resolve(), wanted.into)
     return 0
 
 
