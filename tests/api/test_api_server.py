@@ -911,6 +911,26 @@ def test_files_are_sent_to_some_at_once(tmp_path: Path) -> None:
         assert len(connections(server)) == 3
 
 
+def test_what_is_sent_from_memory_is_no_file(tmp_path: Path) -> None:
+    """S28: two answers from memory wait for their clients, and of three files two are asked for."""
+    (tmp_path / "film.bin").write_bytes(LARGE)
+    app = an_app(no_report, assets=load_assets(tmp_path, package="no_such_package"))
+
+    def both(environ: Any, start_response: Any) -> Iterable[bytes]:
+        return (large if environ["PATH_INFO"] == "/large" else app)(environ, start_response)
+
+    with (
+        serving(both, monotonic=Clock(), max_connections=48) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        for path in (b"/large", b"/large", b"/film.bin", b"/film.bin"):
+            client = stack.enter_context(Connection(server, receive_buffer=1 << 16))
+            client.send(b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n")
+            assert client.socket.recv(1)
+            settle(server)
+        assert len(connections(server)) == 4
+
+
 def test_a_file_that_becomes_shorter_ends_the_connection(tmp_path: Path) -> None:
     """What was announced will never come: the client is not left to wait for it."""
     film = tmp_path / "film.bin"
