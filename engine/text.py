@@ -126,3 +126,16 @@ def _joined(text: str, at: int) -> bool:
     while before < at and text[at - 1 - before] in _FLAG_LETTERS:
         before += 1
     return before % 2 == 1
+
+
+def duration(seconds: int) -> str:
+    """A stretch of time in words, to the two largest units."""
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for index, (unit, size) in enumerate(units):
+        if seconds >= size or size == 1:
+            text = f"{seconds // size} {unit}"
+            if index < len(units) - 1 and seconds % size >= units[index + 1][1]:
+                smaller, smaller_size = units[index + 1]
+                text += f" {seconds % size // smaller_size} {smaller}"
+            return text
+    return ""

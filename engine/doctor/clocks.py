@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from engine.doctor.databases import StoredState, duration
+from engine.doctor.databases import StoredState
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError
 from engine.runtime.ticker import clock_is_trusted
 from engine.settings import Config
+from engine.text import duration
 from engine.times import load_zone, zone_data_version
 
 SHOWN = 3

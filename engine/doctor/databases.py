@@ -30,6 +30,7 @@ from engine.store.positions import load_log_files
 from engine.store.reader import Reader
 from engine.store.repair.check import problems_of
 from engine.store.transactions import storage_errors
+from engine.text import duration
 from engine.times import load_zone
 from engine.verdict.evidence import Silence
 
@@ -224,16 +225,3 @@ def _silence(reader: Reader, now: int) -> Silence:
 
 def _ago(seconds: int) -> str:
     return f"{duration(seconds)} ago" if seconds >= 0 else f"{duration(-seconds)} in the future"
-
-
-def duration(seconds: int) -> str:
-    """A stretch of time in words, to the two largest units."""
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    for index, (unit, size) in enumerate(units):
-        if seconds >= size or size == 1:
-            text = f"{seconds // size} {unit}"
-            if index < len(units) - 1 and seconds % size >= units[index + 1][1]:
-                smaller, smaller_size = units[index + 1]
-                text += f" {seconds % size // smaller_size} {smaller}"
-            return text
-    return ""

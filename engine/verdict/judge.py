@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.inputs.model import Reason as LineReason
+from engine.text import duration
 from engine.times import MADE_AT
 from engine.verdict.evidence import Evidence, LineCount
 from engine.verdict.model import EFFECTS, WORST_FIRST, Code, Probe, State
@@ -57,7 +58,11 @@ class Reason:
     @property
     def text(self) -> str:
         """The sentence, without a full stop, as in messages of the command line."""
-        return EFFECTS[self.code].text.format_map(self.values)
+        values = dict(self.values)
+        if "seconds" in values:
+            seconds = abs(int(values["seconds"]))
+            values["seconds"] = duration(seconds if seconds < 3600 else (seconds + 30) // 60 * 60)
+        return EFFECTS[self.code].text.format_map(values)
 
     def as_json(self) -> dict[str, Any]:
         """Code and values for a translation, and the English text with what to do about it."""

@@ -100,7 +100,7 @@ EFFECTS: Final[dict[Code, Effect]] = {
     Code.STANDING_STILL: Effect(
         _NO,
         Probe.LIVE,
-        "counting has stood still for {seconds} seconds",
+        "counting has stood still for {seconds}",
         "restart serve; if it recurs, check the SD card",
     ),
     Code.NOT_RUNNING: Effect(
@@ -196,7 +196,7 @@ EFFECTS: Final[dict[Code, Effect]] = {
     Code.SAVE_LATE: Effect(
         _NO,
         Probe.HEALTH,
-        "nothing was saved for {seconds} seconds",
+        "nothing was saved for {seconds}",
         "check the disk of the database: what is counted stays in memory until it can be saved",
     ),
     Code.DISK_FULL: Effect(
@@ -214,7 +214,7 @@ EFFECTS: Final[dict[Code, Effect]] = {
     Code.CLOCK_STEPPED: Effect(
         _DOUBTFUL,
         Probe.NONE,
-        "the clock was set by {seconds} seconds within the last day of running",
+        "the clock was changed by {seconds} within the last day of running",
         "check the date of the hotspot; figures are stored under the date that the clock had",
     ),
     Code.LINES_OF_IMPOSSIBLE_TIME: Effect(

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from engine.doctor import examine
-from engine.doctor.databases import duration
 from engine.doctor.model import Check, Examination
 from engine.settings import Config
 from engine.store.lock import Lock
 from engine.store.store import Store
+from engine.text import duration
 from engine.times import load_zone
 from tests.cli.cases import NOBODY, PACKAGES, Program, SetUp, invoke, lines, visits
 

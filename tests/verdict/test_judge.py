@@ -113,6 +113,16 @@ def test_a_doubtful_clock_says_nothing_of_silence() -> None:
     assert codes(silence=silence, step=(NOW, 200 * 24 * HOUR)) == [Code.CLOCK_STEPPED]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(17_279_999, "200 d"), (-90_061, "1 d 1 h"), (-61, "1 min 1 s")]
+)
+def test_a_step_is_told_in_units_of_people(seconds: int, text: str) -> None:
+    """Not in seconds, which the values have."""
+    [reason] = judge(replace(WELL, step=(NOW, seconds))).reasons
+    assert reason.text == f"the clock was changed by {text} within the last day of running"
+    assert reason.values["seconds"] == seconds
+
+
 def test_a_log_file_that_may_still_come() -> None:
     """In memory a log comes with the first request: for an hour, or as long as it is quiet."""
     missing = {"logs": 0, "logs_come_later": True}
@@ -171,7 +181,7 @@ def test_the_worst_comes_first() -> None:
     ]
     assert verdict.health(Probe.HEALTH) == [
         "saving fails: locked",
-        "nothing was saved for 300 seconds",
+        "nothing was saved for 5 min",
     ]
     assert verdict.health(Probe.READY) == []
 
