@@ -77,8 +77,8 @@ def figures_in(answer: Json) -> list[str]:
 def _total(answer: Json, names: list[str]) -> list[Cell]:
     """The same figures of the whole stretch, and of the one it is compared with."""
     total = answer["total"]
-    if not (total["visits"] or total["minutesOn"]):  # nothing was counted in it
-        return [""] * len(names)
+    if not any(total.get(name) for name in HourFigures().as_json(of_package=False)):
+        return [""] * len(names)  # nothing was counted in it
     before = (answer.get("comparison") or {}).get("before", {})
     return _cells(total | {f"{name}Before": value for name, value in before.items()}, names)
 

@@ -17,10 +17,11 @@ PROSE = {"board", "opened"}
 """Words after the name of the program that are no command: in a hash, and in a lock file."""
 OF_OTHERS = {
     "engine/api/documentation.py": {"get", "data-urlencode"},
+    "engine/runtime/process.py": {"init"},
     "engine/sources/filebeat/process.py": {"path"},
     "engine/sources/formats.py": {"to-stdout"},
 }
-"""Options of other programs: `curl` in examples, Filebeat, what unpacks archives."""
+"""Options of other programs: `curl` in examples, `docker run`, Filebeat, what unpacks archives."""
 
 
 def texts() -> Iterator[tuple[str, int, str]]:
