@@ -26,7 +26,7 @@ ALONE = tests/reliability/test_attack.py tests/reliability/test_idle.py \
 NOT_ALONE = $(foreach path,$(ALONE),--ignore=$(path))
 # The others wait more than they compute, so there are more workers than processors. The browser
 # tests, which compute most, start first and small files last, so that all workers end together.
-AT_ONCE = -n 4 --dist loadfile --no-loadscope-reorder
+AT_ONCE = -n 5 --dist loadfile --no-loadscope-reorder
 TEST_PATHS = tests/browser tests/reliability tests/readers tests
 PARALLEL = $(AT_ONCE) $(NOT_ALONE) $(TEST_PATHS)
 # Full sizes; tests that may take longer than ten minutes each are left to `make test-hours`.

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page
 from tests.browser.hotspot import Hotspot, random_weeks, running
 from tests.browser.pages import count, minutes, neighbours, opened, settled
 from tests.browser.tables import by_package
+from tests.support.sizes import quick
 
 KINDS = ("D", "W", "M", "Y")
 KNOWN = {"counted", "total-only"}
@@ -181,7 +182,7 @@ def check_trend(page: Page, period: dict[str, Any]) -> None:
     assert table_rows(page.locator(".columns-card")) == (expected if len(trend) > 1 else [])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", quick([1, 2], 1))
 def test_every_figure_equals_the_api(browser: Browser, tmp_path: Path, seed: int) -> None:
     """Totals, all packages, the others and the neighbours are those of the API, in every view."""
     with (

@@ -15,6 +15,7 @@ from tests.browser.pages import count, opened, saved, settled
 from tests.recipes.kpi import TEXTS, add_card, add_figures
 from tests.recipes.tree import Copy
 
+pytestmark = pytest.mark.full  # the page is built again for it
 SEED = 7
 DAYS = 10
 

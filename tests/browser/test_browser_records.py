@@ -25,6 +25,7 @@ from tests.browser.sums import (
 )
 from tests.browser.tables import COLUMNS, by_label, by_package, heat_cells
 from tests.browser.zones import SEEDS, Case, hotspot_in
+from tests.support.sizes import quick
 
 BAND = 16
 """Pixels of the band of uptime where it is full."""
@@ -44,7 +45,7 @@ PERIODS = {
 """What is looked at, and what a column of its chart is."""
 
 
-@pytest.fixture(scope="module", params=SEEDS)
+@pytest.fixture(scope="module", params=quick(SEEDS, "Asia/Kolkata"))
 def case(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Case]:

@@ -13,9 +13,11 @@ from tests.browser.failing import MINUTE, fail_now, failing, with_own_clock
 from tests.browser.pages import DESKTOP, PHONE, go, opened, outside, settled, violations
 from tests.browser.pictures import draw_sheet, take
 from tests.support.archive import PROGRAM
+from tests.support.sizes import quick
 from tests.verdict.setups import ALL, GONE, SETUPS, Setup
 
 BY_NAME = {setup.name: setup for setup in ALL}
+QUICK = [BY_NAME[name] for name in ("renamed", "broken-packages", "clock", "no-packages")]
 VIEWS = ("", "2026", "packages", "when", "about")
 
 
@@ -25,7 +27,7 @@ def tab_icon(page: Page) -> str:
     return "dot" if href.startswith("data:") else href.rsplit("/", 1)[-1]
 
 
-@pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)
+@pytest.mark.parametrize("setup", quick(SETUPS, *QUICK), ids=lambda setup: setup.name)
 def test_a_page_of_a_hotspot_that_does_not_count(
     browser: Browser, setup: Setup, tmp_path: Path
 ) -> None:

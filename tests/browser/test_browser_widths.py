@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.browser.hotspot import NOW, TITLES, Hotspot, line, running
 from tests.browser.pages import go, opened, outside, settled
+from tests.support.sizes import quick
 
 LANGUAGES = ("en", "fr", "es", "ar")
 NARROW: ViewportSize = {"width": 320, "height": 640}
@@ -58,7 +59,7 @@ def large(page: Page) -> None:
 
 
 @pytest.mark.parametrize("browser_is_set", [False, True], ids=["", "large"])
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("lang", quick(LANGUAGES, "fr", "ar"))
 def test_each_weekday_and_month_fits_the_narrowest_phone(
     browser: Browser, year: Hotspot, lang: str, browser_is_set: bool
 ) -> None:
@@ -78,7 +79,7 @@ def test_each_weekday_and_month_fits_the_narrowest_phone(
     assert not found, "\n".join(found[:200])
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("lang", quick(LANGUAGES, "fr", "ar"))
 def test_every_view_fits_at_any_width(browser: Browser, year: Hotspot, lang: str) -> None:
     """From 320 pixels on, every view, its tables and its panels stay within the window, with text
     of its own and of twice the size.
