@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from engine.http.connection import Connection
 from engine.http.parsing import RequestParser
+from engine.http.server import HttpServer
 from engine.http.workers import Workers
 from engine.http.wsgi import Responder, Response
 
@@ -167,3 +169,29 @@ def test_what_an_application_returns_is_closed() -> None:
         response = Responder(app, ("127.0.0.1", 80)).respond(request, ("127.0.0.1", 1))
         assert (b"500" in response.parts[0]) is fails
         assert result.closed
+
+
+def test_one_round_is_not_for_all_of_a_crowd() -> None:
+    """Of 200 connections with a request, 128 have their turn before new ones are looked for."""
+
+    def app(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "1")])
+        return [b"x"]
+
+    server = HttpServer(app, "127.0.0.1", 0)
+    server.bind()
+    assert server.loop is not None
+    with ExitStack() as stack:
+        address = ("127.0.0.1", server.port)
+        clients = [stack.enter_context(socket.create_connection(address)) for _ in range(200)]
+        while len(server.loop.connections) < len(clients):
+            server.loop._round(1.0)
+        for client in clients:
+            client.sendall(GET)
+        turns = []
+        for _ in range(2):
+            server.loop._round(1.0)
+            turns.append(sum(c.turn == server.loop._turn for c in server.loop.connections))
+        server.stop()
+    assert turns[0] == 128
+    assert turns[1] >= 72

@@ -107,6 +107,22 @@ def test_a_replayed_database_is_shown_without_a_packages_file(tmp_path: Path) ->
         assert serving.stop()[0] == 0
 
 
+def test_that_figures_cannot_be_read_is_logged_once(tmp_path: Path) -> None:
+    """However often they are requested; and once that they can be, when there is a database."""
+    there, later = tmp_path / "there.db", tmp_path / "metrics.db"
+    replayed(tmp_path, there)
+    later.write_text("hello " * 50)
+    (tmp_path / "serving").mkdir()
+    weeks = "/api/v1/aggregations/W"
+    with Serving(tmp_path / "serving", database=later, environment=SHOWING) as serving:
+        assert [serving.get(weeks)[0] for _ in range(3)] == [503] * 3
+        there.rename(later)
+        assert [serving.get(weeks)[0] for _ in range(3)] == [200] * 3
+        assert serving.stop()[0] == 0
+    assert serving.text().count("Figures cannot be read") == 1
+    assert serving.text().count("Figures can be read again") == 1
+
+
 def test_another_zone_is_heeded(tmp_path: Path) -> None:
     """`--timezone`: days and clock are those of the zone asked for; the database keeps its own."""
     database = tmp_path / "metrics.db"
