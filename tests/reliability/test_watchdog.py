@@ -146,13 +146,14 @@ def test_a_log_folder_that_hangs_ends_the_feeding(tmp_path: Path) -> None:
                 time.sleep(0.02)
             with managed(tmp_path) as (serving, manager):
                 bindfs.send_signal(signal.SIGSTOP)
-                assert manager.hear() == "STATUS=Not at work: the reader thread hangs"
-                assert serving.get("/health/live")[0] == 200
-                bindfs.send_signal(signal.SIGCONT)
+                try:
+                    assert manager.hear() == "STATUS=Not at work: the reader thread hangs"
+                    assert serving.get("/health/live")[0] == 200
+                finally:
+                    bindfs.send_signal(signal.SIGCONT)
                 manager.drain()
                 assert manager.is_fed()
         finally:
-            bindfs.send_signal(signal.SIGCONT)
             subprocess.run(["fusermount", "-u", "-z", str(tmp_path / "logs")], check=False)
             bindfs.terminate()
 
