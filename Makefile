@@ -19,7 +19,7 @@ DEB_PACKAGES = debhelper dh-python
 # Optional: the browser tests take half as long with it.
 QUICKER = chromium-headless-shell
 
-# Tests with deadlines: they run after the others, two at a time; each has little to compute.
+# Tests with deadlines: they run after the others, three at a time; each has little to compute.
 ALONE = tests/reliability/test_attack.py tests/reliability/test_idle.py \
 	tests/reliability/test_threads_signals.py tests/security/test_hostile_load.py \
 	tests/security/test_non_reading_clients.py tests/security/test_crowds.py tests/api/test_api_server.py
@@ -61,6 +61,10 @@ DASHBOARD = $(WEB)/dist/index.html
 KPI_TYPES = $(WEB)/src/kpis.ts
 WEB_SOURCES = $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' \
 	-not -name '*.py' -not -name '*.pyc' 2>/dev/null)
+
+# Compiled Python is written, whatever the environment says: without it each process of the tests
+# compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Use the installed Go instead of downloading one. The binary contains no local paths and uses no
 # cgo, so that it runs on any system, including musl.
@@ -112,7 +116,7 @@ test: packages build filebeat ## install test dependencies, check style and type
 	$(MAKE) $(CHECKS)
 	@rm -f $(SECOND_CHANCES)
 	$(PYTEST) $(PARALLEL) || $(PYTEST) $(ONCE_MORE) $(NOT_ALONE)
-	$(PYTEST) -n 2 --dist loadfile $(ALONE) || $(PYTEST) $(ONCE_MORE) $(ALONE)
+	$(PYTEST) -n 3 --dist loadfile $(ALONE) || $(PYTEST) $(ONCE_MORE) $(ALONE)
 	@if [ -s $(SECOND_CHANCES) ]; then \
 		echo "passed only on the second attempt: $$(wc -l < $(SECOND_CHANCES))"; \
 		sed 's/^/  /' $(SECOND_CHANCES); \
