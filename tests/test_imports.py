@@ -40,7 +40,7 @@ ROWS = [
     ["engine.packages"],
     ["engine.settings"],
     ["engine.patterns", "engine.times"],
-    ["engine.csv_text", "engine.hosts"],
+    ["engine.csv_text", "engine.hosts", "engine.regular_file"],
     ["engine.errors"],
     ["engine.text"],
     ["engine.version", "engine.wakeup", "static"],

@@ -13,6 +13,7 @@ from typing import Final
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import InputMissing, InputUnreadable, MetricsError
 from engine.patterns import read_pattern
+from engine.regular_file import open_regular
 from engine.settings import Config
 from engine.sources.files import NotGzip, open_content
 from engine.sources.formats import GZIP, Formats, is_log_name, no_file, not_read
@@ -109,7 +110,7 @@ def _inspect(folder: Path, name: str, pattern: str, seen: _Seen) -> None:
             if reason := no_file(path, status, is_log):
                 seen.refused.append(reason)
             return
-        with path.open("rb"):
+        with open_regular(path, follow=False):
             kind = Formats().of(path, status)
         if kind is not None:  # an archive, or one within gzip
             open_content(str(path)).close()

@@ -5,16 +5,15 @@ Raises ConfigError and its kin for a file that cannot be used; one bad entry is 
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from urllib.parse import unquote
 
 from engine.errors import ConfigError, InputUnreadable
 from engine.hosts import host_of_url, why_impossible, without_port
 from engine.packages.model import PACKAGE_KINDS, Package, Packages
+from engine.regular_file import NotRegularFile, open_regular
 from engine.text import MAX_TEXT_LENGTH, MAX_TITLE_LENGTH, clean_scalar, cut_text, visible_text
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024  # a thousand packages with their icons; a bomb is more
@@ -32,7 +31,7 @@ def read_packages(path: Path) -> Packages:
     Raises ConfigError (missing, not YAML, empty, without `packages`, too large or too deep)
     and InputUnreadable (no permission); a single bad entry is only a warning.
     """
-    with os.fdopen(_open(path), "rb") as file:
+    with _open(path) as file:
         try:
             content = file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
@@ -48,10 +47,14 @@ def read_packages(path: Path) -> Packages:
     return parse_packages(content, str(path))
 
 
-def _open(path: Path) -> int:
-    """The descriptor of a regular file."""
+def _open(path: Path) -> BinaryIO:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return open_regular(path)
+    except NotRegularFile as error:
+        raise ConfigError(
+            f"packages file {path} is not a regular file",
+            "name the YAML file itself, not a folder or a device",
+        ) from error
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(
             f"packages file {path} is not there",
@@ -67,13 +70,6 @@ def _open(path: Path) -> int:
             f"packages file {path} cannot be opened: {getattr(error, 'strerror', None) or error}",
             "check the path that --packages or PACKAGE_CONF_FILE gives",
         ) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # before fdopen, which refuses a folder
-        os.close(descriptor)
-        raise ConfigError(
-            f"packages file {path} is not a regular file",
-            "name the YAML file itself, not a folder or a device",
-        )
-    return descriptor
 
 
 def parse_packages(content: bytes, origin: str) -> Packages:

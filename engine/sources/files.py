@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shlex
 import stat
 import sys
-from pathlib import Path
 from typing import BinaryIO, Final
 
 from engine.errors import InputDamaged, InputMissing, InputUnreadable
+from engine.regular_file import NotRegularFile, open_regular
 from engine.sources.content import STANDARD_INPUT, Content, PipeContent, Steps, result_of
 from engine.sources.formats import (
     GZIP,
@@ -91,15 +92,15 @@ class NotGzip(InputDamaged):
 
 def _open_file(path: str) -> BinaryIO:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            if Path(path).is_dir():
-                raise InputMissing(
-                    f"{path} is a folder", f"name the log files in it: {path.rstrip('/')}/*.json*"
-                )
-            raise InputMissing(f"{path} is not a regular file", "name a log file, or - for a pipe")
-        return os.fdopen(descriptor, "rb", buffering=BLOCK_BYTES)
+        return open_regular(path, buffering=BLOCK_BYTES)
+    except NotRegularFile as error:
+        if error.errno == errno.EISDIR:
+            raise InputMissing(
+                f"{path} is a folder", f"name the log files in it: {path.rstrip('/')}/*.json*"
+            ) from error
+        raise InputMissing(
+            f"{path} is not a regular file", "name a log file, or - for a pipe"
+        ) from error
     except PermissionError as error:
         raise InputUnreadable(
             f"{path} may not be read",

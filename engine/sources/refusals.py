@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine.regular_file import open_regular
+
 _ALL_FILES: Final = (
     "let this user read every file (a container: cap_add DAC_READ_SEARCH; "
     "the Debian package: its example read-root-logs.conf)"
@@ -30,7 +32,7 @@ def refusal(path: Path) -> Refusal | None:
             with os.scandir(path):
                 os.stat(f"{path}/.")  # noqa: PTH116 (pathlib drops the dot)
         elif stat.S_ISREG(mode):
-            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            open_regular(path).close()
     except PermissionError:
         return _explained(path)
     except OSError:

@@ -12,9 +12,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import BinaryIO, Final
 
 from engine.errors import DatabaseForeign, StorageError
+from engine.regular_file import NotRegularFile, open_regular
 
 _COMPANIONS: Final = ("", "-wal", "-shm")
 
@@ -57,24 +58,23 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def open_plain(path: Path) -> IO[bytes]:
+def open_plain(path: Path) -> BinaryIO:
     """Open a file for reading that is a plain file of a user we trust, and no link to one.
 
     Raises DatabaseForeign for anything else, OSError as `open` does.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return open_regular(path, follow=False)
+    except NotRegularFile as error:
+        raise DatabaseForeign(
+            f"{path} is not a file", "give the path of the database file"
+        ) from error
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise DatabaseForeign(
                 f"{path} is a symbolic link", "give the path that it leads to"
             ) from error
         raise
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise DatabaseForeign(f"{path} is not a file", "give the path of the database file")
-    return os.fdopen(descriptor, "rb")
 
 
 def check_safe_to_write(path: Path) -> None:

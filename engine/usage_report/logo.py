@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import InputMissing, InputUnreadable, UsageError
+from engine.regular_file import NotRegularFile, open_regular
 
 MAX_BYTES: Final = 1024 * 1024
 _KINDS: Final = (
@@ -24,12 +25,12 @@ _HINT: Final = "give a PNG, JPEG, GIF, WebP or SVG of at most 1 MiB with --logo"
 def data_address(path: Path) -> str:
     """The file as a `data:` address. Raises an error with a way out for what is no such image."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would wait for data
-            raise InputUnreadable(f"logo {path} is not a file", _HINT)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         raise InputMissing(f"there is no logo {path}", _HINT) from error
+    except NotRegularFile as error:
+        raise InputUnreadable(f"logo {path} is not a file", _HINT) from error
     except OSError as error:
         raise InputUnreadable(f"logo {path} cannot be read: {error.strerror}", _HINT) from error
     if len(content) > MAX_BYTES:

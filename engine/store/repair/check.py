@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ConfigError
+from engine.regular_file import open_regular
 from engine.store import merging, migrations
 from engine.store.meta import all_values
 from engine.store.repair import checksums
@@ -152,9 +153,8 @@ def is_clean(path: Path) -> bool:
         wal = path.with_name(path.name + "-wal")
         if wal.exists() and wal.stat().st_size:
             return False
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-        with os.fdopen(os.open(_clean_path(path), flags), "r") as file:
-            return file.read(200).strip() == _hash(path)
+        with open_regular(_clean_path(path), follow=False) as file:
+            return file.read(200).strip() == _hash(path).encode()
     except (OSError, ValueError):
         return False
 

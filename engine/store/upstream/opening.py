@@ -6,6 +6,7 @@ left, could only be opened by changing it: a copy is.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from engine.errors import (
     InputUnreadable,
     StorageError,
 )
+from engine.regular_file import NotRegularFile, open_regular
 from engine.store.files import temporary_folder
 from engine.store.schema import APPLICATION_ID
 from engine.store.upstream.location import MAGIC, TABLES
@@ -65,15 +67,17 @@ def open_upstream(path: Path, scratch: Path | None = None) -> Iterator[UpstreamD
 
 def _header_of(path: Path) -> bytes:
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe would wait for data
-            raise InputUnreadable(f"{path} is not a file", "save it as one, and give that")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             header = file.read(100)
     except FileNotFoundError as error:
         raise InputMissing(f"{path} is not there", "give the path of database.db") from error
     except PermissionError as error:
         raise InputUnreadable(f"{path} may not be read", "run as root or its owner") from error
     except OSError as error:
+        if isinstance(error, NotRegularFile) and error.errno != errno.EISDIR:
+            raise InputUnreadable(
+                f"{path} is not a file", "save it as one, and give that"
+            ) from error
         raise InputUnreadable(f"{path}: {error.strerror or error}", "give a file") from error
     if header[:16] != MAGIC or len(header) < 100:
         what = "is empty" if not header else "is not an SQLite database, or an encrypted one"
