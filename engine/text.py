@@ -139,3 +139,21 @@ def duration(seconds: int) -> str:
                 text += f" {seconds % size // smaller_size} {smaller}"
             return text
     return ""
+
+
+def rounded_duration(seconds: int) -> str:
+    """The same of what a clock measured, either way, from an hour on to the nearest minute: a clock
+    that is set by 200 days is found a second before or after that.
+    """
+    seconds = abs(seconds)
+    return duration(seconds if seconds < 3600 else rounded_minutes(seconds) * 60)
+
+
+def rounded_minutes(seconds: int) -> int:
+    """The nearest number of minutes to a stretch of time, either way."""
+    return (abs(seconds) + 30) // 60
+
+
+def clock_step(seconds: int) -> str:
+    """How a clock was set, in words."""
+    return f"{'forward' if seconds > 0 else 'back'} by {rounded_duration(seconds)}"

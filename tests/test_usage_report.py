@@ -225,13 +225,16 @@ def test_a_clock_that_was_set_is_said(memory_path: Path) -> None:
     with Store.open(memory_path / "metrics.db", ZONE) as store:
         store.commit(states_of(5, 2, 1))
         at = hour(date(2026, 5, 2), 9)
-        store.add_clock_epoch("boot", at, 7200, trusted=True)
+        store.add_clock_epoch("boot", at, 7201, trusted=True)
         store.add_clock_epoch("boot", at + 60, -30, trusted=True)
         report = Report(store.reader())
         text = plain(page_of(content(report, "2026-05"), HOTSPOT, Language("en"), LATER))
         assert "was set 2 times, by 2 h at most" in text
         text = page_of(content(report, "2026-04"), HOTSPOT, Language("en"), LATER)
         assert "was not set" in text
+        store.add_clock_epoch("boot", hour(date(2026, 4, 2), 9), -5, trusted=True)
+        text = plain(page_of(content(report, "2026-04"), HOTSPOT, Language("en"), LATER))
+        assert "by 1 min at most" in text
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -9,7 +9,7 @@ from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError
 from engine.runtime.ticker import clock_is_trusted
 from engine.settings import Config
-from engine.text import duration
+from engine.text import clock_step, duration
 from engine.times import load_zone, zone_data_version
 
 SHOWN = 3
@@ -45,8 +45,7 @@ def check_clock(config: Config, stored: StoredState | None, found: Examination) 
         details.append(f"steady for {duration(stored.steady_seconds)} of running")
         for at, seconds in stored.steps[-SHOWN:]:
             moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
-            where = "forward" if seconds > 0 else "back"
-            details.append(f"set {where} by {duration(abs(seconds))}, to {moment} UTC")
+            details.append(f"set {clock_step(seconds)}, to {moment} UTC")
         if any(abs(seconds) > 86400 for _, seconds in stored.steps[-SHOWN:]):
             state = State.WARNING
             hint = (

@@ -24,6 +24,7 @@ from engine.runtime.service_status import ServiceStatus
 from engine.runtime.ticker import JUMP_SECONDS, Tick, boot_id
 from engine.sources.model import Block, Gone, Look, Lost, Message, Rewound
 from engine.store.store import Store
+from engine.text import clock_step
 from engine.times import hour_of
 
 FAR_SECONDS: Final = 31 * 24 * 3600
@@ -199,7 +200,7 @@ class CountingLoop(Saving):
 
     def _clock_was_set(self, tick: Tick) -> None:
         """Save under the old time before anything of the new one is counted."""
-        log.warning("the clock was set by %+d seconds", tick.step)
+        log.warning("the clock was set %s (%+d seconds)", clock_step(tick.step), tick.step)
         self.save(at=tick.at - tick.step)
         self.status.steps.append((tick.at, tick.step))
         self._check_synchronised()

@@ -7,6 +7,7 @@ from html import escape
 from importlib import resources
 from zoneinfo import ZoneInfo
 
+from engine.text import rounded_minutes
 from engine.usage_report.chart import chart_of
 from engine.usage_report.content import Content, Figure
 from engine.usage_report.language import Language
@@ -188,7 +189,7 @@ def _completeness(content: Content, hotspot: Hotspot, language: Language, now: i
         texts.append(t("report.unfair", previous=t(f"previous.{period.kind}")))
     if content.clock_steps:
         most = max(abs(seconds) for _, seconds in content.clock_steps)
-        text = language.duration(-(-most // 60))
+        text = language.duration(max(1, rounded_minutes(most)))
         texts.append(t("report.clockSet", n=len(content.clock_steps), most=text))
     else:
         texts.append(t("report.clockSteady"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from engine.inputs.model import Reason as LineReason
-from engine.text import duration
+from engine.text import rounded_duration
 from engine.times import MADE_AT
 from engine.verdict.evidence import Evidence, LineCount
 from engine.verdict.model import EFFECTS, WORST_FIRST, Code, Probe, State
@@ -60,8 +60,7 @@ class Reason:
         """The sentence, without a full stop, as in messages of the command line."""
         values = dict(self.values)
         if "seconds" in values:
-            seconds = abs(int(values["seconds"]))
-            values["seconds"] = duration(seconds if seconds < 3600 else (seconds + 30) // 60 * 60)
+            values["seconds"] = rounded_duration(int(values["seconds"]))
         return EFFECTS[self.code].text.format_map(values)
 
     def as_json(self) -> dict[str, Any]:

@@ -179,6 +179,24 @@ def test_steps_of_the_clock(config: Config) -> None:
     assert "set the clock right after each start" in check.hint
 
 
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        (200 * DAY - 1, "forward by 200 d"),
+        (-200 * DAY - 29, "back by 200 d"),
+        (-200 * DAY - 3600, "back by 200 d 1 h"),
+        (3599, "forward by 59 min 59 s"),
+        (3600 - 7230, "back by 1 h 1 min"),
+    ],
+)
+def test_a_step_is_told_as_the_verdict_tells_it(config: Config, step: int, text: str) -> None:
+    """From an hour on to the nearest minute: what sets a clock takes a second more or less."""
+    with closing(Store.open(config.database)) as store:
+        store.add_clock_epoch("boot", NOW - 200, step, None)
+    [told] = [told for told in check_of(config, "clock").details if told.startswith("set ")]
+    assert told.startswith(f"set {text}, to ")
+
+
 def test_another_zone_than_that_of_the_database(config: Config) -> None:
     """What serve will do with it is said; with the same one nothing is."""
     names = [check.name for check in looked_at(replace(config, timezone=load_zone("UTC"))).checks]
