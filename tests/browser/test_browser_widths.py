@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from urllib.parse import quote
 
 import pytest
@@ -109,3 +110,20 @@ def test_every_view_fits_at_any_width(browser: Browser, year: Hotspot, lang: str
                 look(f"{path} with a panel")
             page.keyboard.press("Escape")
     assert not found, "\n".join(found[:200])
+
+
+@pytest.mark.parametrize("lang", quick(LANGUAGES, "fr", "ar"))
+def test_buttons_stand_in_one_row_on_the_narrowest_windows(
+    browser: Browser, year: Hotspot, lang: str
+) -> None:
+    """From 320 pixels on, the four buttons below the steps share a line, at even distances."""
+    with opened(browser, year.url, viewport=NARROW, lang=lang) as (page, _):
+        settled(page)
+        for width in (320, 344, 360, 384, 385, 393):
+            page.set_viewport_size({"width": width, "height": 640})
+            found = [one.bounding_box() for one in page.locator(".tools .button").all()]
+            boxes = sorted((box["x"], box["width"], box["y"]) for box in found if box)
+            assert len(boxes) == 4
+            assert len({y for _, _, y in boxes}) == 1, f"{lang} at {width}: {boxes}"
+            edges = [(box[0] + box[1], after[0]) for box, after in pairwise(boxes)]
+            assert {round(start - end) for end, start in edges} == {8}, f"{lang} at {width}"
