@@ -26,11 +26,13 @@ export const verdict = computed<Verdict | null>(() =>
 export const look = computed(() => LOOKS[verdict.value?.state ?? 'unknown'] ?? LOOKS.unknown)
 
 /** When the server answered last, on its own clock; empty while it answers. */
-export const noAnswer = computed(() => {
+export const lastAnswer = computed(() => {
   if (feed.reachable !== false || !feed.answeredAt) return ''
-  const at = feed.serverTimeAt ?? feed.answeredAt / 1000
-  return t('state.noAnswer', { time: clock(at, timezone.value) })
+  return clock(feed.serverTimeAt ?? feed.answeredAt / 1000, timezone.value)
 })
+export const noAnswer = computed(
+  () => lastAnswer.value && t('state.noAnswer', { time: lastAnswer.value }),
+)
 
 /** What a value of a sentence is follows from its name. */
 function shownValue(name: string, value: string | number): string | number {

@@ -35,7 +35,8 @@ def test_figures_stay_while_the_server_is_away(browser: Browser, own_hotspot: Ho
         hotspot.stop()
         page.clock.fast_forward(MINUTE)
         offline = page.locator(".offline.visible")
-        expect(offline).to_contain_text(re.compile(r"As of \d\d:\d\d"))
+        then = re.compile(r"since \d\d:\d\d [AP]M: these figures are as of then")
+        expect(offline).to_contain_text(then)
         assert visits(page) == before
         page.get_by_role("link", name="Packages", exact=True).click()
         expect(page.locator('.wide [data-kpi="2001"] .big')).to_have_text(f"{before:,}")
@@ -47,6 +48,41 @@ def test_figures_stay_while_the_server_is_away(browser: Browser, own_hotspot: Ho
         page.clock.fast_forward(MINUTE)
         expect(offline).to_have_count(0)
         expect(page.locator('.wide [data-kpi="2001"] .big')).to_have_text(re.compile("[1-9]"))
+
+
+@pytest.mark.dated
+def test_figures_of_before_the_last_answer_have_their_own_time(
+    browser: Browser, own_hotspot: Hotspot
+) -> None:
+    """A week that was looked at minutes before the server stops says so; a view without figures
+    tells no time of any.
+    """
+    hotspot = own_hotspot
+    with running(hotspot), opened(browser, hotspot.url, prepare=with_own_clock) as (page, _):
+        settled(page)
+        page.get_by_role("link", name="About").click()
+        settled(page)
+        page.go_back()
+        week = page.get_by_role("link", name="Week", exact=True)
+        with page.expect_response("**/api/v1/periods/W/*"):
+            week.click()
+        settled(page)
+        page.get_by_role("link", name="Day", exact=True).click()
+        with page.expect_response("**/api/v1/periods/D/*"):
+            page.clock.fast_forward(2 * MINUTE)
+        hotspot.stop()
+        page.clock.fast_forward(MINUTE)
+        offline = page.locator(".offline.visible")
+        expect(offline).to_contain_text("as of then")
+        week.click()
+        since = re.compile(r"No answer since (\S+ [AP]M): these figures are as of (\S+ [AP]M)")
+        expect(offline).to_contain_text(since)
+        times = since.search(offline.inner_text())
+        assert times
+        assert times[1] != times[2]
+        page.get_by_role("link", name="About").click()
+        expect(offline).to_contain_text("out of reach")
+        expect(offline).not_to_contain_text("figures")
 
 
 @pytest.mark.dated
@@ -91,7 +127,7 @@ def test_a_failing_server_is_asked_again(browser: Browser, hotspot: Hotspot, sta
         before = visits(page)
         page.route("**/api/**", lambda route: route.fulfill(status=status, body="{}"))
         page.clock.fast_forward(MINUTE)
-        expect(page.locator(".offline.visible")).to_contain_text("As of")
+        expect(page.locator(".offline.visible")).to_contain_text("these figures are as of")
         assert visits(page) == before
         page.unroute("**/api/**")
         page.clock.fast_forward(MINUTE)
