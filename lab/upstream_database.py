@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,9 +35,13 @@ Row = tuple[int, int, str | None, int]
 class UpstreamFile:
     """A database of the older system that is being made."""
 
-    def __init__(self, path: Path, revision: str = "3c40b9f8c0e8") -> None:
+    def __init__(self, path: Path, revision: str = "3c40b9f8c0e8", *, wal: bool = False) -> None:
+        """With `wal`, everything but the header stays in the -wal until it is closed."""
         self.path = path
         self.connection = sqlite3.connect(path, isolation_level=None)
+        if wal:
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA wal_autocheckpoint = 0")
         self.connection.executescript(_SCHEMA)
         self.connection.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
 
@@ -82,6 +87,13 @@ class UpstreamFile:
             "INSERT INTO kpi (kpi_id, agg_kind, agg_value, kpi_value) VALUES (?, ?, ?, ?)",
             (kpi_id, kind, label, text),
         )
+
+    def left_at(self, path: Path) -> Path:
+        """Copy it with its -wal, as a power cut leaves both, and close it."""
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{self.path}{suffix}", f"{path}{suffix}")
+        self.close()
+        return path
 
     def close(self) -> Path:
         self.connection.close()

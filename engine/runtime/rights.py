@@ -82,14 +82,15 @@ def _permitted() -> int:
 
 
 def _database(environment: Mapping[str, str]) -> Path:
-    """Where the database is or will be; a bad value is for the command to report."""
+    """Where the database is or will be; what is wrong with it is for the command to report."""
+    from engine.errors import MetricsError
     from engine.settings import SETTINGS
     from engine.settings.model import BadValue
     from engine.settings.values import find_database, read_database
     from engine.store.upstream.location import locate
 
     given, _ = SETTINGS["database"].look_up({}, environment)
-    with suppress(BadValue):
+    with suppress(BadValue, MetricsError):
         return locate(read_database(str(given)) if given else find_database(environment))[0]
     return find_database(environment)
 

@@ -50,6 +50,11 @@ def check_header(path: Path) -> None:
     file that this process has no connection to: see `check_ours`.
     """
     header = _read_header(path)
+    if not header and (log := path.with_name(path.name + "-wal")).exists() and log.stat().st_size:
+        raise NotADatabase(
+            f"{path} is empty (0 bytes), and what was in it may be in {log.name}",
+            "copy both again from where they came from, or give another path with --database",
+        )
     if not header:
         raise InputMissing(
             f"database {path} is empty (0 bytes): nothing has been counted yet",

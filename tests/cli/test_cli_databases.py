@@ -89,6 +89,16 @@ def test_an_empty_database_is_a_new_one(place: Path, packages: Path) -> None:
     assert invoke("kpis", "--database", path, "--period", "2025").code == 0
 
 
+def test_an_empty_file_with_a_log(place: Path) -> None:
+    """What was in it may be in the log, which nobody is told to write over; both stay."""
+    path, log = write(place, m__db=b"", log__json=visits(0, 5))
+    log = log.rename(path.with_name(f"{path.name}-wal"))
+    before = log.read_bytes()
+    for command in (("kpis",), ("serve", "--packages", place / "none.yml")):
+        invoke(*command, "--database", path).failed(65, f"may be in {log.name}", "copy both again")
+    assert (path.read_bytes(), log.read_bytes()) == (b"", before)
+
+
 def test_a_database_that_is_not_there(place: Path) -> None:
     """66, with who makes one; nothing is made by asking."""
     invoke("kpis", "--database", place / "no.db").failed(66, "is not there", "serve and replay")

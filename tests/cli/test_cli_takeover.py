@@ -98,6 +98,23 @@ def test_the_older_database_is_taken_over(
     assert not {"database.db-wal", "database.db-shm", "database.db-journal"} & beside
 
 
+def test_one_whose_tables_are_in_its_log_is_taken_over_too(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut, its file may be no more than a header: it is no other program's."""
+    file = UpstreamFile(tmp_path / "live.db", wal=True)
+    file.records([(HOUR, 1001, "Bees", 5)])
+    data = tmp_path / "data"
+    data.mkdir()
+    older = file.left_at(data / "database.db")
+    log = older.with_name("database.db-wal")
+    before = content(older), content(log)
+    with serving(archive, tmp_path, older, monkeypatch) as metrics:
+        metrics.wait_for(lambda: DONE in notes(metrics), "the import", 30)
+        assert metrics.api("/api/v1/periods/D/2024-06-17")["total"]["visits"] == 5
+    assert (content(older), content(log)) == before
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_lines_that_both_have_counted_count_once(
     archive: Path, tmp_path: Path, older: Path, monkeypatch: pytest.MonkeyPatch, reader: str

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from engine.errors import (
     MetricsError,
     StorageError,
 )
-from engine.store.upstream.location import is_upstream
+from engine.store.upstream.location import is_upstream, locate
 from engine.store.upstream.opening import open_upstream
 from engine.store.upstream.reading import FINGERPRINT_HOURS, Hour, fingerprint
 from engine.store.upstream.values import year_totals
@@ -466,3 +467,61 @@ def test_it_is_told_from_other_files(tmp_path: Path) -> None:
     before = content(tmp_path)
     assert is_upstream(path)
     assert content(tmp_path) == before
+
+
+def test_it_is_told_by_tables_that_are_in_its_log_only(tmp_path: Path) -> None:
+    """After a power cut soon after it was made, the file is no more than its header: the tables are
+    found, nothing is changed, and no copy is left.
+    """
+    live, folder, scratch = (tmp_path / name for name in ("live.db", "old", "scratch"))
+    folder.mkdir()
+    scratch.mkdir()
+    file = UpstreamFile(live, wal=True)
+    file.records([(HOUR, 1001, "Bees", 5)])
+    path = file.left_at(folder / "database.db")
+    assert path.stat().st_size == 4096
+    before = content(folder)
+    assert is_upstream(path)
+    assert locate(path) == (folder / "database.v2.db", path)
+    assert hours_of(path, scratch)[0] == [Hour(HOUR, {(1001, "Bees"): 5})]
+    assert content(folder) == before
+    assert list(scratch.iterdir()) == []
+
+
+def test_it_is_told_by_a_last_table_that_is_in_its_log_only(tmp_path: Path) -> None:
+    """Some of its tables had reached the file."""
+    live = tmp_path / "live.db"
+    file = UpstreamFile(live)
+    schema = file.connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'kpi'")
+    sql = schema.fetchone()[0]
+    file.connection.execute("DROP TABLE kpi")
+    assert not is_upstream(live)
+    file.connection.execute("PRAGMA journal_mode = WAL")
+    file.connection.execute(sql)
+    assert is_upstream(file.left_at(tmp_path / "database.db"))
+
+
+@pytest.mark.parametrize("with_table", [False, True])
+def test_another_program_in_wal_mode_is_not_taken_for_it(tmp_path: Path, with_table: bool) -> None:
+    """Whether its tables are in the file or in the log."""
+    live, path = tmp_path / "live.db", tmp_path / "database.db"
+    writer = sqlite3.connect(live, isolation_level=None)
+    if with_table:
+        writer.execute("CREATE TABLE mine (id)")
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("CREATE TABLE kpi (id)")
+    for suffix in ("", "-wal"):
+        shutil.copyfile(f"{live}{suffix}", f"{path}{suffix}")
+    writer.close()
+    assert not is_upstream(path)
+    assert locate(path) == (path, None)
+
+
+def test_without_room_for_a_copy_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for another program's, which would be the wrong way out."""
+    path = UpstreamFile(tmp_path / "live.db", wal=True).left_at(tmp_path / "database.db")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(StorageError, match="no folder can be made for a copy of"):
+        locate(path)

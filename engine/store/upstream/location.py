@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from engine.errors import DatabaseForeign
-from engine.store.files import open_plain
+from engine.store.files import open_plain, temporary_folder
 from engine.store.schema import APPLICATION_ID
+from engine.store.upstream.copying import copied, size_of
 
 MAGIC: Final = b"SQLite format 3\x00"
 TABLES: Final = frozenset(
@@ -20,10 +22,14 @@ TABLES: Final = frozenset(
 )
 """Those of the older system, and of its migrations."""
 
+_NAMES: Final = "SELECT name FROM sqlite_schema WHERE type = 'table'"
+
 
 def locate(path: Path) -> tuple[Path, Path | None]:
     """The database to use, and the older system's where the path is one: `database.db` is left as
     it is, and `database.v2.db` is used, also when the older one was removed since.
+
+    Raises as `is_upstream`.
     """
     ours = path.with_name(f"{path.stem}.v2{path.suffix}")
     if not os.path.lexists(path) and _application_id(ours) == APPLICATION_ID:
@@ -43,18 +49,24 @@ def _application_id(path: Path) -> int | None:
 
 
 def is_upstream(path: Path) -> bool:
-    """Whether a file is a database of the older system. Nothing is locked or written."""
+    """Whether a file is a database of the older system. Nothing is locked or written.
+
+    Raises Busy or StorageError where that takes a copy, and none can be made.
+    """
     try:
         with open_plain(path) as file:
             if file.read(16) != MAGIC:
                 return False
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+        names = _tables_in(path, "immutable=1")
+        if names < TABLES and size_of(path, "-wal"):  # the others may be in there
+            with temporary_folder(f"a copy of {path}") as folder:
+                names = _tables_in(copied(path, folder), "mode=rw")
     except (OSError, sqlite3.Error, DatabaseForeign):
         return False
-    try:
-        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-    except sqlite3.Error:
-        return False
-    finally:
-        connection.close()
     return TABLES.issubset(names)
+
+
+def _tables_in(path: Path, how: str) -> set[str]:
+    uri = f"{path.absolute().as_uri()}?{how}"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        return {row[0] for row in connection.execute(_NAMES)}

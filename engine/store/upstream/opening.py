@@ -7,7 +7,6 @@ left, could only be opened by changing it: a copy is.
 from __future__ import annotations
 
 import errno
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,22 +14,20 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import (
-    Busy,
     DatabaseForeign,
     InputDamaged,
     InputMissing,
     InputUnreadable,
-    StorageError,
 )
 from engine.regular_file import NotRegularFile, open_regular
 from engine.store.files import temporary_folder
 from engine.store.schema import APPLICATION_ID
+from engine.store.upstream.copying import copied, size_of
 from engine.store.upstream.location import MAGIC, TABLES
 from engine.store.upstream.reading import UpstreamDatabase, error_of
 
 REVISION: Final = "3c40b9f8c0e8"
 """The only Alembic revision that there has been."""
-COPY_ATTEMPTS: Final = 5
 
 
 @contextmanager
@@ -41,12 +38,12 @@ def open_upstream(path: Path, scratch: Path | None = None) -> Iterator[UpstreamD
     never changes the file or those next to it.
     """
     in_wal_mode = 2 in _header_of(path)[18:20]
-    pending = any(_size_of(path, suffix) for suffix in ("-journal", "-wal"))
+    pending = any(size_of(path, suffix) for suffix in ("-journal", "-wal"))
     source, how = path, "mode=ro"
     with ExitStack() as stack:
         if in_wal_mode or pending:
             folder = stack.enter_context(temporary_folder(f"a copy of {path}", scratch))
-            source, how = _copy(path, folder), "mode=rw"
+            source, how = copied(path, folder), "mode=rw"
         try:
             connection = sqlite3.connect(
                 f"{source.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=5.0
@@ -106,42 +103,3 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
     if problems != ["ok"]:
         raise InputDamaged(f"{path} is damaged: {problems[0]}", "import a whole copy of the file")
-
-
-def _size_of(path: Path, suffix: str = "") -> int:
-    try:
-        return path.with_name(path.name + suffix).stat().st_size
-    except OSError:
-        return 0
-
-
-def _copy(path: Path, folder: Path) -> Path:
-    """Copy a file with its journals while nothing writes to them."""
-    suffixes = ("", "-journal", "-wal")
-    parts = [path.with_name(path.name + suffix) for suffix in suffixes]
-    target = folder / "copy.db"
-    for _ in range(COPY_ATTEMPTS):
-        before = [_stamp(part) for part in parts]
-        for part, suffix in zip(parts, suffixes, strict=True):
-            copy = target.with_name(target.name + suffix)
-            copy.unlink(missing_ok=True)
-            try:
-                shutil.copyfile(part, copy)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise StorageError(
-                    f"{part} cannot be copied into {folder.parent}: {error.strerror or error}",
-                    "make room on that disk",
-                ) from error
-        if before == [_stamp(part) for part in parts]:
-            return target
-    raise Busy(f"{path} is being written", "stop the older system, then try again")
-
-
-def _stamp(part: Path) -> tuple[int, int, int] | None:
-    try:
-        found = part.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
