@@ -95,8 +95,11 @@ function instant(epochSeconds: number, timezone: string, options: Intl.DateTimeF
   }
 }
 
+/** "11 AM" on one line. */
+const unbroken = (time: string): string => time.replace(/(\p{N}) (?=\p{L})/gu, '$1\u00a0')
+
 export function clock(epochSeconds: number, timezone: string): string {
-  return instant(epochSeconds, timezone, { hour: '2-digit', minute: '2-digit' })
+  return unbroken(instant(epochSeconds, timezone, { hour: 'numeric', minute: '2-digit' }))
 }
 
 /** The day of an instant. */
@@ -173,8 +176,7 @@ export function periodShort(label: string): string {
 /** Two short lines under a column of a chart. */
 export function periodTick(label: string): [string, string] {
   const { kind, first } = span(label)
-  if (kind === 'D')
-    return [calendar(first, { weekday: 'short' }), calendar(first, { day: 'numeric' })]
+  if (kind === 'D') return [weekdayShort(first), calendar(first, { day: 'numeric' })]
   if (kind === 'W')
     return [calendar(first, { day: 'numeric' }), calendar(first, { month: 'short' })]
   if (kind === 'M') {
@@ -192,7 +194,8 @@ export const calendarName = (ms: number, part: 'month' | 'year'): string =>
   calendar(ms, part === 'month' ? { month: 'short' } : { year: 'numeric' })
 
 export const dayOfMonth = (ms: number): string => calendar(ms, { day: 'numeric' })
-export const weekdayShort = (ms: number): string => calendar(ms, { weekday: 'short' })
+/** Arabic does not shorten the names: heads of tables and columns leave out their article. */
+const weekdayShort = (ms: number): string => calendar(ms, { weekday: 'short' }).replace(/^ال/, '')
 export const monthShort = (ms: number): string => calendar(ms, { month: 'short' })
 export const dayLong = (ms: number): string =>
   calendar(ms, { weekday: 'long', day: 'numeric', month: 'long' })
@@ -213,8 +216,8 @@ export function hourRange(hour: number, minute = 0): string {
     dateFormat(locale.value, hourOptions(minute))
   const to = from + HOUR_MS
   // Over midnight it would name the dates.
-  if (hour < 23 && format.formatRange) return format.formatRange(from, to)
-  return `${format.format(from)} – ${format.format(to)}`
+  if (hour < 23 && format.formatRange) return unbroken(format.formatRange(from, to))
+  return unbroken(`${format.format(from)} – ${format.format(to)}`)
 }
 
 /** The minute at which the hours that are counted begin on a clock of this zone: 30 in India. */
@@ -230,9 +233,8 @@ export function hoursBeginAt(epochSeconds: number, timezone: string): number {
 
 /** The name of a weekday, Monday being 1. */
 export function weekdayName(weekday: number, style: 'long' | 'short' = 'long'): string {
-  const name = calendar(Date.UTC(2026, 0, 4 + weekday), { weekday: style })
-  // Arabic does not shorten the names; heads of tables leave out their article.
-  return style === 'short' && lang.value === 'ar' ? name.replace(/^ال/, '') : name
+  const day = Date.UTC(2026, 0, 4 + weekday)
+  return style === 'short' ? weekdayShort(day) : calendar(day, { weekday: style })
 }
 
 /** Bytes as the catalogues of content and the makers of SD cards count them: 1 GB is a thousand million. */

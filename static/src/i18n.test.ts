@@ -85,6 +85,11 @@ it('French has the first of a month as an ordinal', async () => {
   expect(periodTick('2026-09-01')).toEqual(['mar.', '1'])
 })
 
+it('Arabic weekdays are as short as they can be below a column', async () => {
+  await useLanguage('ar')
+  expect(periodTick('2026-09-16')).toEqual(['أربعاء', '16'])
+})
+
 it('Arabic has its own plural forms', async () => {
   await useLanguage('ar')
   const words = [1, 2, 3, 11].map((n) => t('popularity.total', { n }))

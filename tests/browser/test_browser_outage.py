@@ -35,7 +35,7 @@ def test_figures_stay_while_the_server_is_away(browser: Browser, own_hotspot: Ho
         hotspot.stop()
         page.clock.fast_forward(MINUTE)
         offline = page.locator(".offline.visible")
-        then = re.compile(r"since \d\d:\d\d [AP]M: these figures are as of then")
+        then = re.compile(r"since \d{1,2}:\d\d\s[AP]M: these figures are as of then")
         expect(offline).to_contain_text(then)
         assert visits(page) == before
         page.get_by_role("link", name="Packages", exact=True).click()
@@ -68,14 +68,18 @@ def test_figures_of_before_the_last_answer_have_their_own_time(
             week.click()
         settled(page)
         page.get_by_role("link", name="Day", exact=True).click()
-        with page.expect_response("**/api/v1/periods/D/*"):
+        with (
+            page.expect_response("**/api/v1/status"),
+            page.expect_response("**/api/v1/periods"),
+            page.expect_response("**/api/v1/periods/D/*"),
+        ):
             page.clock.fast_forward(2 * MINUTE)
         hotspot.stop()
         page.clock.fast_forward(MINUTE)
         offline = page.locator(".offline.visible")
         expect(offline).to_contain_text("as of then")
         week.click()
-        since = re.compile(r"No answer since (\S+ [AP]M): these figures are as of (\S+ [AP]M)")
+        since = re.compile(r"No answer since (\S+\s[AP]M): these figures are as of (\S+\s[AP]M)")
         expect(offline).to_contain_text(since)
         times = since.search(offline.inner_text())
         assert times

@@ -93,7 +93,7 @@ def test_a_server_that_is_gone_is_not_shown_as_counting(browser: Browser, tmp_pa
         assert tab_icon(page) == "favicon.svg"
         fail_now(hotspot, GONE, page)
         strip = page.locator(".strip.visible")
-        expect(strip).to_contain_text(re.compile(r"No answer since \d\d:\d\d"))
+        expect(strip).to_contain_text(re.compile(r"No answer since \d{1,2}:\d\d\s[AP]M:"))
         expect(page.locator(".verdict")).to_contain_text("not known")
         assert page.locator(".verdict.good").count() == 0
         assert tab_icon(page) == "dot"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -151,3 +152,13 @@ def test_hours_of_a_zone_of_half_an_hour_begin_at_half_past(
         hours = page.locator(".heat-hour").all_inner_texts()
         assert hours[0].replace("\u202f", " ") == "12:30 AM"
         assert all(":30" in text for text in hours if text)
+
+
+def test_an_hour_stays_with_its_half_of_the_day(browser: Browser, weeks: Hotspot) -> None:
+    """`11 AM` is not broken at the end of a line: its space is one that does not break."""
+    with opened(browser, f"{weeks.url}/when/{MONTH}", viewport=PHONE) as (page, _):
+        settled(page)
+        for text in (page.locator(".when-card .big"), page.locator(".foot")):
+            shown = text.inner_text()
+            assert re.search("\\d[\u00a0\u202f][AP]M", shown), shown
+            assert not re.search("\\d [AP]M", shown), shown
