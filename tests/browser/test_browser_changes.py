@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,3 +153,20 @@ def test_every_listed_package_has_its_change(browser: Browser, steady: Hotspot) 
             name = str(row.get_attribute("data-package"))
             now = int(str(cell.get_attribute("data-value")))
             assert plain(cell.locator(".delta-chip").inner_text()) == change(now, before[name])
+
+
+def test_signs_stand_on_the_same_side_of_all_numbers(browser: Browser, steady: Hotspot) -> None:
+    """In Arabic `+3` and `+3%` both begin with their sign, from the left; with words, from the
+    right.
+    """
+    month = steady.newest("M")
+    with opened(browser, f"{steady.url}/{month['aggValue']}", lang="ar") as (page, _):
+        settled(page)
+        chips = page.locator(".bars .delta-chip, .key-figures .delta-chip").all_inner_texts()
+    signed = [text.strip() for text in chips if "+" in text or "−" in text]
+    numbers = [text for text in signed if not any(letter.isalpha() for letter in text)]
+    assert any("%" not in text for text in numbers)
+    assert all(re.fullmatch("\u2066[+−][^\u2066\u2069]+\u2069", text) for text in numbers)
+    words = [text for text in signed if text not in numbers]
+    assert words
+    assert all(re.match("\u2066[+−]\u2069", text) for text in words)
