@@ -17,7 +17,7 @@ from typing import BinaryIO, Final
 from engine.errors import DatabaseForeign, StorageError
 from engine.regular_file import NotRegularFile, open_regular
 
-_COMPANIONS: Final = ("", "-wal", "-shm")
+_COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
 
 
 def companions(path: Path) -> list[Path]:

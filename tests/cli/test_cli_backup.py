@@ -334,6 +334,62 @@ def test_two_backups_to_one_file_wait_for_each_other(
     assert visits_in(place / "copy.db") == 3
 
 
+def killed(program: Program, calls: str, when: int, *arguments: object) -> None:
+    """Run a command that is killed at one of its system calls."""
+    trace = ("-f", "-qq", "-o", os.devnull, "-e", f"trace={calls}")
+    inject = ("-e", f"inject={calls}:signal=KILL:when={when}")
+    command = ["strace", *trace, *inject, *program.command(*arguments)]
+    done = subprocess.run(command, env=program.environment, cwd=program.home, check=False)
+    assert done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}
+
+
+@pytest.mark.parametrize(
+    ("calls", "when", "left"),
+    [("fdatasync", 1, 2), ("fdatasync", 4, 2), ("rename,renameat,renameat2", 1, 1)],
+)
+def test_the_next_backup_removes_the_draft_of_one_that_was_killed(
+    program: Program, database: Path, place: Path, calls: str, when: int, left: int
+) -> None:
+    """Under whatever name it is made, in the same folder; files of others stay, as does what
+    another folder has.
+    """
+    stick, other = place / "stick", place / "other"
+    names = {"copy-1.db.tmp", "offspot-metrics-backup-mine.tmp", "offspot-metrics-backup-0.tmp"}
+    for folder in (stick, other):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("mine")
+        killed(program, calls, when, "backup", folder / "copy-1.db", "--database", database)
+        drafts = {path.name for path in folder.iterdir()} - names
+        assert len(drafts) == left
+        assert all(name.startswith("offspot-metrics-backup-") for name in drafts)
+    assert invoke("backup", stick / "copy-2.db", "--database", database).code == 0
+    assert visits_in(stick / "copy-2.db") == 3
+    assert {path.name for path in stick.iterdir()} == {*names, "copy-2.db"}
+    assert len(list(other.iterdir())) == len(names) + left
+
+
+@pytest.mark.parametrize("command", ["serve", "replay", "restore"])
+def test_a_start_removes_the_draft_of_a_restore_that_was_killed(
+    program: Program, setup: SetUp, database: Path, place: Path, packages: Path, command: str
+) -> None:
+    """Before its first rename the database is as it was; nobody needs its draft."""
+    backup = place / "copy.db"
+    assert invoke("backup", backup, "--database", database).code == 0
+    killed(program, "fsync,fdatasync", 1, "restore", backup, "--database", database)
+    assert list(place.glob("metrics.db.new*"))
+    if command == "serve":
+        options = ("--database", database, "--packages", packages, "--logs", setup.logs)
+        with program.serving(*options):
+            pass
+    elif command == "replay":
+        count(place, packages, database, log_of(5))
+    else:
+        assert restored(database, backup).code == 0
+    assert not list(place.glob("metrics.db.new*"))
+    assert visits_in(database) >= (5 if command == "replay" else 3)
+
+
 def test_a_backup_is_not_for_a_terminal(program: Program, database: Path) -> None:
     """Nor for nobody: where standard output is closed, it would be lost without a word."""
     command = program.command("backup", "-", "--database", database)

@@ -3,10 +3,13 @@
 import contextlib
 import logging
 import os
+import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -274,3 +277,33 @@ def test_after_a_recovery_all_that_is_not_saved_counts(tmp_path: Path) -> None:
         assert store.connection.execute("SELECT state FROM state").fetchall() == []
         assert store.connection.execute("SELECT value FROM record").fetchall() == [(6,)]
         assert store.problems() == []
+
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+_BACK_UP: Final = """
+import sys
+from pathlib import Path
+from typing import Final
+from engine.store.store import Store
+Store.open(Path(sys.argv[1])).back_up()
+"""
+
+
+@pytest.mark.parametrize(("calls", "when"), [("rename,renameat,renameat2", 1), ("fdatasync", 4)])
+def test_a_start_removes_the_draft_of_a_backup_that_was_killed(
+    tmp_path: Path, calls: str, when: int
+) -> None:
+    """On a card that is nearly full, it would take the room of every backup to come."""
+    path = tmp_path / "metrics.db"
+    with contextlib.closing(Store.open(path, UTC)) as store:
+        store.commit({(HOUR, 1001, "Bees"): 1})
+    command = ["strace", "-qq", "-o", os.devnull, "-e", f"trace={calls}"]
+    command += ["-e", f"inject={calls}:signal=KILL:when={when}"]
+    command += [sys.executable, "-B", "-c", _BACK_UP, str(path)]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    assert done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}
+    draft = tmp_path / "metrics.db.backup.tmp"
+    assert draft.exists()
+    with contextlib.closing(Store.open(path, UTC, repair_at=HOUR)) as store:
+        assert not list(tmp_path.glob("metrics.db.backup*"))
+        assert store.repairs == []

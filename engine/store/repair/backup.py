@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import DatabaseDamaged, MetricsError, UsageError
-from engine.store.database import open_reader
+from engine.store.database import open_reader, remove_with_companions
 from engine.store.files import free_bytes, is_to_be_made, sync_path
 from engine.store.header import check_header
 from engine.store.repair import check
@@ -23,6 +24,8 @@ from engine.store.transactions import storage_errors
 
 SPARE_BYTES: Final = 8 * 1024 * 1024
 """So much stays free on the disk for what a database writes besides its backups."""
+
+_DRAFT: Final = re.compile(r"offspot-metrics-backup-[0-9a-f]{16}\.tmp(-journal)?")
 
 
 def newest_path(path: Path) -> Path:
@@ -33,6 +36,11 @@ def newest_path(path: Path) -> Path:
 def older_path(path: Path) -> Path:
     """The one before it."""
     return path.with_name(path.name + ".backup-old")
+
+
+def draft_path(path: Path) -> Path:
+    """One that is being written: a kill leaves it, and the next start removes it."""
+    return newest_path(path).with_name(newest_path(path).name + ".tmp")
 
 
 def backups_of(path: Path) -> list[Path]:
@@ -60,13 +68,13 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises DatabaseDamaged when the copy does not verify, StorageError when it cannot be written.
     """
-    draft = newest_path(path).with_name(newest_path(path).name + ".tmp")
+    draft = draft_path(path)
     with storage_errors(path):
         try:
             _copy(connection, draft)
         except BaseException:
             with suppress(OSError):
-                draft.unlink(missing_ok=True)
+                remove_with_companions(draft)
             raise
         with suppress(FileNotFoundError):
             newest_path(path).rename(older_path(path))
@@ -75,31 +83,45 @@ def back_up(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def copy_to(connection: sqlite3.Connection, target: Path) -> None:
-    """Make a verified copy of a live database under any name. Raises as `back_up`."""
-    draft = target.with_name(target.name + ".tmp")
-    with storage_errors(target), _alone_in(target.parent):
+    """Make a verified copy of a live database under any name. Raises as `back_up`.
+
+    Drafts that were left in the folder by a kill or a power cut are removed.
+    """
+    draft = target.parent / f"offspot-metrics-backup-{os.urandom(8).hex()}.tmp"
+    with storage_errors(target), _alone_in(target.parent) as alone:
+        if alone:
+            _remove_drafts(target.parent)
         try:
             _copy(connection, draft)
             draft.rename(target)
         except BaseException:
             with suppress(OSError):
-                draft.unlink(missing_ok=True)
+                remove_with_companions(draft)
             raise
         sync_path(target.parent)
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait for another backup that is written to a folder: both may have the same draft, whose name
-    is fixed, so that what a power cut has left of one is overwritten by the next.
+def _alone_in(folder: Path) -> Iterator[bool]:
+    """Wait for another backup that is written to a folder. Whether no other one can be: not known
+    on a file system without locks.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    alone = False
     try:
-        with suppress(OSError):  # a file system without locks
+        with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+            alone = True
+        yield alone
     finally:
         os.close(descriptor)
+
+
+def _remove_drafts(folder: Path) -> None:
+    with suppress(OSError):  # what is left takes room, and is no reason to make no backup
+        for entry in folder.iterdir():
+            if _DRAFT.fullmatch(entry.name):
+                entry.unlink()
 
 
 def back_up_to(path: Path, target: Path) -> None:
@@ -136,7 +158,7 @@ def drop_older(path: Path) -> bool:
 
 
 def _copy(connection: sqlite3.Connection, draft: Path) -> None:
-    draft.unlink(missing_ok=True)
+    remove_with_companions(draft)
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW, 0o600))
     connection.execute("VACUUM INTO ?", (draft.absolute().as_uri(),))  # a name of any bytes
     found = check.problems_in(draft, "mode=ro&immutable=1")

@@ -54,7 +54,13 @@ def ensure_valid(path: Path, now: int) -> list[str]:
 
 
 def finish_interrupted(path: Path, now: int) -> list[str]:
-    """Finish a repair or a restore that was interrupted. What was done."""
+    """Finish a repair or a restore that was interrupted. What was done.
+
+    What a kill left of the draft of a backup or a restore is removed: the next one needs its room.
+    """
+    with suppress(OSError):
+        database.remove_with_companions(backup.draft_path(path))
+        database.remove_with_companions(_draft_path(path))
     unfinished = next((f for f in _folders(path) if (f / _UNFINISHED).exists()), None)
     if unfinished is None:
         return []
@@ -229,13 +235,17 @@ def _describe(salvaged: salvage.Salvaged, backed_up: Path | None) -> str:
     )
 
 
+def _draft_path(path: Path) -> Path:
+    return path.with_name(path.name + ".new")
+
+
 @contextmanager
 def draft_of(path: Path, backed_up: Path, finish: database.Fill) -> Iterator[Path]:
     """A verified copy of a backup next to a database, in the newest schema, to be moved there.
 
     What is not moved by the end is removed: where the disk is full, room is what is short.
     """
-    draft = path.with_name(path.name + ".new")
+    draft = _draft_path(path)
     database.remove_with_companions(draft)
     try:
         _write_draft(draft, backed_up, finish)
