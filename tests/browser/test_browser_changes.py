@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.hotspot import DAY, HOUR, NOW, TITLES, Hotspot, line, running
 from tests.browser.pages import count, minutes, opened, settled
+from tests.support.sizes import quick
 
 FIRST_DAYS = (NOW // DAY - 440, NOW // DAY - 300)
 """With the September of last year; then nothing, until the last weeks."""
@@ -66,8 +68,10 @@ def change(now: int, before: int) -> str:
     return f"{sign}{int(by / before * 100 + 0.5)}%" if by * 100 >= before else "<\u00a01%"
 
 
-@pytest.mark.parametrize("kind", ["D", "W", "M"])
-@pytest.mark.parametrize("running_still", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "running_still"),
+    quick(product("DWM", [True, False]), ("D", True), ("W", False), ("M", True)),
+)
 def test_changes_are_those_of_the_comparisons(
     browser: Browser, steady: Hotspot, kind: str, running_still: bool
 ) -> None:

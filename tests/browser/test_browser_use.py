@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from itertools import cycle, product
 
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.browser.hotspot import NOW, Hotspot
 from tests.browser.pages import DESKTOP, PHONE, opened, settled
+from tests.support.sizes import quick
+
+PATHS = ("", "popularity/", "packages/", "when/", "status", "about")
+WINDOWS = (PHONE, DESKTOP)
 
 FOCUSED = """() => {
   const e = document.activeElement;
@@ -39,8 +44,10 @@ def walk(page: Page, limit: int = 80) -> list[str]:
     raise AssertionError(f"the walk does not end: {names}")
 
 
-@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("path", ["", "popularity/", "packages/", "when/", "status", "about"])
+@pytest.mark.parametrize(
+    ("path", "viewport"),
+    quick(product(PATHS, WINDOWS), *zip(PATHS, cycle(WINDOWS), strict=False)),
+)
 def test_every_control_is_reached_by_keyboard(
     browser: Browser, hotspot: Hotspot, viewport: ViewportSize, path: str
 ) -> None:
