@@ -113,6 +113,7 @@ class Figures:
         self._read = read
         self._known = known
         self._package = package
+        self._packages: dict[Span, dict[str, PackageUse]] = {}
 
     def sum(self, span: Span) -> HourFigures:
         """The figures of a span."""
@@ -138,7 +139,12 @@ class Figures:
         }
 
     def packages(self, span: Span) -> dict[str, PackageUse]:
-        """What every package was used."""
+        """What every package was used; each span is added up once."""
+        if span not in self._packages:
+            self._packages[span] = self._add_up_packages(span)
+        return self._packages[span]
+
+    def _add_up_packages(self, span: Span) -> dict[str, PackageUse]:
         found: dict[str, PackageUse] = {}
         start = span.start
         only = sorted(self._known.whole_totals(span), key=lambda it: it.period.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,13 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.figures.answers import BY, Query, figures_answer
+from engine.figures.answers import BY, Query, figures_answer, period_answer
 from engine.figures.figures import Known
+from engine.kpis.hourly import PackageUse
 from engine.store.database import MEMORY
 from engine.store.hourly_figures import HourlyFigures
 from engine.store.origins import Origin
 from engine.store.store import Store
-from engine.times import Period, hour_of
+from engine.times import Period, hour_of, period_at
 from tests.properties.drawing import BASE, QUICK
 from tests.properties.test_totals import ZONES, some_states
 from tests.support.memory import memory_folder
@@ -279,3 +281,27 @@ def check_spans(store: Store, spans: list[tuple[int, int]]) -> None:
             for title, use in expected.items()
             if use["visits"] or use["minutesInUse"]
         }
+
+
+class CountedReads(HourlyFigures):
+    """It notes which spans it is asked for."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__(connection)
+        self.asked: Counter[tuple[int, int]] = Counter()
+
+    def packages(self, start: int, end: int) -> dict[str, PackageUse]:
+        self.asked[start, end] += 1
+        return super().packages(start, end)
+
+
+def test_packages_of_a_span_are_added_up_once() -> None:
+    """For the total of a period, its packages, and both sides of its comparisons."""
+    hours = [hour_of(BASE) - n * 24 * HOUR for n in range(20)]
+    with a_hotspot([("import", {(hour, 1001, "Bees"): 2 for hour in hours})], "UTC") as store:
+        read = CountedReads(store.connection)
+        known = Known(ZoneInfo("UTC"), NOW, hours[-1])
+        answer = period_answer(read, known, period_at("W", hours[8], known.zone))
+        assert answer["total"]["visits"] == answer["packages"][0]["visits"] == 14
+        assert len(read.asked) > 1
+        assert set(read.asked.values()) == {1}
