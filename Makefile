@@ -27,7 +27,7 @@ NOT_ALONE = $(foreach path,$(ALONE),--ignore=$(path))
 # The others wait more than they compute, so there are more workers than processors. The browser
 # tests, which compute most, start first and small files last, so that all workers end together.
 AT_ONCE = -n 5 --dist loadfile --no-loadscope-reorder
-TEST_PATHS = tests/browser tests/reliability tests/readers tests
+TEST_PATHS = tests/browser tests/reliability tests/readers tests/verdict tests/security tests
 PARALLEL = $(AT_ONCE) $(NOT_ALONE) $(TEST_PATHS)
 # Full sizes; tests that may take longer than ten minutes each are left to `make test-hours`.
 FULL = -m "full or not full" --within 600
