@@ -34,8 +34,10 @@ ITSELF: Final = on.DELETE_SELF | on.MOVE_SELF
 ITS_END: Final = on.IGNORED | on.UNMOUNT | ITSELF
 MAX_ROUNDS: Final = 50
 """So often events that came while logs were opened are taken before a loss is judged."""
-MOVE_MILLISECONDS: Final = 20
-"""inotify(7): the two events of a move are not put into the queue at once."""
+MOVE_MILLISECONDS: Final = 200
+"""inotify(7): the two events of a move are not put into the queue at once. On a busy machine more
+than 20 ms lie between them; only what is moved out of the folder is waited for so long.
+"""
 QUEUE_BYTES: Final = 256 * 1024
 LOCAL: Final = frozenset(
     (
