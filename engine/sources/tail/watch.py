@@ -33,7 +33,7 @@ NAMES: Final = on.CREATE | on.MOVED_FROM | on.MOVED_TO | on.DELETE
 ITSELF: Final = on.DELETE_SELF | on.MOVE_SELF
 ITS_END: Final = on.IGNORED | on.UNMOUNT | ITSELF
 MAX_ROUNDS: Final = 50
-"""So often events that came while logs were opened are taken before a loss is judged."""
+"""So often events that came while logs were opened are taken before the reader has its turn."""
 MOVE_MILLISECONDS: Final = 200
 """inotify(7): the two events of a move are not put into the queue at once. On a busy machine more
 than 20 ms lie between them; only what is moved out of the folder is waited for so long.
@@ -135,11 +135,12 @@ class Watch:
                 unopened = self._stat_new()
                 if not unopened or not self._pending():  # each still is the file that it was
                     self._leave_to_the_reader(unopened)
+                    self._report_unopened()
                     break
             for name, life in unsure:  # the name may lead to another file now: checked again
                 life.key = None
                 self._new[name] = None
-        self._report_unopened()
+        # Where events never cease, what is unsure stays so until the next call.
         return (len(self.arrivals), len(self.lost)) != before or not self.alive
 
     def _events(self) -> list[Event]:
