@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,11 @@ if os.environ.get("MUTANT"):
     settings.load_profile("mutant")
 elif IN_CI:
     settings.load_profile("fixed")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # So it is inherited from a shell that runs the tests in the background: no program that they
+    # start would see the signal.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if "faketime" in os.environ.get("LD_PRELOAD", ""):
 

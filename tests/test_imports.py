@@ -69,6 +69,7 @@ OWNERS = {
         *(*CLOCK_AND_THREADS, "engine.api.answer_cache", "engine.store.header"),
         "engine.wakeup",  # it is set by one thread while another closes it
         "engine.sources.tail.watcher",  # opens logs at once, whatever the reader waits for
+        "engine.sources.tail.watch",  # the reader takes events too, before it opens what it lists
     ],
     "queue": ["engine.runtime", "engine.http.workers"],
     # A replay may use all cores.

@@ -19,6 +19,7 @@ from engine.doctor.logs import FoundFile
 from engine.doctor.model import Check, Examination, State, problem
 from engine.errors import ConfigError, DatabaseDamaged, InputMissing, MetricsError, StorageError
 from engine.inputs.model import FATES
+from engine.regular_file import open_regular
 from engine.runtime.evidence import read_silence
 from engine.settings import Config
 from engine.sources.content import first_line
@@ -206,7 +207,7 @@ def _progress(files: list[FoundFile], stored: StoredState) -> Iterator[str]:
 
 def _first_line(path: Path) -> bytes | None:
     def read_at(offset: int, size: int) -> bytes:
-        with path.open("rb") as log:
+        with open_regular(path) as log:
             return os.pread(log.fileno(), size, offset)
 
     try:

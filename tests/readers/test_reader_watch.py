@@ -14,7 +14,7 @@ from engine.sources.model import Lost
 from engine.sources.tail import source as source_module
 from engine.sources.tail import watch as watch_module
 from engine.sources.tail.folder import LogFolder
-from engine.sources.tail.watch import Watch
+from engine.sources.tail.watch import Life, Watch
 from engine.sources.tail.watcher import Watcher, Watching
 from lab.processes import wait_until
 from tests.support.reading import CURRENT, PATTERN, Following, Ledger, line, lines
@@ -227,6 +227,29 @@ def test_each_is_read_or_said(logs: Path) -> None:
         assert following.ledger.applied
 
 
+def test_a_log_that_was_listed_before_its_event_was_taken_is_not_lost(logs: Path) -> None:
+    """The reader looks while the watch is behind: one log is read, or lost, never both."""
+    ledger = Ledger()
+    folder = LogFolder(logs, PATTERN, ledger.positions.copy())
+    watch = folder.watch = Watch(logs, PATTERN, ROOM)
+    events = Events.__new__(Events)
+    events.logs, events.log, events.rolls = logs, logs / CURRENT, 0
+    events.roll(delete=True)
+    kept = events.roll()
+    messages = folder.look(1.0)
+    kept.unlink()
+    watch.take()
+    messages += [*folder.look(2.0), *folder.read_new()]
+    for message in messages:
+        ledger.take(message)
+    assert ledger.has(line(2))
+    assert [message.name for message in messages if isinstance(message, Lost)] == [
+        "caddy_access_logs-001.json"
+    ]
+    watch.close()
+    folder.close()
+
+
 def test_an_overflow_is_said(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     """IN_Q_OVERFLOW: what was missed is not known, what is there is found, later events hold."""
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
@@ -244,6 +267,39 @@ def test_an_overflow_is_said(events: Events, monkeypatch: pytest.MonkeyPatch) ->
             os.close(descriptor)
     events.roll()
     assert events.take() == ([line(events.rolls)], [])
+
+
+def test_nothing_is_judged_while_events_come(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rounds: a name may lead to the next log by the time it is opened, so that which
+    of them is open is known only once events have ceased.
+    """
+
+    class Rolling(Watch):
+        """The proxy rolls before each log is opened and after it, and keeps one roll."""
+
+        rolls = 0
+
+        def _open_new(self) -> list[tuple[str, Life]]:
+            self._roll()
+            found = super()._open_new()
+            self._roll()
+            return found
+
+        def _roll(self) -> None:
+            if self.rolls < 9:
+                self.rolls += 1
+                (logs / CURRENT).rename(logs / "caddy_access_logs-roll.json")
+                (logs / CURRENT).write_bytes(line(self.rolls))
+
+    monkeypatch.setattr(watch_module, "MAX_ROUNDS", 2)
+    watch = Rolling(logs, PATTERN, ROOM)
+    (logs / CURRENT).write_bytes(line(0))
+    for _ in range(4):
+        watch.take()
+    assert watch.rolls == 9
+    opened = {os.pread(arrival.descriptor, 4096, 0) for arrival in watch.arrivals}
+    assert len(opened) + len(watch.lost) == 10, "each is open, or said to be lost"
+    watch.close()
 
 
 def test_no_room(logs: Path) -> None:

@@ -21,8 +21,8 @@ MAX_DESCRIPTORS = 256
 WARM_UP = 300
 KEPT = 20
 ROLLS_PER_SECOND = 250
-AHEAD = 50
-"""The writer may be so many rolls ahead of what is counted."""
+AHEAD = 25
+"""So often the writer waits for the reader: fewer than twice as many logs are new at a time."""
 UNKNOWN, HOME = "other.box", "games.box"
 
 

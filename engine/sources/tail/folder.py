@@ -31,11 +31,7 @@ class LogFolder:
     """Looks at one folder. Owned by the thread of its source."""
 
     def __init__(
-        self,
-        folder: Path,
-        pattern: str,
-        known: dict[bytes, Position],
-        max_open: int = MAX_OPEN,
+        self, folder: Path, pattern: str, known: dict[bytes, Position], max_open: int = MAX_OPEN
     ) -> None:
         self.folder = folder
         self.pattern = pattern
@@ -71,6 +67,9 @@ class LogFolder:
         problems: dict[str, str] = {}
         messages = self._take_arrivals()
         listing = self._list(problems)
+        if self.watch and any(found.key not in self.open_logs for found in listing.logs):
+            self.watch.take()  # what it has not opened by now is not open here either
+            messages += self._take_arrivals()
         messages += self._drop_others(listing)
         there = {found.key: found for found in listing.logs}
         for found in listing.logs:

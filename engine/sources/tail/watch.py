@@ -12,6 +12,7 @@ import ctypes
 import os
 import select
 import stat
+import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Arrival(NamedTuple):
 
 
 class Watch:
-    """The events of one folder. `take` is for one thread, the rest for the reader's."""
+    """The events of one folder. `take` is for any thread, the rest for the reader's."""
 
     def __init__(self, folder: Path, pattern: str, room: int) -> None:
         """Begin to watch. Raises OSError when the system has no events to give."""
@@ -89,6 +90,8 @@ class Watch:
         self.trusted = file_system_of(folder) in LOCAL
         status = folder.stat()
         self.key = (status.st_dev, status.st_ino)
+        self._taking = threading.Lock()
+        """The reader takes events too, so that what it lists is opened by its events."""
         self._matches = read_pattern(pattern).matches
         self._lives: dict[str, Life] = {}
         self._new: dict[str, None] = {}
@@ -126,6 +129,10 @@ class Watch:
 
     def take(self) -> bool:
         """Open what the events announce. Whether there is something for the reader."""
+        with self._taking:
+            return self._take()
+
+    def _take(self) -> bool:
         before = len(self.arrivals), len(self.lost)
         for _ in range(MAX_ROUNDS):
             for event in self._events():
