@@ -20,6 +20,9 @@ def _library() -> dict[str, str]:
         "LD_PRELOAD": str(LIBRARY),
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DISABLE_SHM": "1",
+        # Its cure for condition variables of old libraries ends each timed wait at once: of Python
+        # threads that wait for each other, all but one are then busy with waiting.
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",
     }
 
 
