@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from tools.build_zipapp import is_current
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(os.environ.get("OFFSPOT_METRICS", ROOT / "dist" / "offspot-metrics"))
 """The built program; the variable names another build to look at, which is taken as it is."""
+
+# The `python3` that it looks for is the one that runs the tests. That of a version manager may be a
+# script, which starts twenty programs before each program.
+_PYTHON = str(Path(sys.executable).resolve().parent)
+if os.environ["PATH"].partition(os.pathsep)[0] != _PYTHON:
+    os.environ["PATH"] = os.pathsep.join([_PYTHON, os.environ["PATH"]])
 
 
 @functools.cache
