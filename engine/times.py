@@ -10,12 +10,14 @@ machine has: one log gives the same figures everywhere.
 
 from __future__ import annotations
 
+import io
+import pkgutil
 import re
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -104,7 +106,7 @@ def load_zone(name: str) -> ZoneInfo:
     """The zone of an IANA name. Raises ConfigError for another, with what may be meant."""
     if _ZONE.fullmatch(name) and name.lower() not in _NO_ZONES:
         try:
-            return ZoneInfo(name)
+            return _zone(name)
         except (OSError, ValueError, ImportError, KeyError):  # KeyError: there is no such zone
             pass
     meant = _zone_meant(name)
@@ -112,6 +114,13 @@ def load_zone(name: str) -> ZoneInfo:
     if name.lower().rpartition("/")[2] in _NO_ZONES:
         hint = "that is another zone on each machine: " + hint
     raise ConfigError(f"time zone {name[:100]!r} is not known", f"{hint} (--timezone, TZ)")
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """As `ZoneInfo(name)`, which lists the whole archive first: a tenth of the time of `replay`."""
+    table = pkgutil.get_data("tzdata", f"zoneinfo/{name}") or b""
+    return ZoneInfo.from_file(io.BytesIO(table), key=name)
 
 
 def _zone_meant(name: str) -> str:
