@@ -38,6 +38,7 @@ Task = tuple[Item, Callable[..., Tally], tuple[Any, ...]]
 """Something, and the function of a pipeline and arguments that counts it."""
 
 _pipeline: Pipeline | None = None  # of a worker process
+_is_interrupted = False  # of a worker process: nobody waits for its tallies any more
 
 
 class BlockCounter:
@@ -160,7 +161,8 @@ def _ended_from_outside() -> ThreadDied:
 def _begin_worker(packages: Packages, parent: int) -> None:
     """Leave Ctrl-C to the process that started us, and end when it ends."""
     global _pipeline  # noqa: PLW0603 (one per worker process, made once)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _interrupt)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -168,7 +170,15 @@ def _begin_worker(packages: Packages, parent: int) -> None:
     _pipeline = Pipeline(packages)
 
 
+def _interrupt(*_signal: object) -> None:
+    """Ctrl-C, also for the process that started us: it waits until we have come to an end."""
+    global _is_interrupted  # noqa: PLW0603 (one per worker process)
+    _is_interrupted = True
+
+
 def _call(function: Callable[..., Tally], arguments: tuple[Any, ...]) -> Tally:
+    if _is_interrupted:
+        raise KeyboardInterrupt
     return function(_pipeline, *arguments)
 
 
@@ -188,6 +198,8 @@ def count_range(pipeline: Pipeline, path: str, begin: int, end: int) -> Tally:
 
         def read(size: int) -> bytes:
             nonlocal left
+            if _is_interrupted:
+                raise KeyboardInterrupt
             data = file.read(min(size, left)) or b""
             left -= len(data)
             return data
