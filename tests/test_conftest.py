@@ -67,7 +67,7 @@ def run(tree: Path, *options: str, ci: bool = False) -> subprocess.CompletedProc
 
 
 @pytest.mark.parametrize(
-    ("name", "processes"), [("test_timed.py", "0"), ("pages/test_page.py", "2")]
+    ("name", "processes"), [("test_timed.py", "0"), ("pages/test_page.py", "1")]
 )
 def test_a_timed_test_that_passes_the_second_time_is_named(
     tree: Path, name: str, processes: str
@@ -101,7 +101,7 @@ def test_a_run_that_broke_off_has_no_second_chance(tree: Path) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "code", "processes"),
-    [("mounting takes root", 1, "2"), ("no loop device here", 0, "0")],
+    [("mounting takes root", 1, "1"), ("no loop device here", 0, "0")],
 )
 def test_a_skip_is_told_and_fails_in_ci(tree: Path, reason: str, code: int, processes: str) -> None:
     """What was not run is listed with the reason; in CI only reasons of the list may skip."""
@@ -130,8 +130,7 @@ def test_random_examples_are_fixed_in_ci(tree: Path) -> None:
     assert drawn[0] == drawn[1]
 
 
-@pytest.mark.parametrize("changed", ["engine/times.py", "static/src/styles/base.css"])
-def test_an_archive_older_than_its_sources_is_refused(tmp_path: Path, changed: str) -> None:
+def test_an_archive_older_than_its_sources_is_refused(tmp_path: Path) -> None:
     """The tests of the built program fail when a source has changed since it was built."""
     tree = tmp_path / "tree"
     shutil.copytree(
@@ -142,9 +141,10 @@ def test_an_archive_older_than_its_sources_is_refused(tmp_path: Path, changed: s
         (tree / "static" / name).touch()
     build_zipapp.build(tree, tree / "dist" / "offspot-metrics", ROOT / "build" / "zipapp")
     assert stale(tree) == ""
-    stale.cache_clear()
-    with (tree / changed).open("a") as source:
-        source.write("\n")
-    reason = stale(tree)
-    assert "older than its sources" in reason
-    assert reason.startswith("static/dist" if changed.startswith("static") else "dist/")
+    for changed, older in (("engine/times.py", "dist/"), ("static/src/styles/base.css", "static/")):
+        stale.cache_clear()
+        with (tree / changed).open("a") as source:
+            source.write("\n")
+        reason = stale(tree)
+        assert "older than its sources" in reason
+        assert reason.startswith(older)
