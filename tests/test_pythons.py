@@ -39,12 +39,12 @@ PYTHONS = pythons()
 
 
 def run(version: str, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """The archive, by a Python without anything installed in it."""
+    """Python of a version without anything installed in it, in a folder that is its HOME too."""
     if version not in PYTHONS:
         pytest.skip(f"no Python {version} on this machine")
     require_current()
     return subprocess.run(
-        [str(PYTHONS[version]), "-I", "-S", str(PROGRAM), *map(str, arguments)],
+        [str(PYTHONS[version]), "-I", "-S", *map(str, arguments)],
         cwd=folder,
         env={"HOME": str(folder), "PATH": "/usr/bin:/bin"},
         stdin=subprocess.DEVNULL,
@@ -61,10 +61,24 @@ def weeks() -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.parametrize("version", quick(VERSIONS, "3.11", "3.13"))
+# Other versions than that of the archive's byte code compile whatever they load, once a process.
+ONE_AFTER_ANOTHER = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import offspot_metrics
+for arguments in json.loads(sys.argv[2]):
+    assert offspot_metrics.main(arguments) == 0, arguments
+"""
+
+
+@pytest.mark.parametrize("version", quick(VERSIONS, "3.13"))
 def test_smoke_commands_pass(version: str, tmp_path: Path) -> None:
-    """The commands that the build runs on its own Python."""
-    for arguments in SMOKE:
+    """The commands that the build runs on its own Python: the archive starts and does each."""
+    for arguments in (
+        [PROGRAM, *SMOKE[0]],
+        [PROGRAM, *SMOKE[-1]],
+        ["-c", ONE_AFTER_ANOTHER, PROGRAM, json.dumps(SMOKE)],
+    ):
         done = run(version, tmp_path, *arguments)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
         assert "Warning" not in done.stderr
@@ -74,7 +88,7 @@ def test_smoke_commands_pass(version: str, tmp_path: Path) -> None:
 def test_the_recorded_week_is_the_same(version: str, tmp_path: Path, weeks: dict[str, Any]) -> None:
     """`replay` of a week of real logs gives the same JSON on each."""
     options = ["--format", "json", "--packages", ROOT / "samples/packages.yml"]
-    done = run(version, tmp_path, "replay", *options, *WEEK)
+    done = run(version, tmp_path, PROGRAM, "replay", *options, *WEEK)
     assert done.returncode == 0, done.stderr
     weeks[version] = json.loads(done.stdout)
     first = next(iter(weeks))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from html.parser import HTMLParser
@@ -20,6 +21,7 @@ from engine.times import day_start, parse_period
 from engine.usage_report.content import Content, Figure, content_of
 from engine.usage_report.language import Language, pick_language
 from engine.usage_report.page import Hotspot, change, page_of
+from tests.support.memory import memory_folder
 
 ZONE = ZoneInfo("Africa/Bamako")
 HOTSPOT = Hotspot("École de Ségou", "0f1e2d3c", ZONE)
@@ -81,10 +83,18 @@ def states_of(month: int, days: int, visits: int) -> States:
     return states
 
 
-@pytest.fixture
-def report(memory_path: Path) -> Iterator[Report]:
-    with Store.open(memory_path / "metrics.db", ZONE) as store:
-        store.commit({**states_of(4, 30, 3), **states_of(5, 31, 4), **states_of(6, 3, 5)})
+@pytest.fixture(scope="module")
+def spring() -> Iterator[Path]:
+    """The database of two months and three days, which no test changes."""
+    with memory_folder("usage-report-") as folder:
+        with Store.open(folder / "metrics.db", ZONE) as store:
+            store.commit({**states_of(4, 30, 3), **states_of(5, 31, 4), **states_of(6, 3, 5)})
+        yield folder / "metrics.db"
+
+
+@pytest.fixture(scope="module")
+def report(spring: Path) -> Iterator[Report]:
+    with Store.open(spring) as store:
         yield Report(store.reader())
 
 
@@ -150,7 +160,7 @@ def test_days_on_are_counted(report: Report) -> None:
     assert "The hotspot was on for 24 h on 3 of 30 days." in text
 
 
-def test_days_are_those_that_were_counted(report: Report, memory_path: Path) -> None:
+def test_days_are_those_that_were_counted(report: Report, spring: Path, memory_path: Path) -> None:
     """As on the page: not those before counting began, and not those to come. Of a year of which
     only totals are known, nothing is said of days.
     """
@@ -159,7 +169,7 @@ def test_days_are_those_that_were_counted(report: Report, memory_path: Path) -> 
     assert (found.days_on, found.days) == (3, 3)
     found = content(report, "2026", now)
     assert (found.days_on, found.days) == (64, 64)
-    with Store.open(memory_path / "metrics.db") as store:
+    with Store.open(Path(shutil.copy(spring, memory_path))) as store:
         with store.transaction():
             store.records.save_whole_period("Y", "2025", {(1004, ""): 600, (1001, "Bees"): 5})
         found = content(Report(store.reader()), "2025")
