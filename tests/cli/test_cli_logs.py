@@ -9,7 +9,6 @@ import os
 import shlex
 import socket
 import subprocess
-import sys
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -27,6 +26,8 @@ from tests.cli.cases import (
     write,
 )
 from tests.support.packing import REFUSED
+from tests.support.sizes import quick
+from tools.build_zipapp import plain_python
 
 GOOD = visits(600, 30)
 
@@ -109,66 +110,97 @@ PACKED = {
 }
 
 
-@pytest.mark.parametrize("kind", PACKED)
-def test_other_ways_of_packing_are_named(
-    program: Program, packages: Path, place: Path, kind: str
-) -> None:
+def test_other_ways_of_packing_are_named(program: Program, packages: Path, place: Path) -> None:
     """It is told by content, not by name, with the command that unpacks it on the way."""
-    (log,) = write(place, log__json=PACKED[kind])
-    result = program.run("replay", "-q", "--packages", packages, log)
-    result.failed(65, f"packed with {kind}", "| offspot-metrics replay -")
+    logs = [place / f"{kind}.json" for kind in PACKED]
+    for log in logs:
+        log.write_bytes(PACKED[log.stem])
+    result = program.run("replay", "-q", "--packages", packages, *logs)
+    for kind, said in zip(PACKED, each_error(result, len(logs)), strict=True):
+        said.failed(65, f"{kind}.json", f"packed with {kind}", "| offspot-metrics replay -")
 
 
-@pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("how", ["file", "pipe", "a pipe of single bytes"])
-def test_archives_and_other_packers_are_refused_with_a_way_out(
-    program: Program, packages: Path, place: Path, kind: str, how: str
-) -> None:
-    """By content, within gzip and from a pipe too: 65, no line of garbage, and what unpacks it."""
-    pack, name, command = REFUSED[kind]
-    packed = pack(visits(0, 3))
-    (log,) = write(place, log__json=packed)
-    options = ["replay", "-q", "--format", "json", "--packages", str(packages)]
-    if how == "file":
-        result = program.run(*options, log)
-    elif how == "pipe":
-        result = program.run(*options, "-", stdin=packed)
-    else:
-        code = "import os, sys\nfor b in open(sys.argv[1], 'rb').read():\n os.write(1, bytes([b]))"
-        pipe = f"{shlex.join([sys.executable, '-c', code, str(log)])} | "
-        done = subprocess.run(
-            ["/bin/sh", "-c", pipe + shlex.join(program.command(*options, "-"))],
-            capture_output=True,
-            env=program.environment,
-            timeout=60,
-            check=False,
-        )
-        result = Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+def each_error(result: Result, number: int) -> list[Result]:
+    """What was said of each of so many files, as if it were the only one."""
+    start = "offspot-metrics: "
+    said = result.err.split(start)[1:]
+    assert len(said) == number, result.err
+    return [Result(result.code, result.out, start + one) for one in said]
+
+
+def refused(result: Result, kind: str) -> None:
+    """It is said how a log is packed, and no line of it was read."""
+    _, name, command = REFUSED[kind]
     result.failed(
         65, f"packed with {name}, which is not read", command, "| offspot-metrics replay -"
     )
     assert result.json["lines"]["read"] == 0
 
 
-@pytest.mark.parametrize("kind", ["zstd", "xz", "tar gnu", "tar v7", "tar in gzip", "gzip in gzip"])
-def test_the_way_out_of_a_packed_log_counts_it(
+def test_archives_and_other_packers_are_refused_with_a_way_out(
+    program: Program, packages: Path, place: Path
+) -> None:
+    """By content, within gzip too: 65, no line of garbage, and what unpacks it."""
+    logs = [place / f"{kind}.json" for kind in REFUSED]
+    for log in logs:
+        log.write_bytes(REFUSED[log.stem][0](visits(0, 3)))
+    result = program.run("replay", "-q", "--format", "json", "--packages", packages, *logs)
+    for kind, said in zip(REFUSED, each_error(result, len(logs)), strict=True):
+        refused(said, kind)
+        assert f"{kind}.json" in said.err
+
+
+AT_ONCE = ("tar v7", "gzip in gzip", "bzip2")
+
+
+@pytest.mark.parametrize("kind", quick(REFUSED, *AT_ONCE))
+def test_they_are_refused_from_a_pipe(program: Program, packages: Path, kind: str) -> None:
+    """As from a file."""
+    packed = REFUSED[kind][0](visits(0, 3))
+    options = ["replay", "-q", "--format", "json", "--packages", packages]
+    refused(program.run(*options, "-", stdin=packed), kind)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_they_are_refused_from_a_pipe_of_single_bytes(
     program: Program, packages: Path, place: Path, kind: str
 ) -> None:
-    """The command that is named, run as it stands, gives the figures of the log."""
-    (log,) = write(place, it_s_a__json=REFUSED[kind][0](visits(0, 3)))
-    log = log.rename(place / "it's a log.json")
+    """However little of it comes at first."""
+    (log,) = write(place, log__json=REFUSED[kind][0](visits(0, 3)))
     options = ["replay", "-q", "--format", "json", "--packages", str(packages)]
-    said = program.run(*options, log).err
-    unpack = said.partition("unpack it on the way: ")[2].partition(" | offspot-metrics")[0]
-    done = subprocess.run(["/bin/sh", "-c", unpack], capture_output=True, check=True)
-    result = program.run(*options, "-", stdin=done.stdout)
-    assert result.code == 0, result.err
-    logs = 6 if kind in {"tar gnu", "tar in gzip"} else 1
-    assert visits_counted(result) == 3 * logs
+    code = "import os, sys\nfor b in open(sys.argv[1], 'rb').read():\n os.write(1, bytes([b]))"
+    pipe = shlex.join([plain_python(), "-I", "-S", "-c", code, str(log)])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{pipe} | {shlex.join(program.command(*options, '-'))}"],
+        capture_output=True,
+        env=program.environment,
+        timeout=60,
+        check=False,
+    )
+    refused(Result(done.returncode, done.stdout.decode(), done.stderr.decode()), kind)
+
+
+def test_the_way_out_of_a_packed_log_counts_it(
+    program: Program, packages: Path, place: Path
+) -> None:
+    """The command that is named, run as it stands, gives the figures of the log."""
+    kinds = ("zstd", "xz", "tar gnu", "tar v7", "tar in gzip", "gzip in gzip")
+    logs = [place / f"it's a {kind}.json" for kind in kinds]
+    for kind, log in zip(kinds, logs, strict=True):
+        log.write_bytes(REFUSED[kind][0](visits(0, 3)))
+    options = ["replay", "-q", "--format", "json", "--packages", str(packages)]
+    errors = each_error(program.run(*options, *logs), len(logs))
+    for kind, said in zip(kinds, errors, strict=True):
+        unpack = said.err.partition("unpack it on the way: ")[2].partition(" | offspot-metrics")[0]
+        done = subprocess.run(["/bin/sh", "-c", unpack], capture_output=True, check=True)
+        result = program.run(*options, "-", stdin=done.stdout)
+        assert result.code == 0, result.err
+        count = 6 if kind in {"tar gnu", "tar in gzip"} else 1
+        assert visits_counted(result) == 3 * count, kind
 
 
 @pytest.mark.parametrize("way", ["plain", "gzip", "a pipe", "gzip in a pipe", "standard input"])
-@pytest.mark.parametrize("whole", [0, 1, 3])
+@pytest.mark.parametrize("whole", quick([0, 1, 3], 0, 3))
 def test_a_last_line_without_its_end_is_said(
     program: Program, packages: Path, place: Path, way: str, whole: int
 ) -> None:
@@ -231,15 +263,11 @@ def test_a_folder_that_appears_later_is_read_then(
     with program.serving("--packages", packages, "--logs", logs, "--database", database) as child:
         logs.mkdir()
         write(logs, caddy_access_logs__json=GOOD)
-        wait_until(
-            lambda: _counted(program, database) == 30, "the log is counted", 30, Child(child)
-        )
+        wait_until(lambda: _counted(database) == 30, "the log is counted", 30, Child(child))
 
 
-def _counted(program: Program, database: Path) -> int:
-    result = program.run(
-        "kpis", "--period", "2026-06-14", "--format", "json", "--database", database
-    )
+def _counted(database: Path) -> int:
+    result = invoke("kpis", "--period", "2026-06-14", "--format", "json", "--database", database)
     kpis = {kpi["kpiId"]: kpi["value"] for kpi in result.json["kpis"]}
     return int(kpis[2001]["totalVisits"])
 
