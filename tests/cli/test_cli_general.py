@@ -146,8 +146,10 @@ def test_any_locale_will_do(program: Program, place: Path) -> None:
     path, log = write(place, packages__yml=text, log__json=visits(600, 1))
     locales: list[dict[str, Any]] = [{"LANG": "C"}, {"LC_ALL": "POSIX"}, {}]
     for locale in locales:
-        for how in ("table", "csv", "json"):
-            result = program.run("replay", "--format", how, "--packages", path, log, **locale)
+        options = ("replay", "--packages", path, log, "--format")
+        for result in program.run_each(
+            [(*options, how) for how in ("table", "csv", "json")], **locale
+        ):
             assert result.code == 0, result.err
             assert "ويكي 日本 é" in result.out
 

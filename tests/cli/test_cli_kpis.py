@@ -102,9 +102,9 @@ def test_periods_by_name(
 ) -> None:
     """They are those of the clock, and without figures there is a note and zeros."""
     at = datetime.fromisoformat(now).timestamp()
-    for name, kind, label in zip(NAMES, "DDWMY", labels, strict=True):
-        asked_for = ("--database", database, "--period", name, "--timezone", zone)
-        result = program.run("kpis", *asked_for, "--format", "json", at=at)
+    options = ("--database", database, "--timezone", zone, "--format", "json", "--period")
+    results = program.run_each([("kpis", *options, name) for name in NAMES], at=at)
+    for result, kind, label in zip(results, "DDWMY", labels, strict=True):
         assert result.code == 0, result.err
         found = result.json
         assert (found["aggKind"], found["aggValue"]) == (kind, label)
