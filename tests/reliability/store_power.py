@@ -123,7 +123,7 @@ def trace(folder: Path, commits: int) -> list[Call]:
     )
     subprocess.run(
         [
-            *("strace", "-f", "-y", "-xx", "-s", "100000"),
+            *("strace", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "100000"),
             *("-e", f"trace={_CALLS}", "-o", str(log)),
             *(sys.executable, "-c", code),
         ],

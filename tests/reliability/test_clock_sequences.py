@@ -147,7 +147,7 @@ class History:
 @pytest.mark.parametrize(
     "sequences",
     [
-        pytest.param(240, id="240"),
+        pytest.param(120, id="120"),
         pytest.param(10_000, marks=[pytest.mark.full, pytest.mark.timeout(600)], id="10000"),
     ],
 )

@@ -23,7 +23,8 @@ from tests.reliability.store_support import figures
 from tests.support.reading import FILEBEAT, Following, lines
 
 SOMEBODY = 65534
-WITHOUT_FLOCK = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=flock")
+STRACE = ("strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null")
+WITHOUT_FLOCK = (*STRACE, "-e", "trace=flock")
 
 
 def run(*arguments: object, under: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -70,7 +71,7 @@ def test_a_volume_without_the_locks_of_sqlite(tmp_path: Path, calls: str, error:
     """
     data = tmp_path / "data"
     data.mkdir()
-    under = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(data / "metrics.db.lock")]
+    under = [*STRACE, "-P", str(data / "metrics.db.lock")]
     under += ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
     serving = Serving(tmp_path, under=under).begin()
     try:

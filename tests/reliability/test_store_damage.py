@@ -243,7 +243,7 @@ MUTANTS: tuple[Mutant, ...] = (
 @pytest.mark.parametrize(
     "count",
     [
-        pytest.param(34, id="34"),
+        pytest.param(17, id="17"),
         pytest.param(510, marks=[pytest.mark.full, pytest.mark.timeout(600)], id="510"),
     ],
 )

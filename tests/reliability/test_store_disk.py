@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import MetricsError
-from engine.sources.log_file import LogFile
 from engine.store.repair import backup
 from engine.store.store import Store
 from lab.processes import missing_programs
 from tests.reliability import store_support as support
 from tests.reliability.serving import ROOT, Serving
 from tests.reliability.store_support import HOUR, UTC, figures
+from tests.reliability.store_writer import COMMITS
 from tests.support.measured import measured
 
 SEED = int(os.environ.get("STORE_SEED", "20261123"))
@@ -279,35 +278,6 @@ def test_locked_by_another_program(tmp_path: Path) -> None:
 
 # Errors at the k-th call
 
-COMMITS = 25
-
-
-def write_on(folder: Path) -> None:
-    """A writer that keeps what could not be saved and tries again, as `serve` does: of every commit
-    one visit, one minute and one byte of a log, in two hours. Prints how many commits failed, and
-    the number of the last one that was acknowledged.
-    """
-    store = Store.open(folder / "metrics.db", UTC, repair_at=HOUR, may_be_read_only=True)
-    kept: dict[tuple[int, int, str], int] = {}
-    log = LogFile(b"x" * 12)
-    failed = acknowledged = 0
-    for number in range(COMMITS + 20):
-        hour = HOUR + number // 10 * 3600
-        if number < COMMITS:
-            kept[hour, 1001, "Bees"] = kept.get((hour, 1001, "Bees"), 0) + 1
-            kept[hour, 1005, ""] = kept.get((hour, 1005, ""), 0) | 1 << number
-            log.position += 1
-        try:
-            store.commit(kept, [log], running_hour=hour, meta={"saved_at": HOUR})
-            kept, acknowledged = {}, log.position
-        except MetricsError:
-            failed += 1
-        if not kept and number >= COMMITS:
-            break
-    with contextlib.suppress(MetricsError):
-        store.close()
-    print(f"{failed} {acknowledged}")
-
 
 def run_with_errors(folder: Path, *errors: str) -> tuple[int, int]:
     """Let the writer run into errors of the disk. Its failed commits, and what is saved at the end,
@@ -318,11 +288,12 @@ def run_with_errors(folder: Path, *errors: str) -> tuple[int, int]:
     Store.open(folder / "metrics.db", UTC, repair_at=HOUR).close()
     code = (
         "from pathlib import Path; import sys; "
-        "from tests.reliability.test_store_disk import write_on; write_on(Path(sys.argv[1]))"
+        "from tests.reliability.store_writer import write_on; write_on(Path(sys.argv[1]))"
     )
     done = subprocess.run(
         [
-            *("strace", "-f", "-o", "/dev/null", "-e", "trace=pwrite64,fdatasync,fsync"),
+            *("strace", "-f", "--seccomp-bpf", "-o", "/dev/null"),
+            *("-e", "trace=pwrite64,fdatasync,fsync"),
             *(part for error in errors for part in ("-e", f"inject={error}")),
             *(sys.executable, "-c", code, str(folder)),
         ],

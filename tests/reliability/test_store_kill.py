@@ -61,7 +61,7 @@ def sweep(
     return events
 
 
-QUICK = pytest.param(7, id="quick")
+QUICK = pytest.param(13, id="quick")
 EVERY = pytest.param(1, id="all", marks=[pytest.mark.full, pytest.mark.timeout(600)])
 
 
@@ -117,7 +117,7 @@ def _migrate(folder: Path) -> None:
     Store.open(folder / "metrics.db", repair_at=HOUR).close()
 
 
-@pytest.mark.parametrize("every", [pytest.param(17, id="quick"), EVERY])
+@pytest.mark.parametrize("every", [pytest.param(29, id="quick"), EVERY])
 @pytest.mark.parametrize("backed_up", [False, True])
 @pytest.mark.parametrize("arm", [KillAt.at_statements, KillAt.at_file_operations])
 def test_killed_in_a_repair(

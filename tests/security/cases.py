@@ -18,9 +18,9 @@ from typing import Any, Self
 from lab.browser import Browser
 from lab.metrics import Metrics
 from lab.processes import LOOPBACK, Child, wait_until
+from tests.support.archive import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "dist" / "offspot-metrics"
 FILEBEAT = ROOT / "build" / "filebeat"
 NOON = 1_781_431_200
 """2026-06-14 10:00 UTC."""

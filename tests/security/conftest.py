@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from tests.security.cases import FILEBEAT, PROGRAM, ROOT
+from tests.security.cases import FILEBEAT, ROOT
+from tests.support.archive import PROGRAM
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lab.processes import missing_programs
-from tests.security.cases import FILEBEAT, NOON, PROGRAM, SECONDS, Serve, descendants, line
+from tests.security.cases import FILEBEAT, NOON, SECONDS, Serve, descendants, line
+from tests.support.archive import PROGRAM
 
 USER = 10001
 DROPPED = [
@@ -140,7 +141,8 @@ def test_it_writes_nowhere_else_and_calls_nobody(folder: Path, reader: str) -> N
     """S21: of all it opens for writing, makes or removes, nothing lies elsewhere; no connection."""
     trace = folder / "trace"
     calls = "trace=%file,connect"
-    before = ["strace", "-f", "-qq", "-s", "300", "-e", calls, "-o", str(trace), "--"]
+    before = ["strace", "-f", "--seccomp-bpf", "-qq", "-s", "300"]
+    before += ["-e", calls, "-o", str(trace), "--"]
     with Lowly(folder, before, reader=reader) as serve:
         counts_all(serve)
         [inner] = [pid for pid in descendants(serve.pid) if _is_ours(pid)]
