@@ -11,6 +11,13 @@ from tools.mutants import ROOT, AnchorLostError, Mutant, by_row, chosen, judge, 
 LISTED = read_lists()
 
 
+@pytest.fixture
+def _few_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small runs load what they need of pytest's plugins: the others take most of a second."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "pytest_timeout")
+
+
 def test_each_mistake_has_its_place() -> None:
     """Each mutant of the lists can still be put into the code, and names tests that are there."""
     for mutant in LISTED:
@@ -40,6 +47,7 @@ def test_an_anchor_is_exact() -> None:
             Mutant("", "x.py", statement, "", (), function=function).apply(source)
 
 
+@pytest.mark.usefixtures("_few_plugins")
 def test_verdicts(tmp_path: Path) -> None:
     """A mutant is found by a test that fails; one that survives, or whose test is
     missing or skipped, is said to.
@@ -63,6 +71,7 @@ def test_verdicts(tmp_path: Path) -> None:
     assert (tmp_path / "x.py").read_text() == "def double(n):\n    return n * 2\n"
 
 
+@pytest.mark.usefixtures("_few_plugins")
 def test_tests_that_do_not_end_are_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant can leave a thread behind that never ends: what failed before that counts."""
     monkeypatch.setattr("tools.bounded.RUN_SECONDS", 5)

@@ -169,6 +169,7 @@ def test_what_cannot_be_shown(program: Program, temporary: Path, place: Path) ->
     empty, bad = place / "empty.yml", place / "bad.yml"
     empty.write_text("packages: []\n")
     bad.write_text("packages: [{kind: zim, title: X, url: nonsense}]\n")
+    commands, expected = [], []
     for code, words, options in (
         (66, "none.json", ["--packages", SAMPLES / "packages.yml", place / "none.json"]),
         (65, "no line of Caddy", ["--packages", SAMPLES / "packages.yml", wrong]),
@@ -179,7 +180,10 @@ def test_what_cannot_be_shown(program: Program, temporary: Path, place: Path) ->
         (2, "--weeks", ["--weeks", "-1"]),
         (2, "--timezone", ["--timezone", "Mars"]),
     ):
-        result = program.run("demo", "--port", 0, *options, TMPDIR=str(temporary))
+        commands.append(("demo", "--port", 0, *options))
+        expected.append((code, words))
+    results = program.run_each(commands, TMPDIR=str(temporary))
+    for result, (code, words) in zip(results, expected, strict=True):
         result.failed(code, words)
     assert list(temporary.iterdir()) == []
 

@@ -13,8 +13,9 @@ from engine.inputs.model import MAX_LINE_BYTES, Request
 from engine.packages import Packages, parse_packages
 from engine.pipeline import Pipeline
 from tests.fastpath import lines, reference
+from tests.support.sizes import quick
 
-QUICK_LINES = 40_000
+QUICK_LINES = 20_000
 FULL_LINES = 1_200_000
 LINES_PER_BLOCK = 400
 SEED = 20260614
@@ -26,15 +27,16 @@ def packages() -> Packages:
 
 
 def test_mutated_lines_count_as_they_do_one_by_one(packages: Packages) -> None:
-    """A block of forty thousand mutated lines counts as its lines do one by one."""
+    """Twenty thousand mutated lines count in blocks as they do one by one."""
     compare(packages, SEED, QUICK_LINES)
 
 
-def test_mutated_lines_below_a_prefix_count_as_they_do_one_by_one() -> None:
+@pytest.mark.parametrize("number", quick([QUICK_LINES, 2 * QUICK_LINES], QUICK_LINES))
+def test_mutated_lines_below_a_prefix_count_as_they_do_one_by_one(number: int) -> None:
     """Where ZIMs have a prefix too (kiwix-serve's --urlRootLocation), on any host or none."""
     packages = parse_packages(lines.PREFIXED.encode(), "packages.yml")
     assert packages.prefixes == {"/kiwix", "/kiwix/lib", "/café", "/content"}
-    compare(packages, SEED + 3, QUICK_LINES)
+    compare(packages, SEED + 3, number)
 
 
 def test_lines_below_a_prefix_take_the_fast_path() -> None:
@@ -107,11 +109,12 @@ def test_lines_outside_of_a_span(packages: Packages) -> None:
         assert fast.seconds == slow.seconds
 
 
-def test_one_line_is_judged_as_ruled() -> None:
+@pytest.mark.parametrize("number", quick([7_500, 15_000], 7_500))
+def test_one_line_is_judged_as_ruled(number: int) -> None:
     """Caddy's exact shape counts without a look at header values; the rest must be strict JSON."""
     chance = random.Random(SEED + 3)
     seen = set()
-    for _ in range(15_000):
+    for _ in range(number):
         line = lines.make(chance).replace(b"\n", b"")
         verdict, read = reference.judge(line)
         parsed = formats.parse_line(line)
