@@ -24,6 +24,8 @@ from tests.reliability.store_support import line, wait_for, write_packages
 ROOT = Path(__file__).resolve().parents[2]
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
 START_SECONDS = 60.0
+LONGEST_PAUSE = 0.05
+"""Each look is a request, which the process that is waited for has to answer."""
 
 
 class Serving:
@@ -105,7 +107,7 @@ class Serving:
             return False
 
         try:
-            wait_for(holds, seconds)
+            wait_for(holds, seconds, LONGEST_PAUSE)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.text()}") from None
 

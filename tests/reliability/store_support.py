@@ -325,10 +325,14 @@ __all__ = [
 ]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    """Until a condition holds, looked at often; fails when time is up."""
+def wait_for(condition: Callable[[], bool], seconds: float, longest: float = 0.01) -> None:
+    """Until a condition holds, looked at often; less often by and by where a pause may be longer
+    than 0.01 s. Fails when time is up.
+    """
     deadline = time.monotonic() + seconds
+    pause = 0.01
     with select.epoll() as nothing:
         while not condition():
             assert time.monotonic() < deadline, "waited too long"
-            nothing.poll(0.01)
+            nothing.poll(pause)
+            pause = min(pause * 1.1, longest)
