@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,14 +25,29 @@ WITHOUT_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", 
 """Root that may not read what its mode forbids; anybody else may not anyway."""
 
 
-def replayed(folder: Path, database: Path, at: int = 1_781_431_200) -> None:
-    """A database of ours, made by `replay` from one log."""
-    log = folder / "replayed.json"
-    log.write_bytes(b"".join(line(at + number, number) for number in range(5)))
-    command = [sys.executable, "-m", "offspot_metrics", "replay", str(log), "--quiet"]
-    command += ["--packages", str(write_packages(folder)), "--database", str(database)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@functools.cache
+def made_by_replay(at: int) -> dict[str, tuple[int, bytes]]:
+    """What `replay` makes of one log: mode and content of each file, by the end of its name."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        log, database = folder / "replayed.json", folder / "metrics.db"
+        log.write_bytes(b"".join(line(at + number, number) for number in range(5)))
+        command = [sys.executable, "-m", "offspot_metrics", "replay", str(log), "--quiet"]
+        command += ["--packages", str(write_packages(folder)), "--database", str(database)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return {
+            path.name.removeprefix(database.name): (path.stat().st_mode, path.read_bytes())
+            for path in folder.glob(f"{database.name}*")
+        }
+
+
+def replayed(database: Path, at: int = 1_781_431_200) -> None:
+    """A database of ours, as `replay` makes it from one log."""
+    for end, (mode, content) in made_by_replay(at).items():
+        path = database.with_name(database.name + end)
+        path.write_bytes(content)
+        path.chmod(mode)
 
 
 def sqlite_of_others(database: Path) -> None:
@@ -40,13 +57,13 @@ def sqlite_of_others(database: Path) -> None:
 
 
 def damaged(database: Path) -> None:
-    replayed(database.parent, database)
+    replayed(database)
     content = database.read_bytes()
     database.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
 
 
 def unreadable(database: Path) -> None:
-    replayed(database.parent, database)
+    replayed(database)
     database.chmod(0)
 
 
@@ -96,7 +113,7 @@ def test_a_replayed_database_is_shown_without_a_packages_file(tmp_path: Path) ->
     database goes away, health says so at the next look.
     """
     database = tmp_path / "metrics.db"
-    replayed(tmp_path, database)
+    replayed(database)
     (tmp_path / "serving").mkdir()
     missing = ("--packages", str(tmp_path / "none.yml"))
     with Serving(tmp_path / "serving", *missing, database=database, environment=SHOWING) as serving:
@@ -110,7 +127,7 @@ def test_a_replayed_database_is_shown_without_a_packages_file(tmp_path: Path) ->
 def test_that_figures_cannot_be_read_is_logged_once(tmp_path: Path) -> None:
     """However often they are requested; and once that they can be, when there is a database."""
     there, later = tmp_path / "there.db", tmp_path / "metrics.db"
-    replayed(tmp_path, there)
+    replayed(there)
     later.write_text("hello " * 50)
     (tmp_path / "serving").mkdir()
     weeks = "/api/v1/aggregations/W"
@@ -126,7 +143,7 @@ def test_that_figures_cannot_be_read_is_logged_once(tmp_path: Path) -> None:
 def test_another_zone_is_heeded(tmp_path: Path) -> None:
     """`--timezone`: days and clock are those of the zone asked for; the database keeps its own."""
     database = tmp_path / "metrics.db"
-    replayed(tmp_path, database)
+    replayed(database)
     before = database.read_bytes()
     (tmp_path / "serving").mkdir()
     zone = ("--timezone", "Pacific/Kiritimati")  # fourteen hours ahead: the next day
@@ -153,8 +170,8 @@ sys.exit(main())
 def test_a_database_that_is_replaced_is_shown(tmp_path: Path) -> None:
     """Another file under the same name: its figures are shown at the next look, and only they."""
     database, other = tmp_path / "metrics.db", tmp_path / "other.db"
-    replayed(tmp_path, database)
-    replayed(tmp_path, other, at=1_781_431_200 + 86_400)
+    replayed(database)
+    replayed(other, at=1_781_431_200 + 86_400)
     (tmp_path / "serving").mkdir()
     with Serving(
         tmp_path / "serving", database=database, environment=SHOWING, code=LOOKING
@@ -178,7 +195,7 @@ def test_a_folder_that_may_not_be_entered(tmp_path: Path, mode: int) -> None:
     data, serving_folder = tmp_path / "data", tmp_path / "serving"
     data.mkdir()
     serving_folder.mkdir()
-    replayed(data, data / "metrics.db")
+    replayed(data / "metrics.db")
     data.chmod(mode)
     under = WITHOUT_OVERRIDE if os.geteuid() == 0 else ()
     try:
