@@ -6,16 +6,21 @@ In come Hypothesis' choices; out go bytes that a hotspot could have, or that it 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.packages import Packages, parse_packages
 from engine.pipeline import Pipeline
 from engine.store.database import MEMORY
 from engine.store.store import Store
+from tests.support.sizes import quick
+
+Test = Callable[..., None]
 
 QUICK = settings(
     max_examples=100,
@@ -24,6 +29,27 @@ QUICK = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+
+
+def examples(number: int, *strategies: st.SearchStrategy[Any]) -> Callable[[Test], Test]:
+    """A test of so many random examples in full, of half as many in the quick run."""
+
+    def sized(test: Test) -> Test:
+        of_size = {
+            size: settings(QUICK, max_examples=size)(given(*strategies)(test))
+            for size in (number // 2, number)
+        }
+
+        @pytest.mark.parametrize("size", quick(of_size, number // 2))
+        def run(size: int) -> None:
+            of_size[size]()
+
+        run.__name__, run.__doc__, run.__module__ = test.__name__, test.__doc__, test.__module__
+        return run
+
+    return sized
+
+
 """Bounded and quick; each run draws new examples."""
 
 PACKAGES: Packages = parse_packages(

@@ -19,6 +19,7 @@ from tests.properties.drawing import (
     PACKAGES,
     QUICK,
     Row,
+    examples,
     log_lines,
     logs,
     records_at_once,
@@ -53,8 +54,7 @@ def cut_at_lines(log: bytes, places: Sequence[int]) -> list[bytes]:
     return [b"".join(lines[begin:end]) for begin, end in pairwise(at)]
 
 
-@QUICK
-@given(logs(), cuts)
+@examples(100, logs(), cuts)
 def test_parts_of_a_log_merge_to_the_whole(log: bytes, places: list[int]) -> None:
     """Tallies of parts, added in any order, are the tally of the whole."""
     pipeline = Pipeline(PACKAGES)
@@ -68,8 +68,7 @@ def test_parts_of_a_log_merge_to_the_whole(log: bytes, places: list[int]) -> Non
         assert (tally.first_at, tally.last_at) == (at_once.first_at, at_once.last_at)
 
 
-@given(logs(), cuts)
-@settings(QUICK, max_examples=25)
+@examples(25, logs(), cuts)
 def test_a_log_that_grows_between_runs(log: bytes, places: list[int]) -> None:
     """Cut anywhere, within lines too, and read again and again while it grows: as if at once."""
     lengths = sorted(place % (len(log) + 1) for place in places)
@@ -83,8 +82,9 @@ def test_a_log_that_grows_between_runs(log: bytes, places: list[int]) -> None:
         assert records_in(database) == records_at_once(log)
 
 
-@given(logs(3), st.lists(st.integers(0, 2), max_size=12), st.lists(st.integers(0, 15), max_size=6))
-@settings(QUICK, max_examples=40)
+@examples(
+    40, logs(3), st.lists(st.integers(0, 2), max_size=12), st.lists(st.integers(0, 15), max_size=6)
+)
 def test_equal_lines_are_counted_each(begin: bytes, again: list[int], places: list[int]) -> None:
     """Where lines have neither ports nor parts of a second, wherever earlier readings ended."""
     lines = begin.splitlines(keepends=True)
@@ -99,8 +99,7 @@ def test_equal_lines_are_counted_each(begin: bytes, again: list[int], places: li
         assert records_in(database) == records_at_once(b"".join(lines))
 
 
-@given(several_logs(), st.data())
-@settings(QUICK, max_examples=25)
+@examples(25, several_logs(), st.data())
 def test_logs_in_any_order_grouping_and_packing(parts: list[bytes], data: st.DataObject) -> None:
     """Several files, in several runs, some packed, some given twice: as one log at once."""
     order = data.draw(st.permutations(range(len(parts))))
@@ -118,8 +117,7 @@ def test_logs_in_any_order_grouping_and_packing(parts: list[bytes], data: st.Dat
         assert records_in(place / "m.db") == records_at_once(b"".join(parts))
 
 
-@given(several_logs(), st.data())
-@settings(QUICK, max_examples=25)
+@examples(25, several_logs(), st.data())
 def test_known_logs_joined_with_new_ones(parts: list[bytes], data: st.DataObject) -> None:
     """Some logs are counted, then all of them as one file made with `cat`, in any order."""
     known = data.draw(st.lists(st.sampled_from(parts), unique=True))
@@ -134,8 +132,7 @@ def test_known_logs_joined_with_new_ones(parts: list[bytes], data: st.DataObject
         assert records_in(place / "m.db") == records_at_once(b"".join(parts))
 
 
-@given(several_logs(), st.data())
-@settings(QUICK, max_examples=25)
+@examples(25, several_logs(), st.data())
 def test_half_read_logs_joined_with_a_new_one(parts: list[bytes], data: st.DataObject) -> None:
     """Logs are counted half, then the halves and one more as one file, then all of them whole."""
     # No line is in two logs: if one were where both readings ended, nobody could tell whose it is.
