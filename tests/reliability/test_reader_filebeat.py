@@ -297,7 +297,7 @@ def test_descriptors_stay_few(logs: Path) -> None:
     log = logs / CURRENT
     wanted = b""
     with Following(logs, "filebeat") as following:
-        for roll in range(9):
+        for roll in range(7):
             data = lines(range(roll * 100, roll * 100 + 20))
             log.write_bytes(data)
             wanted += data
