@@ -44,5 +44,6 @@ export default defineConfig({
     },
   },
   server: { proxy: { '/api': process.env.API ?? 'http://127.0.0.1:8000' } },
-  test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
+  // One window for all files of tests: making one for each took most of the time.
+  test: { environment: 'happy-dom', include: ['src/**/*.test.ts'], isolate: false },
 })
