@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, ViewportSize
 
 from tests.browser.hotspot import NOW
 
@@ -62,11 +62,49 @@ class Watch:
         if message.type in {"error", "warning"}:
             self.errors.append(message.text)
 
+    def on_error(self, error: Error) -> None:
+        self.errors.append(str(error))
+
     def on_request(self, request: Request) -> None:
         self.requests.append(request)
         parts = urlsplit(request.url)
         if parts.scheme in {"http", "https", "ws"} and parts.netloc != self.host:
             self.abroad.append(request.url)
+
+
+_kept: dict[Browser, tuple[str, Page]] = {}
+"""A page that was left, with its language: starting another costs as much as what most tests do."""
+
+
+@contextmanager
+def _page(browser: Browser, lang: str, *, fresh: bool, **options: Any) -> Iterator[Page]:
+    """A page without a past: a fresh one, or one that was left, in which nothing is stored."""
+    kept_lang, page = ("", None) if fresh else _kept.pop(browser, ("", None))
+    if page and kept_lang != lang:
+        page.context.close()
+        page = None
+    if page is None:
+        context = browser.new_context(
+            locale=lang, timezone_id="UTC", reduced_motion="reduce", **options
+        )
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.add_init_script(CLOCK)
+        page.add_init_script(WATCH_POLICY)
+    keep = False
+    try:
+        yield page
+        keep = not fresh
+    finally:
+        if keep:
+            page.unroute_all()
+            page.evaluate("localStorage.clear()")
+            page.goto("about:blank")
+            page.mouse.move(0, 0)
+            page.emulate_media(media="null")
+            _kept[browser] = lang, page
+        else:
+            page.context.close()
 
 
 @contextmanager
@@ -78,32 +116,32 @@ def opened(
     lang: str = "en",
     scheme: Scheme = "light",
     prepare: Callable[[Page], None] | None = None,
+    fresh: bool = False,
     **options: Any,
 ) -> Iterator[tuple[Page, Watch]]:
-    """A fresh page in a fresh browser profile, watched from the first request on."""
-    context = browser.new_context(
-        viewport=viewport or DESKTOP,
-        locale=lang,
-        timezone_id="UTC",
-        color_scheme=scheme,
-        reduced_motion="reduce",
-        **options,
-    )
-    page = context.new_page()
-    page.set_default_timeout(15_000)
-    watch = Watch(urlsplit(url).netloc)
-    page.add_init_script(CLOCK)
-    page.add_init_script(WATCH_POLICY)
-    page.on("console", watch.on_console)
-    page.on("pageerror", lambda error: watch.errors.append(str(error)))
-    page.on("request", watch.on_request)
-    if prepare:
-        prepare(page)
-    page.goto(url)
-    try:
+    """A page that is watched from the first request on.
+
+    Nothing is stored in its profile; with `fresh`, and where it is `prepare`d or has other options,
+    it is a new one, without what was fetched before and without a history.
+    """
+    fresh = fresh or prepare is not None or bool(options)
+    with _page(browser, lang, fresh=fresh, **options) as page:
+        page.set_viewport_size(viewport or DESKTOP)
+        page.emulate_media(color_scheme=scheme)
+        watch = Watch(urlsplit(url).netloc)
+        watching: list[tuple[Any, Callable[..., None]]] = [
+            ("console", watch.on_console),
+            ("pageerror", watch.on_error),
+            ("request", watch.on_request),
+        ]
+        for event, heard in watching:
+            page.on(event, heard)
+        if prepare:
+            prepare(page)
+        page.goto(url)
         yield page, watch
-    finally:
-        context.close()
+        for event, heard in watching:
+            page.remove_listener(event, heard)
 
 
 def settled(page: Page) -> None:
@@ -140,7 +178,10 @@ def wider_than_window(page: Page) -> int:
     return int(page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
 
 
-OUTSIDE = """(sizes) => sizes.flatMap((size) => {
+OUTSIDE = """(sizes) => sizes.sort((one) => {
+  // First the one that the page has now: it needs no other layout.
+  return one === document.documentElement.style.fontSize ? -1 : 1;
+}).flatMap((size) => {
   if (size !== null) document.documentElement.style.fontSize = size;
   const root = document.documentElement;
   const found = root.scrollWidth > root.clientWidth ? [`the page: ${root.scrollWidth}`] : [];

@@ -106,7 +106,7 @@ def test_code_and_styles_keep_their_budget(hotspot: Hotspot) -> None:
 
 def test_a_first_visit_makes_few_requests(whole_browser: Browser, hotspot: Hotspot) -> None:
     """The first page takes no more than eight requests, all to the hotspot."""
-    with opened(whole_browser, hotspot.url) as (page, watch):
+    with opened(whole_browser, hotspot.url, fresh=True) as (page, watch):
         page.wait_for_selector('[data-kpi="2001"] .big')
         page.wait_for_load_state("networkidle")
         assert watch.abroad == []

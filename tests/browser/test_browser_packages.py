@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from tests.browser import sums
 from tests.browser.hotspot import NAME, TITLES, Hotspot, running
 from tests.browser.library import LOST, NEVER, figures_path, library
 from tests.browser.pages import (
     PHONE,
+    Watch,
     count,
+    go,
     minutes,
     opened,
     outside,
@@ -50,9 +53,19 @@ def column(page: Page, name: str) -> list[int]:
     return values(shown_rows(page).locator(f"td.{name}"))
 
 
-def open_list(page: Page, hotspot: Hotspot, path: str) -> None:
-    page.goto(f"{hotspot.url}/{path}")
-    page.wait_for_selector(".package-rows td.last")
+@contextmanager
+def opened_list(
+    browser: Browser,
+    hotspot: Hotspot,
+    path: str,
+    *,
+    viewport: ViewportSize | None = None,
+    fresh: bool = False,
+) -> Iterator[tuple[Page, Watch]]:
+    """A page that is opened at a list of packages."""
+    with opened(browser, f"{hotspot.url}/{path}", viewport=viewport, fresh=fresh) as (page, watch):
+        page.wait_for_selector(".package-rows td.last")
+        yield page, watch
 
 
 @pytest.mark.parametrize("label", STRETCHES)
@@ -65,8 +78,7 @@ def test_every_package_equals_the_api_and_the_records(
     expected = {row["package"]: row for row in rows}
     hours = sums.recorded(shelf, label)
     used = sums.titles(hours)
-    with opened(browser, f"{shelf.url}/about") as (page, watch):
-        open_list(page, shelf, f"packages/{label}")
+    with opened_list(browser, shelf, f"packages/{label}") as (page, watch):
         in_use = by_package(shown_rows(page), "td.time")
         for title, visits in by_package(shown_rows(page), "td.visits").items():
             shown = count(visits)
@@ -89,8 +101,7 @@ def test_changes_are_those_of_the_comparison(browser: Browser, shelf: Hotspot) -
     """The change of a package is made of its visits and those of the week before."""
     period = shelf.ask(f"periods/W/{WEEK}")
     assert period["comparisons"]["before"]["fair"]
-    with opened(browser, f"{shelf.url}/about") as (page, _):
-        open_list(page, shelf, f"packages/{WEEK}?sort=change")
+    with opened_list(browser, shelf, f"packages/{WEEK}?sort=change") as (page, _):
         changes = {
             row["package"]: row["visits"] - row["visitsBefore"] for row in period["packages"]
         }
@@ -106,8 +117,7 @@ def test_changes_are_those_of_the_comparison(browser: Browser, shelf: Hotspot) -
 
 def test_the_list_is_sorted_by_mouse_keyboard_and_address(browser: Browser, shelf: Hotspot) -> None:
     """A head sorts, a second press turns it around; the order is said, and part of the address."""
-    with opened(browser, f"{shelf.url}/about") as (page, _):
-        open_list(page, shelf, f"packages/{MONTH}")
+    with opened_list(browser, shelf, f"packages/{MONTH}") as (page, _):
         assert column(page, "visits") == sorted(column(page, "visits"), reverse=True)
         heads = page.locator(".package-rows thead")
         expect(heads.locator("[aria-sort]")).to_have_count(1)
@@ -127,23 +137,22 @@ def test_the_list_is_sorted_by_mouse_keyboard_and_address(browser: Browser, shel
         page.wait_for_selector(".package-rows td.last")
         assert titles(page) == ascending[::-1]
         # The address of before, which people have noted down.
-        open_list(page, shelf, f"usage/{MONTH}")
+        page.goto(f"{shelf.url}/usage/{MONTH}")
+        page.wait_for_selector(".package-rows td.last")
         assert titles(page) == by_time
 
 
 def test_last_use_sorts_by_the_time_of_the_records(browser: Browser, shelf: Hotspot) -> None:
     """Last used: the newest first, as the API knows it."""
     last = {item["title"]: item["lastUsedAt"] for item in shelf.ask("packages")["packages"]}
-    with opened(browser, f"{shelf.url}/about") as (page, _):
-        open_list(page, shelf, f"packages/{MONTH}?sort=last")
+    with opened_list(browser, shelf, f"packages/{MONTH}?sort=last") as (page, _):
         order = [last[title] for title in titles(page)]
         assert order == sorted(order, reverse=True)
 
 
 def test_a_search_narrows_both_lists(browser: Browser, shelf: Hotspot) -> None:
     """What is typed filters used and never used packages, and makes no steps in the history."""
-    with opened(browser, f"{shelf.url}/about") as (page, _):
-        open_list(page, shelf, f"packages/{MONTH}")
+    with opened_list(browser, shelf, f"packages/{MONTH}", fresh=True) as (page, _):
         steps = page.evaluate("history.length")
         page.get_by_label("Find a package").type("WIKI")
         expect(shown_rows(page)).to_have_count(
@@ -165,8 +174,7 @@ def test_never_used_packages_are_told_with_what_they_take(browser: Browser, shel
     answer = shelf.ask("packages")
     nobody = [item["title"] for item in answer["packages"] if not item["lastUsedAt"]]
     assert {*NEVER, "Share"} >= set(nobody) >= set(NEVER)
-    with opened(browser, f"{shelf.url}/about") as (page, _):
-        open_list(page, shelf, f"packages/{MONTH}")
+    with opened_list(browser, shelf, f"packages/{MONTH}") as (page, _):
         group = page.locator("[data-never]")
         shown = packages(group.locator("li"))
         assert sorted(shown) == sorted(nobody)
@@ -187,8 +195,7 @@ def hundred(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hotspot]:
 
 def test_a_hundred_packages_are_readable_on_a_phone(browser: Browser, hundred: Hotspot) -> None:
     """The first 25 and the rest of the page are within reach; one press shows all."""
-    with opened(browser, f"{hundred.url}/about", viewport=PHONE) as (page, _):
-        open_list(page, hundred, f"packages/{MONTH}")
+    with opened_list(browser, hundred, f"packages/{MONTH}", viewport=PHONE) as (page, _):
         assert len(titles(page)) == 25
         rows = page.locator(".package-rows tbody tr").count()
         assert rows > 95
@@ -209,8 +216,7 @@ def test_on_paper_all_are_listed_and_each_page_has_the_name(
 ) -> None:
     """Also those that are folded on screen; at the foot: period, hotspot, page of pages."""
     file = tmp_path / "packages.pdf"
-    with opened(browser, f"{hundred.url}/about") as (page, _):
-        open_list(page, hundred, f"packages/{MONTH}")
+    with opened_list(browser, hundred, f"packages/{MONTH}") as (page, _):
         page.pdf(path=file, prefer_css_page_size=True)
         expected = packages(page.locator(".package-rows tbody tr"))
     done = subprocess.run(
@@ -245,8 +251,7 @@ def test_a_package_has_its_own_page(browser: Browser, shelf: Hotspot) -> None:
     first, last = STRETCHES[WEEK]
     total = shelf.ask(figures_path(first, last, by="day", package=title))["total"]
     assert total["visits"] == sums.total(sums.recorded(shelf, WEEK), title).visits > 0
-    with opened(browser, f"{shelf.url}/about") as (page, watch):
-        open_list(page, shelf, f"packages/{WEEK}")
+    with opened_list(browser, shelf, f"packages/{WEEK}") as (page, watch):
         page.get_by_role("link", name=title).click()
         page.wait_for_selector(".heat-cell")
         expect(page.locator(".package-title")).to_have_text(title)
@@ -351,9 +356,9 @@ def test_lists_fit_at_any_width(browser: Browser, shelf: Hotspot, lang: str) -> 
     """From the narrowest phone to a projector, also with text of twice the size."""
     found: list[str] = []
     with opened(browser, f"{shelf.url}/about", viewport=PHONE, lang=lang) as (page, _):
+        settled(page)
         for path in (f"packages/{MONTH}?sort=time", f"package/{MONTH}?title=Bees", f"when/{MONTH}"):
-            page.goto(f"{shelf.url}/{path}")
-            settled(page)
+            go(page, f"/{path}")
             page.wait_for_selector(".heat-cell, .package-rows td.last")
             for width in (320, 480, 801, 1024, 1280, 1920):
                 page.set_viewport_size({"width": width, "height": 900})

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.browser.hotspot import NOW, Hotspot, line, running
-from tests.browser.pages import opened, settled, violations
+from tests.browser.pages import go, opened, settled, violations
 
 NARROW: ViewportSize = {"width": 320, "height": 640}
 VISITS = 1234
@@ -53,16 +53,16 @@ def test_numbers_and_dates_are_those_of_the_region(
 def test_forced_colours_leave_nothing_invisible(browser: Browser, busy: Hotspot) -> None:
     """Bars and cells take the colours of the device, and axe has no objection."""
     with opened(browser, busy.url, forced_colors="active") as (page, _):
+        settled(page)
         for path in ("packages", "when"):
-            page.goto(f"{busy.url}/{path}")
-            settled(page)
+            go(page, f"/{path}")
             page.wait_for_selector(".heat-cell, .package-rows td.last")
             assert violations(page) == []
         borders = page.evaluate(
             "getComputedStyle(document.querySelector('.heat-cell')).borderTopWidth"
         )
         assert borders == "1px"
-        page.goto(f"{busy.url}/packages")
+        go(page, "/packages")
         page.wait_for_selector(".package-rows td.last")
         colors = page.evaluate(
             """['.package-rows .bar-fill', 'body'].map((name) => {

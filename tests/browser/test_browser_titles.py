@@ -13,6 +13,7 @@ from tests.browser.hotspot import NOW, Hotspot, line, random_weeks, running
 from tests.browser.pages import (
     DESKTOP,
     PHONE,
+    go,
     opened,
     saved,
     settled,
@@ -65,9 +66,9 @@ def test_a_title_is_text_everywhere(
         assert HOSTILE[5] in [item["package"] for item in items], "an emoji is one"
         titles = [item["package"] for item in hotspot.newest("D")["packages"]]
         assert len(titles) == len(HOSTILE)
+        settled(page)
         for view in ("/popularity", "/usage", "/packages", "/status", "/"):
-            page.goto(hotspot.url + view)
-            settled(page)
+            go(page, view)
             check_titles(page, view, [item["package"] for item in items], titles)
             assert page.locator("main img, main script").count() == 0
             assert wider_than_window(page) <= 0

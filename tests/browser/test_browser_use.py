@@ -54,7 +54,7 @@ def test_every_control_is_reached_by_keyboard(
     """Tab stops at every visible control once, in order, with a visible focus."""
     week = hotspot.newest("W")["previous"]["aggValue"].replace(" ", "-")
     url = f"{hotspot.url}/{path}{'' if path in {'status', 'about'} else week}"
-    with opened(browser, url, viewport=viewport) as (page, _):
+    with opened(browser, url, viewport=viewport) as (page, watch):
         settled(page)
         controls = page.evaluate(
             """[...document.querySelectorAll(
@@ -62,6 +62,8 @@ def test_every_control_is_reached_by_keyboard(
             .filter((e) => e.getClientRects().length).length"""
         )
         assert len(walk(page)) == controls
+        assert watch.errors == []
+        assert page.evaluate("window.policyViolations") == []
 
 
 @pytest.mark.dated

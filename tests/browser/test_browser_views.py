@@ -42,11 +42,11 @@ def test_every_view_is_clean(
     week = hotspot.newest("W")["aggValue"].replace(" ", "-")
     found: list[str] = []
     with opened(browser, f"{hotspot.url}/about", viewport=PHONE, lang=lang) as (page, watch):
+        settled(page)
         for view in VIEWS:
             path = f"/{view}" if view in {"status", "about"} else f"/{view}/{week}"
             path += "?title=Bees" if view == "package" else ""
-            page.goto(hotspot.url + path.replace("//", "/"))
-            settled(page)
+            go(page, path.replace("//", "/"))
             expect(page.locator("html")).to_have_attribute("dir", "rtl" if lang == "ar" else "ltr")
             for viewport, scheme in looks:
                 page.set_viewport_size(viewport)
