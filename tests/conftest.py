@@ -4,8 +4,9 @@
   among `allowed_skips` (pyproject.toml) fails the run.
 * `--second-chance` runs once more what failed in the run before, but only tests of `timed_tests`
   (pyproject.toml): any other failure stands. What passes then is noted in `build/second-chance`.
-* `--within SECONDS` leaves out full sizes whose own limit of time is longer. They, and what was
-  skipped, are noted in `build/not-run`, which `make test-full` prints at its end.
+* `--within SECONDS` leaves out full sizes whose own limit of time is longer, and gives the others,
+  which share the processors, more than it. What was left out or skipped is noted in
+  `build/not-run`, which `make test-full` prints at its end.
 * Random examples are the same in each run in CI, and are not made smaller for a mutant.
 """
 
@@ -26,6 +27,8 @@ from hypothesis import Phase, settings
 ROOT = Path(__file__).resolve().parent.parent
 SECOND_CHANCES = ROOT / "build" / "second-chance"
 NOT_RUN = ROOT / "build" / "not-run"
+SHARED = 4
+"""So many full sizes may share what each has for itself when it is run alone."""
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 settings.register_profile("fixed", derandomize=True)
@@ -96,6 +99,9 @@ def limit_of(item: pytest.Item) -> float:
 def _leave_out(config: pytest.Config, items: list[pytest.Item], seconds: float) -> None:
     longer = [i for i in items if i.get_closest_marker("full") and limit_of(i) > seconds]
     items[:] = [item for item in items if item not in longer]
+    for item in items:
+        if item.get_closest_marker("full"):
+            item.add_marker(pytest.mark.timeout(SHARED * limit_of(item)), append=False)
     config.hook.pytest_deselected(items=longer)
     if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":  # each process has the same list
         _note(f"{item.nodeid}: may take {limit_of(item):.0f} s" for item in longer)

@@ -20,7 +20,7 @@ def test_skipped(): pass
 def test_patient(): pass
 
 @pytest.mark.full
-def test_full(): pass
+def test_full(request): assert request.node.get_closest_marker("timeout").args == (720.0,)
 
 @pytest.mark.full
 @pytest.mark.timeout(601)
@@ -30,7 +30,8 @@ def test_endless(): assert False
 
 def test_full_sizes_of_hours_are_left_out_and_named(tmp_path: Path) -> None:
     """`--within 600` leaves out a full size that may take longer, and nothing else; it and what
-    was skipped are in build/not-run once, however many processes and runs there were.
+    was skipped are in build/not-run once, however many processes and runs there were. The others
+    have four times their limit, as they share the processors.
     """
     (tmp_path / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
