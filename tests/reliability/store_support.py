@@ -241,7 +241,15 @@ def in_forks(works: Sequence[Callable[[], None]]) -> list[int]:
             finally:
                 os._exit(code)
         children.append(child)
-    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    codes = []
+    try:
+        while children:
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]))
+            children.pop(0)
+    finally:
+        for child in children:  # of a test that has taken too long
+            os.kill(child, signal.SIGKILL)
+    return codes
 
 
 class KillAt:
