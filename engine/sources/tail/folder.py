@@ -67,8 +67,8 @@ class LogFolder:
         problems: dict[str, str] = {}
         messages = self._take_arrivals()
         listing = self._list(problems)
-        if self.watch and any(found.key not in self.open_logs for found in listing.logs):
-            self.watch.take()  # what it has not opened by now is not open here either
+        if self.watch is not None:
+            self.watch.take()  # before what is listed is opened, or taken for what had its number
             messages += self._take_arrivals()
         messages += self._drop_others(listing)
         there = {found.key: found for found in listing.logs}
