@@ -95,7 +95,9 @@ def test_a_log_that_is_renamed_before_it_can_be_read(looks: Looks, logs: Path) -
 
 def test_a_log_that_is_renamed_while_the_folder_is_listed(looks: Looks, logs: Path) -> None:
     """An event has announced it, and the listing had neither name: it is waited for once."""
-    looks.folder.watch = Watch(logs, PATTERN, 1)
+    elsewhere = logs.parent / "elsewhere"
+    elsewhere.mkdir()
+    looks.folder.watch = Watch(elsewhere, PATTERN, 1)  # no event but the one that is given here
     away = logs.parent / "away"
     away.write_bytes(line(0))
     looks.folder.watch.arrivals.append(Arrival(CURRENT, key_of(away), -1, 70, Life()))
