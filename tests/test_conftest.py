@@ -141,7 +141,10 @@ def test_an_archive_older_than_its_sources_is_refused(tmp_path: Path) -> None:
         (tree / "static" / name).touch()
     build_zipapp.build(tree, tree / "dist" / "offspot-metrics", ROOT / "build" / "zipapp")
     assert stale(tree) == ""
-    for changed, older in (("engine/times.py", "dist/"), ("static/src/styles/base.css", "static/")):
+    for changed, older in (
+        ("engine/times.py", "dist/"),
+        ("static/src/styles/base.css", "static/dist"),
+    ):
         stale.cache_clear()
         with (tree / changed).open("a") as source:
             source.write("\n")

@@ -56,7 +56,7 @@ OWNERS = {
     "xlsxwriter": ["engine.spreadsheet.xlsx"],
     "sqlite3": ["engine.store"],
     # Filebeat is a child process of its source, stopped by a signal; doctor asks its version.
-    # The processes of a replay leave Ctrl-C to the one that started them.
+    # The processes of a replay have a handler of their own for Ctrl-C.
     "signal": ["engine.runtime", "engine.sources.filebeat", "engine.replay.workers"],
     "subprocess": ["engine.runtime", "engine.sources.filebeat", "engine.doctor"],
     "sched": ["engine.runtime"],

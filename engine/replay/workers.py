@@ -159,7 +159,7 @@ def _ended_from_outside() -> ThreadDied:
 
 
 def _begin_worker(packages: Packages, parent: int) -> None:
-    """Leave Ctrl-C to the process that started us, and end when it ends."""
+    """End what is being counted at Ctrl-C, and end when the process that started us ends."""
     global _pipeline  # noqa: PLW0603 (one per worker process, made once)
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, _interrupt)
